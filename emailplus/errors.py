@@ -1,0 +1,242 @@
+"""Every error emailplus raises, as one tree. The number is the exit code of the command line.
+
+    EmailplusError
+    ├── ConfigurationError (2)          the app config has problems; `.problems` lists them all
+    ├── UsageError (2)                  a call or a query that cannot be carried out as written
+    ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
+    ├── ServerError (4)
+    │   ├── ConnectionFailed            no answer: name, route, TLS or a cut connection
+    │   │   ├── TlsFailed               the certificate or the handshake
+    │   │   └── NetworkTimeout          nothing for `default_network_timeout` seconds
+    │   ├── HttpStatusError             an HTTP status with no better name; `.status`
+    │   ├── EndpointNotFound            404: no ActiveSync at this address
+    │   ├── RedirectLoop                451 without an end
+    │   ├── ServerBusy                  503 or throttled; `.retry_after` seconds
+    │   ├── MailboxFull                 507 or status 113
+    │   ├── NoCommonVersion             server and client share no protocol version
+    │   ├── ResponseTooLarge            an answer beyond the memory limit; smaller windows help
+    │   └── ProtocolError               the answer breaks the protocol
+    │       ├── WbxmlError              not decodable; `.offset` is the byte where it stopped
+    │       ├── MalformedResponse       decodable, but an element is missing or impossible
+    │       └── CommandFailed           a Status other than success; `.command`, `.status`, `.action`
+    │           ├── InvalidSyncKey          start that collection again, losing nothing
+    │           ├── FolderHierarchyChanged  FolderSync first
+    │           └── ItemUnavailable         the one item or attachment cannot be had
+    ├── PolicyError (6)
+    │   ├── ProvisioningRequired        the server wants its policy applied first
+    │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
+    │   ├── DeviceBlocked               blocked or quarantined by an administrator
+    │   └── RemoteWiped                 the server ordered a wipe; it was carried out
+    ├── StoreError (5)
+    │   ├── WrongStoreKey               the file is whole, the key is another one
+    │   ├── StoreDamaged                the key is right, the file is not
+    │   ├── StoreBusy                   another process works on this store
+    │   ├── StoreTooNew                 written by a later version of emailplus
+    │   └── StoreKeyMissing             no key was given, or it has the wrong shape
+    ├── LimitExceeded (1)               a size limit of the app config refuses it
+    │   ├── MessageTooLarge
+    │   └── AttachmentTooLarge
+    └── NotFound (1)                    no such message, folder or attachment in the store
+
+Lower errors (HTTP client, SQLite) are mapped where they arise, always with ``raise ... from``. Messages say what to do
+next and never carry a password, a key or mail content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class EmailplusError(Exception):
+    """Base of every error of emailplus."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class ConfigurationError(EmailplusError):
+    """The app config has problems. `problems` holds all of them, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, problems: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class UsageError(EmailplusError):
+    """A call or query that cannot be carried out as written."""
+
+    exit_code = 2
+
+
+class AuthenticationFailed(EmailplusError):
+    """The server refused the credentials (HTTP 401). They are not sent again."""
+
+    exit_code = 3
+
+
+class ServerError(EmailplusError):
+    """Anything that goes wrong between us and the server."""
+
+    exit_code = 4
+
+
+class ConnectionFailed(ServerError):
+    """No complete answer: unknown name, refused, cut, or unreadable HTTP."""
+
+
+class TlsFailed(ConnectionFailed):
+    """The server's certificate is not trusted, or the handshake failed."""
+
+
+class NetworkTimeout(ConnectionFailed):
+    """No answer within `default_network_timeout` seconds."""
+
+
+class HttpStatusError(ServerError):
+    """An HTTP status (MS-ASHTTP 2.2.2.1.1) that has no better name."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class EndpointNotFound(HttpStatusError):
+    """404: no ActiveSync server at this address."""
+
+
+class RedirectLoop(ServerError):
+    """451 redirects led back to where they came from, or never ended."""
+
+
+class ServerBusy(ServerError):
+    """The server is overloaded or throttles this account; try again after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class MailboxFull(ServerError):
+    """The mailbox is over its quota (HTTP 507, status 113)."""
+
+
+class NoCommonVersion(ServerError):
+    """The server offers no protocol version that this engine speaks."""
+
+
+class ResponseTooLarge(ServerError):
+    """An answer larger than the engine takes into memory."""
+
+
+class ProtocolError(ServerError):
+    """The server's answer breaks the protocol."""
+
+
+class WbxmlError(ProtocolError):
+    """WBXML that cannot be read or written. `offset` is the byte position where it was noticed."""
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(f"{reason} (at byte {offset})")
+        self.reason = reason
+        self.offset = offset
+
+
+class MalformedResponse(ProtocolError):
+    """Readable WBXML whose elements make no sense where they stand."""
+
+
+class CommandFailed(ProtocolError):
+    """A command ended with a Status other than success. `action` is the advice of the status table."""
+
+    def __init__(self, message: str, *, command: str, status: int, action: str = "stop") -> None:
+        super().__init__(message)
+        self.command = command
+        self.status = status
+        self.action = action
+
+
+class InvalidSyncKey(CommandFailed):
+    """The server no longer knows the SyncKey; that collection starts again with a pass that removes nothing early."""
+
+
+class FolderHierarchyChanged(CommandFailed):
+    """Sync status 12: the folder list is out of date, FolderSync first."""
+
+
+class ItemUnavailable(CommandFailed):
+    """One item or attachment cannot be had; the others go on."""
+
+
+class PolicyError(EmailplusError):
+    """An administrator's rule stands in the way."""
+
+    exit_code = 6
+
+
+class ProvisioningRequired(PolicyError):
+    """The server wants its policy applied first (HTTP 449, status 142 to 144)."""
+
+
+class PolicyNotApplicable(PolicyError):
+    """The server demands a policy that this engine cannot keep, and refuses clients that do not."""
+
+
+class DeviceBlocked(PolicyError):
+    """The device, user or mailbox is blocked or quarantined (HTTP 403, status 126, 129, 130, 131, 177)."""
+
+
+class RemoteWiped(PolicyError):
+    """The server ordered a wipe. It was carried out on the store and acknowledged."""
+
+
+class StoreError(EmailplusError):
+    """Anything that goes wrong with the local store."""
+
+    exit_code = 5
+
+
+class WrongStoreKey(StoreError):
+    """The store is whole, but was written with another key. Nothing was changed."""
+
+
+class StoreDamaged(StoreError):
+    """The key is right but the file is not: pages were damaged or tampered with. Nothing was changed."""
+
+
+class StoreBusy(StoreError):
+    """Another process is working on this store."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a later version of emailplus."""
+
+
+class StoreKeyMissing(StoreError):
+    """No store key was given, or it does not have the right shape."""
+
+
+class LimitExceeded(EmailplusError):
+    """A size limit of the app config refuses the item."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, size: int, limit: int) -> None:
+        super().__init__(message)
+        self.size = size
+        self.limit = limit
+
+
+class MessageTooLarge(LimitExceeded):
+    """`email_max_body_size` refuses the message."""
+
+
+class AttachmentTooLarge(LimitExceeded):
+    """`email_max_attachment` refuses the attachment."""
+
+
+class NotFound(EmailplusError):
+    """No such message, folder or attachment in the store."""
+
+    exit_code = 1
