@@ -67,6 +67,18 @@ def _tag_tables() -> list[list[str]]:
 
 
 _TABLES = _tag_tables()
+
+
+def decode_tag(page: int, token: int) -> str:
+    """Name of a tag token on a page; "" for a token that is no tag."""
+    return _TABLES[page][token]
+
+
+def page_exists(page: int) -> bool:
+    """Whether SWITCH_PAGE may name this page."""
+    return page < len(_TABLES)
+
+
 _EMPTY: dict[str, Node] = {}  # one shared tuple per empty element: a run of them costs a pointer each
 
 
@@ -234,9 +246,7 @@ def _refusal(token: int) -> str:
 
 def _open_tokens() -> dict[str, tuple[int, bytes, bytes]]:
     """Tag -> (page, token byte with content, token byte without)."""
-    return {
-        tag: (page, bytes([token | CONTENT_BIT]), bytes([token])) for tag, (page, token) in TAG_TOKENS.items()
-    }
+    return {tag: (page, bytes([token | CONTENT_BIT]), bytes([token])) for tag, (page, token) in TAG_TOKENS.items()}
 
 
 _OPEN = _open_tokens()

@@ -140,10 +140,45 @@ class SettleFetch:
 
 
 @dataclass(slots=True)
+class ReviewLimits:
+    """Hold what is stored or refused against today's limits, in bytes (None: no limit). Result: None.
+
+    What a wider limit allows becomes pending; what a narrower one forbids leaves the store and is refused.
+    """
+
+    max_body: int | None
+    max_attachment: int | None
+    body_reason: str
+    attachment_reason: str
+
+
+@dataclass(slots=True)
 class IndexMessages:
     """Take the next `limit` messages into the full-text index. Result: how many were indexed."""
 
     limit: int = 500
+
+
+@dataclass(slots=True)
+class TakeTroubles:
+    """What is refused, failed or quarantined in the store; from now on it counts as told. Result: list of `Trouble`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One body, attachment or item that is not here in full, and why. `new`: not told before."""
+
+    kind: str
+    """"body", "attachment" or "item"."""
+    state: str
+    """"refused", "failed" or "quarantined"."""
+    message_id: int
+    folder: str
+    subject: str
+    name: str
+    size: int
+    reason: str
+    new: bool
 
 
 @dataclass(slots=True)

@@ -41,29 +41,6 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A limit refused a body or attachment; `message` is the guide's text."""
-
-    kind: str
-    folder: str
-    subject: str
-    name: str
-    size: int
-    limit: int
-    message: str
-    new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """An item could not be understood; its raw bytes are kept and tried again by the next version."""
-
-    folder: str
-    server_id: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
 class Waiting:
     """The server asked for patience."""
 

@@ -41,6 +41,8 @@ class Attachment:
     content_location: str = ""
     content_type: str = ""
     inline: bool = False
+    state: str = "pending"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,9 @@ class Message:
     attachments: list[Attachment] = field(default_factory=list)
     extra: bytes = b""
     """WBXML of the properties this version has no place for, kept as received."""
+    body_state: str = "none"
+    """"stored", "pending", "refused", "failed" or "none": decided by `policy.contents`."""
+    body_reason: str = ""
 
 
 @dataclass(slots=True)

@@ -44,12 +44,15 @@ class ContentPolicy:
     html: bool = True
     """False: the server's policy allows plain text only (AllowHTMLEmail)."""
 
-    def body_request(self) -> BodyRequest:
+    def body_request(self, inline: int | None = None) -> BodyRequest:
         """The body preference of a Sync: MIME for everything, or HTML before plain text with MIME for S/MIME mail.
 
         MIMESupport 1 makes the server send S/MIME messages whole (MS-ASCMD 2.2.3.110.4), so that signatures survive.
+        `inline` overrides `INLINE_LIMIT`.
         """
-        cut = INLINE_LIMIT if self.max_body is None else min(INLINE_LIMIT, self.max_body)
+        cut = inline or INLINE_LIMIT
+        if self.max_body is not None:
+            cut = min(cut, self.max_body)
         if self.always_fetch_mime:
             return BodyRequest((BodyPreference(4, cut), BodyPreference(1, cut)), 2)
         return self.readable_request(cut)

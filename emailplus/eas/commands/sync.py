@@ -53,13 +53,7 @@ class CollectionAnswer:
     @property
     def items(self) -> int:
         """Commands in this answer."""
-        return (
-            len(self.added)
-            + len(self.changed)
-            + len(self.deleted)
-            + len(self.soft_deleted)
-            + len(self.quarantined)
-        )
+        return len(self.added) + len(self.changed) + len(self.deleted) + len(self.soft_deleted) + len(self.quarantined)
 
 
 def build(collections: Sequence[CollectionRequest], version: Version) -> Node:
