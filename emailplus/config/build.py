@@ -17,7 +17,7 @@ from emailplus.config.hosts import BadHost, parse_host
 from emailplus.config.keys import ALIASES, BY_NAME, CLOUD_FIELDS, KEYS, ROOTS, Key, root_number
 from emailplus.config.loaders import Pairs, described
 from emailplus.config.problems import Problem, failure, shown
-from emailplus.config.secret import Secret
+from emailplus.config.secret import MASK, Secret
 from emailplus.config.variables import Identity
 
 ROOT_KEY = BY_NAME["email_certificate_X"]
@@ -75,6 +75,8 @@ def build(pairs: Pairs, identity: Identity | None, check: CertificateCheck | Non
             _roots(work)
         elif not key.inside:
             _value(work, key)
+        elif not _empty(work.raw.get(key.name)):
+            work.names.add(key.name)
     _derive(work)
     given = Given(work.values, frozenset(work.names), frozenset(work.unreadable))
     work.problems.extend(check_all(given))
@@ -87,6 +89,9 @@ def build(pairs: Pairs, identity: Identity | None, check: CertificateCheck | Non
 def _shown(key: Key, raw: object) -> str:
     if key.type in _BLOBS and isinstance(raw, str):
         return f"({len(raw)} characters)"
+    if key.name == "email_exchange_username" and isinstance(raw, str) and ":" in raw:
+        # Somebody may have written user:password.
+        return shown(f"{raw.partition(':')[0]}:{MASK}")
     return shown(raw, secret=key.secret, address=key.type in _HOSTS)
 
 
@@ -128,7 +133,7 @@ def _take(work: _Work, key: str, name: str, raw: object) -> None:
     if key == EXPORT_KEY and name != key:
         # The check box of the Cloud form: checked means name and number only.
         ticked = {"true": "name_number", "1": "name_number", "false": "all", "0": "all"}
-        raw = ticked.get(str(raw).strip().lower(), raw)
+        raw = ticked.get(str(raw).strip().lower(), raw) if isinstance(raw, str | int) else raw
     if key in work.raw and not _empty(work.raw[key]):
         if _empty(raw) or _same(raw, work.raw[key]):
             return
@@ -141,7 +146,7 @@ def _take(work: _Work, key: str, name: str, raw: object) -> None:
 
 
 def _same(one: object, other: object) -> bool:
-    return type(one) is type(other) and bool(one == other)
+    return isinstance(one, str | int) and type(one) is type(other) and one == other
 
 
 def _unknown(work: _Work, given: object, name: str, raw: object) -> None:
@@ -152,8 +157,8 @@ def _unknown(work: _Work, given: object, name: str, raw: object) -> None:
         work.problems.append(Problem(label, "", text, critical=False, advice=True))
         return
     if root is not None or name == ROOT_KEY.name:
-        text = f"X in email_certificate_X is a number from 1 to {ROOTS}, without leading zeros; not used"
-        work.problems.append(Problem(label, "", text, critical=False))
+        text = f"email_certificate_1 to email_certificate_{ROOTS}; this one is not used"
+        work.problems.append(Problem(label, _shown(ROOT_KEY, raw), text, critical=False))
         return
     nearest = _nearest(name)
     work.unknown.append(UnknownKey(label, raw, nearest))
@@ -204,7 +209,7 @@ def _value(work: _Work, key: Key) -> None:
     if _empty(raw):
         if key.required:
             work.unreadable.add(key.name)
-            work.problem(key, None, f"required: {key.allowed}")
+            work.problem(key, None, f"{key.allowed} (required)")
         return
     _convert(work, key, raw)
 
@@ -221,7 +226,7 @@ def _convert(work: _Work, key: Key, raw: object) -> None:
     except Unreadable as error:
         work.unreadable.add(key.name)
         fallback = "" if key.critical else f"; {_fallback(key)}"
-        work.problem(key, raw, f"expected {error}{fallback}")
+        work.problem(key, raw, f"{error}{fallback}")
     for note in notes:
         work.problems.append(Problem(key.name, _shown(key, raw), note, critical=False, advice=True))
 
@@ -245,7 +250,7 @@ def _substituted(work: _Work, key: Key, text: str) -> str:
         unfilled = " and ".join(missing)
         expected = f"a value; {unfilled} was not filled in, give the identity it stands for"
         work.problem(key, text, expected, critical=True)
-    return filled
+    return filled.strip()
 
 
 def _password(work: _Work, key: Key, text: str) -> str | None:
@@ -276,7 +281,7 @@ def _roots(work: _Work) -> None:
             data = convert(ROOT_KEY, raw.strip() if isinstance(raw, str) else raw, Context(work.check))
         except Unreadable as error:
             work.unreadable.add(name)
-            work.problem(ROOT_KEY, raw, f"expected {error}", name=name)
+            work.problem(ROOT_KEY, raw, f"{error}", name=name)
             continue
         assert isinstance(data, bytes)
         found.append(RootCertificate(number, data))

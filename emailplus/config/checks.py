@@ -89,12 +89,10 @@ def _ews(given: Given) -> Iterator[Problem]:
     if not uses or "email_ews_host" in given:
         return
     users = " and ".join(uses)
-    users = " and ".join(uses)
     exchange, sentry = _bare(given.values["email_exchange_host"]), _bare(given.values["sentry_server_host"])
     if exchange and exchange == sentry:
-        yield given.mistake(
-            "email_ews_host", f"required: {' and '.join(uses)} use EWS and email_exchange_host is a Sentry"
-        )
+        text = f"the EWS server, which {users} need because email_exchange_host is a Sentry"
+        yield given.mistake("email_ews_host", text)
     else:
         yield given.advice("email_ews_host", f"required for {users} if email_exchange_host is a Sentry")
 

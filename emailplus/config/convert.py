@@ -233,7 +233,7 @@ def _url(raw: object, key: Key, context: Context) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise Unreadable(wanted) from None
-    if not parts.scheme or any(char.isspace() for char in text) or not (parts.netloc or parts.path):
+    if not parts.scheme or any(char.isspace() for char in text) or not (parts.netloc or parts.path or parts.query):
         raise Unreadable(wanted)
     if key.choices and (parts.scheme not in key.choices or not host):
         raise Unreadable(wanted)

@@ -31,8 +31,12 @@ class Problem:
     advice: bool = False
 
     def __str__(self) -> str:
-        given = f" is {self.value}" if self.value else ""
-        return f"{self.key}{given}: {self.expected}" if self.key else f"{self.value}: {self.expected}"
+        if self.advice:
+            given = f" ({self.value})" if self.value else ""
+            return f"{self.key}{given}: {self.expected}"
+        if not self.key:
+            return f"{self.value}: expected {self.expected}"
+        return f"{self.key} is {self.value or 'missing'}: expected {self.expected}"
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
