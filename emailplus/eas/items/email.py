@@ -20,15 +20,15 @@ Reader = Callable[[Content], Any]
 def read_text(content: Content) -> str:
     """Text; bytes that were not UTF-8 become U+FFFD."""
     if content.__class__ is str:
-        if content.isascii():  # type: ignore[union-attr]
-            return content  # type: ignore[return-value]
-        return content.encode(errors="surrogateescape").decode(errors="replace")  # type: ignore[union-attr]
+        if content.isascii():
+            return content
+        return content.encode(errors="surrogateescape").decode(errors="replace")
     return value(("", content))
 
 
 def read_integer(content: Content) -> int:
     """A number; an empty element is 0."""
-    return int(content) if content.__class__ is str else int(value(("", content)) or 0)  # type: ignore[arg-type]
+    return int(content) if content.__class__ is str else int(value(("", content)) or 0)
 
 
 def read_boolean(content: Content) -> bool:
