@@ -6,6 +6,7 @@ from emailplus.config.app_config import AppConfig, Partnership
 from emailplus.config.build import UnknownKey
 from emailplus.config.certificates import CertificateCheck, EscrowCertificate, RootCertificate
 from emailplus.config.convert import WatermarkParameters
+from emailplus.config.diff import ConfigDiff, Consequence, KeyChange
 from emailplus.config.hosts import Host
 from emailplus.config.keys import KEYS, Key
 from emailplus.config.problems import Problem
@@ -16,10 +17,13 @@ __all__ = [
     "KEYS",
     "AppConfig",
     "CertificateCheck",
+    "ConfigDiff",
+    "Consequence",
     "EscrowCertificate",
     "Host",
     "Identity",
     "Key",
+    "KeyChange",
     "Partnership",
     "Problem",
     "RootCertificate",

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from emailplus.config.build import UnknownKey, build
 from emailplus.config.certificates import CertificateCheck, EscrowCertificate, RootCertificate, fingerprint
 from emailplus.config.convert import WatermarkParameters
+from emailplus.config.diff import ConfigDiff, diff
 from emailplus.config.hosts import Host, parse_host
 from emailplus.config.keys import BY_NAME, Key
 from emailplus.config.loaders import Source, read
@@ -197,6 +198,10 @@ class AppConfig:
     def trusted_roots(self) -> tuple[bytes, ...]:
         """DER of `email_certificate_1` to `_10`, in the order of their numbers, each once."""
         return tuple(dict.fromkeys(root.data for root in self.email_certificate_X))
+
+    def diff(self, new: AppConfig) -> ConfigDiff:
+        """What changes when `new` takes the place of this configuration, and what each change leads to."""
+        return diff(self, new)
 
     def redacted(self) -> dict[str, Any]:
         """Every effective value as JSON has it, fit to be shown: secrets masked, certificates as digests."""

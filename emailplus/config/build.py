@@ -29,6 +29,10 @@ _LITERAL = (*_BLOBS, "secret")
 """Types in which a dollar sign is content: a certificate, a JSON template, somebody's password."""
 
 
+NEIGHBOURS = 100
+"""Unknown keys for which the nearest known one is sought: it costs milliseconds each, and a hostile file has many."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownKey:
     """A pair whose key is not in the table, kept as it came. `nearest` is the known key it resembles, if any."""
@@ -160,7 +164,7 @@ def _unknown(work: _Work, given: object, name: str, raw: object) -> None:
         text = f"email_certificate_1 to email_certificate_{ROOTS}; this one is not used"
         work.problems.append(Problem(label, _shown(ROOT_KEY, raw), text, critical=False))
         return
-    nearest = _nearest(name)
+    nearest = _nearest(name) if len(work.unknown) < NEIGHBOURS else None
     work.unknown.append(UnknownKey(label, raw, nearest))
     text = f"not a known key; did you mean {nearest}?" if nearest else "not a known key; kept, without effect"
     if name.startswith("acc2_"):

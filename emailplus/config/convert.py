@@ -29,6 +29,9 @@ MEGABYTES_LIMIT: Final = 1_048_576
 MEGABYTES_LEAST: Final = Decimal(1) / 1_048_576
 """One byte."""
 
+ITEMS_LIMIT: Final = 5000
+"""Parts of a list. Each unknown flag is worth a remark, and remarks are for people."""
+
 FLAGS: Final = (*BY_NAME["enabled_features"].choices, *BY_NAME["disabled_features"].choices)
 """disabled_features takes both kinds: what is given there leaves the effective enabled_features."""
 
@@ -260,6 +263,8 @@ def _items(raw: object, wanted: str) -> list[str]:
         parts = list(raw)
     else:
         raise Unreadable(wanted)
+    if len(parts) > ITEMS_LIMIT:
+        raise Unreadable(f"at most {ITEMS_LIMIT:,} parts")
     if not all(isinstance(part, str) and not _CONTROL.search(part) for part in parts):
         raise Unreadable(wanted)
     return [part.strip() for part in parts if isinstance(part, str) and part.strip()]
