@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from emailplus.config import KEYS, AppConfig, Identity, Problem
-from emailplus.config.loaders import read
-from emailplus.errors import ConfigurationError
+from ..config import KEYS, AppConfig, Identity, Problem
+from ..config.loaders import read
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.console import Console

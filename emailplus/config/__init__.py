@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from emailplus.config.app_config import AppConfig, Partnership
-from emailplus.config.build import UnknownKey
-from emailplus.config.certificates import CertificateCheck, EscrowCertificate, RootCertificate
-from emailplus.config.convert import WatermarkParameters
-from emailplus.config.diff import ConfigDiff, Consequence, KeyChange
-from emailplus.config.hosts import Host
-from emailplus.config.keys import KEYS, Key
-from emailplus.config.problems import Problem
-from emailplus.config.secret import Secret
-from emailplus.config.variables import Identity
+from .app_config import AppConfig, Partnership
+from .build import UnknownKey
+from .certificates import CertificateCheck, EscrowCertificate, RootCertificate
+from .convert import WatermarkParameters
+from .diff import ConfigDiff, Consequence, KeyChange
+from .hosts import Host
+from .keys import KEYS, Key
+from .problems import Problem
+from .secret import Secret
+from .variables import Identity
 
 __all__ = [
     "KEYS",

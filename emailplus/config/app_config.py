@@ -16,16 +16,16 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from emailplus.config.build import UnknownKey, build
-from emailplus.config.certificates import CertificateCheck, EscrowCertificate, RootCertificate, fingerprint
-from emailplus.config.convert import WatermarkParameters
-from emailplus.config.diff import ConfigDiff, diff
-from emailplus.config.hosts import Host, parse_host
-from emailplus.config.keys import BY_NAME, Key
-from emailplus.config.loaders import Source, read
-from emailplus.config.problems import Problem
-from emailplus.config.secret import MASK, Secret
-from emailplus.config.variables import Identity
+from .build import UnknownKey, build
+from .certificates import CertificateCheck, EscrowCertificate, RootCertificate, fingerprint
+from .convert import WatermarkParameters
+from .diff import ConfigDiff, diff
+from .hosts import Host, parse_host
+from .keys import BY_NAME, Key
+from .loaders import Source, read
+from .problems import Problem
+from .secret import MASK, Secret
+from .variables import Identity
 
 
 class Partnership(NamedTuple):

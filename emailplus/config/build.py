@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from emailplus.config import variables
-from emailplus.config.certificates import CertificateCheck, RootCertificate
-from emailplus.config.checks import Given, check_all
-from emailplus.config.convert import Context, Unreadable, convert
-from emailplus.config.hosts import BadHost, parse_host
-from emailplus.config.keys import ALIASES, BY_NAME, CLOUD_FIELDS, KEYS, ROOTS, Key, root_number
-from emailplus.config.loaders import Pairs, described
-from emailplus.config.problems import Problem, failure, shown
-from emailplus.config.secret import MASK, Secret
-from emailplus.config.variables import Identity
+from . import variables
+from .certificates import CertificateCheck, RootCertificate
+from .checks import Given, check_all
+from .convert import Context, Unreadable, convert
+from .hosts import BadHost, parse_host
+from .keys import ALIASES, BY_NAME, CLOUD_FIELDS, KEYS, ROOTS, Key, root_number
+from .loaders import Pairs, described
+from .problems import Problem, failure, shown
+from .secret import MASK, Secret
+from .variables import Identity
 
 ROOT_KEY = BY_NAME["email_certificate_X"]
 EXPORT_KEY = "limit_contact_export_to"

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from emailplus.config.secret import Secret
+from .secret import Secret
 
 Form = Literal["der-cert", "p12"]
 

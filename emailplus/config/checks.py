@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from emailplus.config.hosts import BadHost, parse_host
-from emailplus.config.keys import BY_NAME, KEYS
-from emailplus.config.problems import Problem, shown
+from .hosts import BadHost, parse_host
+from .keys import BY_NAME, KEYS
+from .problems import Problem, shown
 
 
 @dataclass(frozen=True, slots=True)

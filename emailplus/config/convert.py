@@ -17,11 +17,11 @@ from math import isfinite
 from typing import Final
 from urllib.parse import urlsplit
 
-from emailplus.config.certificates import BadCertificate, CertificateCheck, EscrowCertificate, Form, decode
-from emailplus.config.hosts import BadHost, parse_host
-from emailplus.config.keys import BY_NAME, Key
-from emailplus.config.problems import printable
-from emailplus.config.secret import Secret
+from .certificates import BadCertificate, CertificateCheck, EscrowCertificate, Form, decode
+from .hosts import BadHost, parse_host
+from .keys import BY_NAME, Key
+from .problems import printable
+from .secret import Secret
 
 INTEGER_LIMIT: Final = 2**31 - 1
 MEGABYTES_LIMIT: Final = 1_048_576

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from emailplus.config.keys import KEYS
+from .keys import KEYS
 
 if TYPE_CHECKING:
-    from emailplus.config.app_config import AppConfig
+    from .app_config import AppConfig
 
 
 class Consequence(StrEnum):

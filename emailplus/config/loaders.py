@@ -15,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from emailplus.config.keys import BY_NAME
-from emailplus.config.problems import Problem, failure, printable
+from .keys import BY_NAME
+from .problems import Problem, failure, printable
 
 Pairs = list[tuple[object, object]]
 Source = str | os.PathLike[str] | bytes | Mapping[str, object]

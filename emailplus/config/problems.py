@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from emailplus.config.secret import MASK, Secret
-from emailplus.errors import ConfigurationError
+from ..errors import ConfigurationError
+from .secret import MASK, Secret
 
 SHOWN_LENGTH = 60
 """Characters of a value that are printed; a pasted file must not fill the screen."""

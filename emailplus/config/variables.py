@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
-from emailplus.config.problems import Problem, failure, printable, shown
-from emailplus.config.secret import Secret
+from .problems import Problem, failure, printable, shown
+from .secret import Secret
 
 VARIABLES: Final[dict[str, str]] = {
     "$EMAIL$": "email",

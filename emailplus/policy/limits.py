@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
-from emailplus.errors import AttachmentTooLarge, LimitExceeded, MessageTooLarge
+from ..errors import AttachmentTooLarge, LimitExceeded, MessageTooLarge
 
 MEGABYTE: Final = 1_048_576
 

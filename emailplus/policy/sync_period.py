@@ -53,10 +53,15 @@ def effective_period(
 
     `default` and `maximum` are `email_default_sync_period` and `email_max_sync_period`; `choice` is the user's, None
     while there is none; `server_maximum` is MaxEmailAgeFilter of the server's policy, None where it sets none.
-    The user may choose shorter than the maximum, never longer: a longer choice becomes the maximum.
+    The user may choose shorter than the maximum, never longer: a longer choice becomes the maximum. A server maximum
+    outside the table (MS-ASPROV_R257 allows 0 to 5) counts as 5, the longest that has an end. Raises ValueError where
+    another value is outside.
     """
     wanted = default if choice is None else choice
-    return shortest(wanted, maximum, *(() if server_maximum is None else (server_maximum,)))
+    ceilings = [maximum]
+    if server_maximum is not None:
+        ceilings.append(server_maximum if server_maximum in SPANS else 5)
+    return shortest(wanted, *ceilings)
 
 
 def mail_filter_type(period: int) -> int:

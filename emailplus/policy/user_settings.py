@@ -23,10 +23,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, TypeVar
 
-from emailplus.config import AppConfig
-from emailplus.config.keys import BY_NAME
-from emailplus.errors import UsageError
-from emailplus.policy.sync_period import SPANS, effective_period
+from ..config import AppConfig
+from ..config.keys import BY_NAME
+from ..errors import UsageError
+from .sync_period import SPANS, effective_period
 
 T = TypeVar("T")
 

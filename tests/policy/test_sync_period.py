@@ -32,9 +32,13 @@ def test_effective_period(maximum: int, default: int, choice: int | None, expect
     assert effective_period(default=default, maximum=maximum, choice=choice) == expected
 
 
-@pytest.mark.parametrize(("server", "expected"), [(None, 4), (0, 4), (5, 4), (4, 4), (1, 1)])
+@pytest.mark.parametrize(("server", "expected"), [(None, 4), (0, 4), (5, 4), (4, 4), (1, 1), (7, 4), (-1, 4)])
 def test_the_server_can_only_shorten(server: int | None, expected: int) -> None:
     assert effective_period(default=2, maximum=0, choice=4, server_maximum=server) == expected
+
+
+def test_a_server_maximum_outside_the_table_is_not_without_end() -> None:
+    assert effective_period(default=0, maximum=0, server_maximum=6) == 5
 
 
 @given(PERIODS, PERIODS, st.none() | PERIODS, st.none() | PERIODS)
