@@ -13,7 +13,7 @@ from . import variables
 from .certificates import CertificateCheck, RootCertificate
 from .checks import Given, check_all
 from .convert import Context, Unreadable, convert
-from .hosts import BadHost, parse_host
+from .hosts import parse_host
 from .keys import ALIASES, BY_NAME, CLOUD_FIELDS, KEYS, ROOTS, Key, root_number
 from .loaders import Pairs, described
 from .problems import Problem, failure, shown
@@ -299,14 +299,7 @@ def _derive(work: _Work) -> None:
     if work.values["email_safe_domains"] is None:
         work.values["email_safe_domains"] = (address.rpartition("@")[2].lower(),) if address else ()
     if work.values["email_ews_host"] is None:
-        work.values["email_ews_host"] = _authority(host) if host else ""
+        work.values["email_ews_host"] = parse_host(host, path=True).authority if host else ""
     disabled = work.values["disabled_features"]
     effective = default(BY_NAME["enabled_features"]) | work.values["enabled_features"]
     work.values["enabled_features"] = frozenset(effective - disabled)
-
-
-def _authority(host: str) -> str:
-    try:
-        return parse_host(host, path=True).authority
-    except BadHost as error:  # the text came out of parse_host
-        raise AssertionError(host) from error

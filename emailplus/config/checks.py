@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .hosts import BadHost, parse_host
+from .hosts import parse_host
 from .keys import BY_NAME, KEYS
 from .problems import Problem, shown
 
@@ -98,10 +98,7 @@ def _ews(given: Given) -> Iterator[Problem]:
 
 
 def _bare(text: str | None) -> str:
-    try:
-        return parse_host(text, path=True).host if text else ""
-    except BadHost:
-        return ""
+    return parse_host(text, path=True).host if text else ""
 
 
 def _contacts(given: Given) -> Iterator[Problem]:

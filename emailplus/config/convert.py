@@ -316,12 +316,17 @@ def _json(raw: object, key: Key, context: Context) -> str:
     if not isinstance(value, Mapping):
         raise Unreadable(wanted)
     try:
-        text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=_plain_json)
+        # Twice: the first pass gives numbers of every carrier (float, Decimal, int) one notation for the second.
+        text = _dump(json.loads(_dump(value), parse_float=Decimal))
     except (TypeError, ValueError, RecursionError):
         raise Unreadable(wanted) from None
     if len(text) > key.length:
         raise Unreadable(f"at most {key.length:,} characters")
     return text
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain_json)
 
 
 def _refuse_constant(name: str) -> None:

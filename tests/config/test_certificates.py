@@ -93,8 +93,8 @@ def test_a_certificate_without_key_is_not_critical(key: str) -> None:
 
 
 def test_an_archive_of_indefinite_length_is_taken() -> None:
-    ber = b"\x30\x80\x02\x01\x03\x00\x00"
-    assert load(email_signing_certificate=b64(ber)).email_signing_certificate == ber
+    for frame in (b"\x30\x80\x02\x01\x03\x00\x00", b"\x30\x03\x02\x01\x03"):
+        assert load(email_signing_certificate=b64(frame)).email_signing_certificate == frame
 
 
 def test_escrow_takes_a_list_of_dictionaries_and_its_json_text() -> None:

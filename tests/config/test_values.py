@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emailplus.config import AppConfig, WatermarkParameters
+from emailplus.config import AppConfig, Secret, WatermarkParameters
 from emailplus.config.keys import KEYS, SIGNATURE
 from tests.config.samples import PLAIN, REQUIRED, load, problems_of
 
@@ -313,6 +313,34 @@ def test_all_problems_come_at_once() -> None:
     assert {problem.key for problem in problems} == {
         "email_exchange_host", "email_max_attachment", "default_network_timeout", "email_address"
     }  # fmt: skip
+
+
+def test_json_has_one_notation_whatever_carried_it() -> None:
+    forms = [{"x": 1.0, "y": [Decimal("1.50"), 2]}, '{"x": 1.0, "y": [1.50, 2]}', b'{"x":1,"y":[1.5,2]}']
+    texts = {load(email_security_classification_json=form).email_security_classification_json for form in forms}
+    assert texts == {'{"x":1,"y":[1.5,2]}'}
+    deep: Any = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    for bad in (
+        {"x": float("inf")},
+        {"x": b"bytes"},
+        {("a",): 1},
+        {"x": Decimal("1e9999")},
+        {"x": "y" * 1_000_000},
+        deep,
+    ):
+        assert problems_of(email_security_classification_json=bad)[0].key == "email_security_classification_json"
+
+
+def test_a_secret_may_come_as_a_secret() -> None:
+    assert load(email_password=Secret("swordfish")).email_password == Secret("swordfish")
+
+
+def test_a_list_without_end_is_refused_and_neighbours_are_sought_for_a_hundred_names() -> None:
+    assert "at most" in problems_of(disabled_features=["x"] * 5001)[0].expected
+    config = load(**{f"email_addresss{number}": "x" for number in range(150)})
+    assert sum(unknown.nearest is not None for unknown in config.unknown) == 100
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,12 @@ def test_a_dollar_in_a_classification_template_is_content() -> None:
     [
         {"email": "alice@example.test", "user_id": "alice", "device_uuid": "01-23"},
         {"$EMAIL$": "alice@example.test", "USERID": "alice", "$DEVICE_UUID_NO_DASHES$": "0123"},
-        {"${userEmailAddress}": "alice@example.test", "userUID": "alice", "device_uuid": "0123", "PASSWORD": None},
+        {
+            "${userEmailAddress}": "alice@example.test",
+            "userUID": "alice",
+            "device_uuid": "0123",
+            "PASSWORD": Secret("x"),
+        },
     ],
 )
 def test_an_identity_from_a_mapping(mapping: dict[str, Any]) -> None:
