@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .exchange import Exchange, MockUser
+    from .exchange import Exchange
     from .faults import (
         Chunked,
         ContentType,
@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from .policy import MockPolicy
     from .record import Request
     from .server import MockExchange, default_users
+    from .users import MockUser
 
 _HOMES = {
-    "exchange": ("Exchange", "MockUser"),
+    "exchange": ("Exchange",),
     "faults": (
         "Chunked", "ContentType", "CutAfter", "Drip", "Drop", "Empty", "ExtraHeaders", "Fault", "Garbage", "Gzip",
         "Http", "LoseResponse", "Rewrite", "Stall", "Status", "Truncated",
@@ -50,6 +51,7 @@ _HOMES = {
     "policy": ("MockPolicy",),
     "record": ("Request",),
     "server": ("MockExchange", "default_users"),
+    "users": ("MockUser",),
 }  # fmt: skip
 
 __all__ = [

@@ -7,6 +7,7 @@ was lost, and the window is thrown away and made again (MS-ASCMD 2.2.3.181.4, 3.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from .device import Collection, Position, Window, new_key
@@ -56,6 +57,19 @@ def issue_key(collection: Collection, request_key: str) -> str:
     return collection.key
 
 
+def look(collection: Collection, key: str, folder: Folder, filter_type: int, now: datetime) -> Changes | None:
+    """The changes for a client that holds `key`, without settling anything; None when the key is not valid."""
+    if key and key == collection.key:
+        window = collection.window
+        view = Window(position=window.position, sent=window.sent, gone=window.gone)
+    elif key and key == collection.previous_key:
+        view = Window(position=collection.base)
+    else:
+        return None
+    peek = Collection(collection.collection_id, key, known=collection.known, window=view)
+    return Changes(peek, folder, filter_type, now)
+
+
 class Changes:
     """The changes of one collection that a client has not seen, newest mail first, from one request's point of view."""
 
@@ -90,19 +104,22 @@ class Changes:
         self.window.position = Position(self.backlog, self.cursor, self.folder.modification, filter_type)
 
     def _full_scan(self) -> list[str]:
-        known = self.collection.known
         items = [item for item in self.folder.items.values() if self.wanted(item)]
         items.sort(key=lambda item: item.received, reverse=True)
-        backlog = [item.server_id for item in items if known.get(item.server_id) != item.version]
+        backlog = [item.server_id for item in items if self.client_version(item.server_id) != item.version]
         in_window = {item.server_id for item in items}
-        backlog += [server_id for server_id in known if server_id not in in_window]
+        backlog += [server_id for server_id in self._client_ids() if server_id not in in_window]
         return backlog
+
+    def _client_ids(self) -> Iterator[str]:
+        yield from self.collection.known
+        yield from self.window.sent
 
     def _aged(self) -> list[str]:
         """Known items that have fallen out of the filter; remembers the oldest of the others."""
         aged = []
         oldest = datetime.max.replace(tzinfo=UTC)
-        for server_id in self.collection.known:
+        for server_id in self._client_ids():
             item = self.folder.items.get(server_id)
             if item is None:
                 continue

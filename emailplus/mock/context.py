@@ -11,9 +11,10 @@ from .device import Device
 from .mailbox import Mailbox
 from .query import Query
 from .record import Request
+from .users import MockUser
 
 if TYPE_CHECKING:
-    from .exchange import Exchange, MockUser
+    from .exchange import Exchange
 
 WBXML_TYPE = "application/vnd.ms-sync.wbxml"
 MULTIPART_TYPE = "application/vnd.ms-sync.multipart"

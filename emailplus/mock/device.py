@@ -100,4 +100,5 @@ class Device:
     collections: dict[str, Collection] = field(default_factory=dict)
     cached_sync: Node | None = None
     cached_ping: tuple[int, tuple[tuple[str, str], ...]] | None = None
+    pings: int = 0
     sent: OrderedDict[str, bool] = field(default_factory=OrderedDict)  # ClientIds of mail that went out

@@ -8,9 +8,7 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import getaddresses
 
 from ..eas.wbxml import Limits, Node, decode
 from ..errors import NotFound, UsageError, WbxmlError
@@ -19,30 +17,15 @@ from .commands import COMMANDS
 from .context import MULTIPART_TYPE, Answer, Context, Hold, HttpError, StatusError
 from .device import Device
 from .faults import Faults, Http, Status
-from .mailbox import Mailbox, Source, utc_now
+from .mailbox import Mailbox, utc_now
 from .policy import MockPolicy
 from .query import ACCEPT_MULTIPART, Query, QueryError, parse_query
 from .record import Recorder, Request
+from .users import MockUser
 
 PATH = "/Microsoft-Server-ActiveSync"
 MAX_REQUEST = 64 << 20  # bytes of a request body; Exchange's default limit is far below
 WITHOUT_POLICY = frozenset({"Provision", "OPTIONS"})  # commands that need no policy key (MS-ASPROV 3.2.5.1)
-
-
-@dataclass(frozen=True, slots=True)
-class MockUser:
-    """One mailbox user; logs in as `username`, `email` or ``domain\\username``."""
-
-    email: str
-    username: str
-    password: str
-    domain: str = "EXAMPLE"
-    name: str = ""
-
-    def answers_to(self, login: str) -> bool:
-        """Whether `login` means this user (case does not matter, as in Active Directory)."""
-        login = login.lower()
-        return login in (self.email.lower(), self.username.lower(), f"{self.domain}\\{self.username}".lower())
 
 
 class Exchange:
@@ -80,6 +63,7 @@ class Exchange:
         self.requests = Recorder()
         self.devices: dict[tuple[str, str], Device] = {}
         self.undelivered: list[tuple[str, bytes]] = []
+        self.out_of_office: dict[str, list[Node]] = {}
         self._listeners: list[Callable[[], None]] = []
         self._last_received: dict[str, datetime] = {}
         known = [version for version in self.versions if version in _known_versions()]
@@ -167,20 +151,20 @@ class Exchange:
         for listener in self._listeners:
             listener()
 
-    def submit(self, sender: MockUser, raw: bytes, recipients: str, source: Source | None = None) -> list[str]:
-        """Deliver a message to those of its recipients who have a mailbox here; returns the other addresses."""
-        del sender
+    def submit(self, raw: bytes, recipients: Iterable[str]) -> list[str]:
+        """Deliver a message to those of its recipients who have a mailbox here.
+
+        Returns the other addresses; they are kept with the message in `undelivered`.
+        """
         unknown = []
-        for _, address in getaddresses([recipients]):
-            if not address:
-                continue
+        for address in dict.fromkeys(recipients):
             try:
                 mailbox = self.user(address)
             except NotFound:
                 unknown.append(address)
                 self.undelivered.append((address, raw))
-                continue
-            mailbox.deliver(source or raw)
+            else:
+                mailbox.deliver(raw, received=self.received_now(mailbox.email))
         return unknown
 
     # -- one request
@@ -360,7 +344,7 @@ class Exchange:
             context.tree = request.tree = decode(context.body, Limits(total=MAX_REQUEST))
         except WbxmlError as error:
             request.problems.append(f"not WBXML: {error}")
-            raise StatusError(102, 400) from error
+            raise StatusError(102 if kind.startswith("application/vnd.ms-sync") else 101, 400) from error
         root = COMMANDS[context.query.command].root
         if context.tree[0] != root:
             request.problems.append(f"root {context.tree[0]}, not {root}")
@@ -415,6 +399,3 @@ def _plain(status: int, reason: str) -> Answer:
 
 def _known_versions() -> tuple[str, ...]:
     return versions.VERSIONS
-
-
-__all__ = ["Exchange", "MockUser", "Node"]

@@ -22,7 +22,7 @@ from ..eas.wbxml import encode
 from ..errors import UsageError
 from . import versions as protocol_versions
 from .context import Answer, Hold
-from .exchange import MAX_REQUEST, PATH, Exchange, MockUser, content_type, multipart_body
+from .exchange import MAX_REQUEST, PATH, Exchange, content_type, multipart_body
 from .faults import (
     Chunked,
     ContentType,
@@ -42,6 +42,7 @@ from .mailbox import utc_now
 from .policy import MockPolicy
 from .record import Request
 from .tls import ServerTls
+from .users import MockUser
 
 _READ = 256 * 1024
 _GZIP_FROM = 1024  # bytes; smaller answers are not worth compressing
