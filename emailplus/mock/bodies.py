@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..eas.wbxml import Content, Node
-from .mime import Message, html_to_text, text_to_html
+from .mime import Message, holds_controls, html_to_text, text_to_html
 
 PLAIN, HTML, RTF, MIME = 1, 2, 3, 4
 
@@ -17,7 +17,7 @@ MIME_TRUNCATION = {0: 0, 1: 4096, 2: 5120, 3: 7168, 4: 10240, 5: 20480, 6: 51200
 TRUNCATION = {0: 0, 1: 512, 2: 1024, 3: 2048, 4: 5120, 5: 10240, 6: 20480, 7: 51200, 8: 102400, 9: None}
 """Truncation of protocol 2.5 -> bytes."""
 
-_NOT_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+_NONCHARACTER = re.compile(rb"\xef\xbf[\xbe\xbf]")  # U+FFFE and U+FFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class ItemOptions:
 
 def wire_text(data: bytes) -> Content:
     """`data` as an inline string where XML could hold it unchanged, else as an opaque value."""
-    if _NOT_XML.search(data) is None:
+    if not holds_controls(data) and _NONCHARACTER.search(data) is None:
         try:
             return data.decode()
         except UnicodeDecodeError:

@@ -349,7 +349,7 @@ class Exchange:
         if context.tree[0] != root:
             request.problems.append(f"root {context.tree[0]}, not {root}")
             raise StatusError(103, 400)
-        request.problems += schema.check(context.query.command, context.tree, context.version)
+        request.problems += schema.check(context.tree, context.version)
 
     def _fail(self, context: Context, error: StatusError, always: bool = False) -> Answer:
         command = COMMANDS.get(context.query.command)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import getaddresses
+from urllib.parse import quote
 
 from ..eas.wbxml import Node
 from .bodies import ItemOptions, body_node, body_part_node, legacy_body, native_type
@@ -81,8 +82,7 @@ def changed_properties(item: Item, version: int) -> list[Node]:
     if version >= 120:
         nodes.append(flag_node(item.flag))
     if version >= 140:
-        if item.categories:
-            nodes.append(("Email:Categories", [("Email:Category", name) for name in item.categories]))
+        nodes.append(("Email:Categories", [("Email:Category", name) for name in item.categories] or None))
         if item.verb:
             nodes.append(("Email2:LastVerbExecuted", str(item.verb)))
     return nodes
@@ -105,15 +105,10 @@ def flag_node(flag: Flag | None) -> Node:
     return ("Email:Flag", nodes)
 
 
-def attachment_parts(message: Message) -> list[Part]:
-    """The parts that FileReferences count."""
-    return message.attachments()
-
-
 def _attachments(item: Item, message: Message, parts: list[Part], version: int) -> Node:
     nodes: list[Node] = []
     for index, part in enumerate(parts):
-        reference = f"{item.server_id}:{index}"
+        reference = quote(f"{item.server_id}:{index}").replace("%3A", "%3a")  # as Exchange writes it: 1%3a3%3a0
         name = attachment_name(message, part)
         method = "5" if part.content_type == "message/rfc822" else "1"
         size = str(message.content_size(part))
@@ -203,9 +198,7 @@ def _conversation(item: Item, message: Message) -> list[Node]:
 
 
 def _version_14(item: Item, message: Message, version: int) -> list[Node]:
-    nodes: list[Node] = []
-    if item.categories:
-        nodes.append(("Email:Categories", [("Email:Category", name) for name in item.categories]))
+    nodes: list[Node] = [("Email:Categories", [("Email:Category", name) for name in item.categories] or None)]
     if item.verb:
         nodes.append(("Email2:LastVerbExecuted", str(item.verb)))
     sender = message.headers.get("sender")

@@ -38,6 +38,15 @@ def xml_text(text: str) -> str:
     return _NOT_XML.sub("", text) if _NOT_XML.search(text) else text
 
 
+CONTROLS = bytes(code for code in range(32) if code not in (9, 10, 13))
+"""Control characters that XML cannot hold."""
+
+
+def holds_controls(data: bytes) -> bool:
+    """Whether any of `CONTROLS` is in `data`; several times quicker than a search by pattern."""
+    return len(data.translate(None, CONTROLS)) != len(data)
+
+
 def decode_bytes(data: bytes, charset: str) -> str:
     """Text of `data`: the declared charset, else UTF-8, else Windows-1252; never an error."""
     for candidate in (charset, "utf-8", "cp1252"):
@@ -199,7 +208,9 @@ class Message:
 
     def text(self, part: Part) -> str:
         """A text part as text, without what XML cannot hold."""
-        return xml_text(decode_bytes(self.content(part), part.parameters.get("charset", "")))
+        data = self.content(part)
+        text = decode_bytes(data, part.parameters.get("charset", ""))
+        return text if text.isascii() and not holds_controls(data) else xml_text(text)
 
     def body_parts(self) -> tuple[Part | None, Part | None]:
         """The (plain, HTML) parts that make up the visible body."""

@@ -27,14 +27,31 @@ DOCUMENT_ORDER = (
 
 DEFAULT_SETTINGS: dict[str, str] = {
     "DevicePasswordEnabled": "0",
+    "AlphanumericDevicePasswordRequired": "0",
+    "PasswordRecoveryEnabled": "0",
+    "RequireStorageCardEncryption": "0",
     "AttachmentsEnabled": "1",
+    "MinDevicePasswordLength": "",
+    "MaxInactivityTimeDeviceLock": "",
+    "MaxDevicePasswordFailedAttempts": "",
+    "MaxAttachmentSize": "",
     "AllowSimpleDevicePassword": "1",
+    "DevicePasswordExpiration": "",
+    "DevicePasswordHistory": "0",
     "AllowStorageCard": "1",
+    "AllowCamera": "1",
+    "RequireDeviceEncryption": "0",
     "AllowHTMLEmail": "1",
     "MaxEmailAgeFilter": "0",
+    "MaxEmailBodyTruncationSize": "-1",
+    "MaxEmailHTMLBodyTruncationSize": "-1",
     "RequireSignedSMIMEMessages": "0",
     "RequireEncryptedSMIMEMessages": "0",
+    "AllowSMIMESoftCerts": "1",
+    "UnapprovedInROMApplicationList": "",
+    "ApprovedApplicationList": "",
 }
+"""A policy that asks for nothing, as Exchange's default one; an empty value is sent as an empty element."""
 
 _WAP_PARAMETERS = {
     "DevicePasswordEnabled": ("SecurityPolicy", "4131", {"0": "1", "1": "0"}),
@@ -67,9 +84,9 @@ class MockPolicy:
                 continue
             if name.endswith("List"):
                 entry = "Provision:Hash" if name.startswith("Approved") else "Provision:ApplicationName"
-                nodes.append((f"Provision:{name}", [(entry, text) for text in value.split()]))
+                nodes.append((f"Provision:{name}", [(entry, text) for text in value.split()] or None))
             else:
-                nodes.append((f"Provision:{name}", value))
+                nodes.append((f"Provision:{name}", value or None))
         return ("Provision:EASProvisionDoc", nodes)
 
     def wap_xml(self) -> str:

@@ -19,7 +19,6 @@ UNTIL_121 = {"AirSync:Collection": "AirSync:Class", "GetItemEstimate:Collection"
 """Children that 2.5 to 12.1 have and the (16.1) schemas do not: MS-ASCMD_R6319, R6313."""
 
 
-
 @cache
 def schema(name: str) -> Any:
     return etree.XMLSchema(etree.parse(str(shared("spec", "eas", "xsd", f"{name}.xsd"))))

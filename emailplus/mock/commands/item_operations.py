@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from urllib.parse import unquote
 
 from ...eas.wbxml import Node
 from ...errors import NotFound
@@ -104,7 +105,7 @@ def _fetch_attachment(context: Context, reference: str, operation: Node, parts: 
 
 def find_attachment(context: Context, reference: str) -> tuple[bytes, str] | None:
     """Bytes and content type of an attachment by its FileReference; None when there is none."""
-    server_id, _, index = reference.rpartition(":")
+    server_id, _, index = unquote(reference).rpartition(":")
     try:
         _, item = context.mailbox.find(server_id)
     except NotFound:

@@ -67,11 +67,21 @@ def _collect(
         if item is not None and action in (ADD, CHANGE):
             properties = _properties(context, item, options, action)
             outcome.commands.append((f"AirSync:{action}", [identity, ("AirSync:ApplicationData", properties)]))
-            outcome.size += len(item.raw) if action == ADD and options.preferences else 2000
+            outcome.size += _weight(properties)
         else:
             tag = "AirSync:SoftDelete" if action == SOFT_DELETE else "AirSync:Delete"
             outcome.commands.append((tag, [identity]))
         changes.taken(change)
+
+
+def _weight(properties: list[Node]) -> int:
+    """About how many bytes properties take; exact where it matters, in the body."""
+    size = 0
+    for _, content in properties:
+        size += 4
+        for part in [content] if not isinstance(content, list) else [inner for _, inner in content]:
+            size += len(part) if isinstance(part, (str, bytes)) else 40
+    return size
 
 
 def _properties(context: Context, item: Item, options: ItemOptions, action: str) -> list[Node]:
