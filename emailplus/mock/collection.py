@@ -41,7 +41,9 @@ def accept_key(collection: Collection, key: str) -> bool:
     if key == collection.previous_key:
         # The answer was lost. What the client did in that request is remembered, so that it is not done twice.
         lost = collection.window
-        collection.window = Window(position=collection.base, added=lost.added, deleted=lost.deleted)
+        collection.window = Window(
+            position=collection.base, added=lost.added, deleted=lost.deleted, changed=lost.changed
+        )
         collection.oldest = None
         collection.key = key
         collection.previous_key = ""

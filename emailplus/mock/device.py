@@ -65,6 +65,7 @@ class Window:
     gone: set[str] = field(default_factory=set)  # no longer on the client
     added: dict[str, str] = field(default_factory=dict)  # ClientId -> server id made for it
     deleted: set[str] = field(default_factory=set)  # items the client deleted in that request
+    changed: dict[str, int] = field(default_factory=dict)  # items it changed -> version after that
 
 
 @dataclass(slots=True)

@@ -284,6 +284,15 @@ class Mailbox:
             folder.touch(item)
             self._changed()
 
+    def replace(self, server_id: str, eml: Source) -> None:
+        """Give an item other content, as when a draft is edited."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            item.source = eml
+            self._parsed.pop(server_id, None)
+            folder.touch(item)
+            self._changed()
+
     def set_verb(self, server_id: str, verb: int) -> None:
         """Note a reply (1), a reply to all (2) or a forward (3)."""
         with self.lock:

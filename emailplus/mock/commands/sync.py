@@ -16,6 +16,8 @@ from .sync_collection import Outcome, synchronise
 
 DEFAULT_WINDOW, MAX_WINDOW = 100, 512  # MS-ASCMD 2.2.3.199
 
+_DRAFTS = "the Drafts folder is not synchronised below 16.0 (MS-ASCMD_R5916)"
+
 
 @dataclass(slots=True)
 class Wish:
@@ -168,6 +170,8 @@ def _one(context: Context, wish: Wish, left: int | None, room: int) -> tuple[Nod
         raise StatusError(4, 400)
     if folder is None:
         return _collection(context, wish, wish.key, "12"), 0, 0
+    if folder.type == 3 and context.version < 160 and _DRAFTS not in context.request.problems:
+        context.request.problems.append(_DRAFTS)
     if wish.key == "0":
         if wish.get_changes or wish.commands:
             return _collection(context, wish, "0", "4"), 0, 0  # MS-ASCMD_R3128

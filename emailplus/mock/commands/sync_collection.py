@@ -13,6 +13,7 @@ from ..device import Collection
 from ..items import changed_properties, email_properties
 from ..mailbox import Flag, Folder, Item
 from ..tree import as_text, child, children, every, number, text
+from .sync_drafts import add, change
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ def _client_command(
     name = command[0].partition(":")[2]
     server_id = text(command, "AirSync:ServerId")
     if name == "Add":
-        return ("AirSync:Add", [("AirSync:ClientId", text(command, "AirSync:ClientId")), ("AirSync:Status", "6")])
+        return add(context, folder, changes, command)
     item = folder.items.get(server_id)
     if item is None:
         if name == "Delete" and server_id in changes.window.deleted:
@@ -133,7 +134,10 @@ def _fetch(context: Context, changes: Changes, item: Item) -> Node:
 
 def _change(context: Context, folder: Folder, changes: Changes, item: Item, command: Node) -> Node | None:
     data = child(command, "AirSync:ApplicationData")
-    if changes.client_version(item.server_id) != item.version and changes.collection.options.conflict == 1:
+    if item.draft and context.version >= 160:
+        return change(context, changes, item, command)
+    unseen = item.version not in (changes.client_version(item.server_id), changes.window.changed.get(item.server_id))
+    if unseen and changes.collection.options.conflict == 1:
         return ("AirSync:Change", [("AirSync:ServerId", item.server_id), ("AirSync:Status", "7")])  # the server wins
     before = (item.read, item.flag, item.categories)
     read = text(data, "Email:Read").strip()
@@ -147,6 +151,7 @@ def _change(context: Context, folder: Folder, changes: Changes, item: Item, comm
         item.categories = tuple(as_text(content) for _, content in every(categories, "Email:Category"))
     if (item.read, item.flag, item.categories) != before:
         folder.touch(item)
+    changes.window.changed[item.server_id] = item.version
     changes.note_sent(item)
     return None
 
