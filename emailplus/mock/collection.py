@@ -158,6 +158,10 @@ class Changes:
         rest = dict.fromkeys(self.backlog[self.cursor :])
         return sum(1 for server_id in rest if self._action(server_id) is not None)
 
+    def adds(self) -> bool:
+        """Whether an item the client does not have is waiting."""
+        return any(self._action(server_id) == ADD for server_id in self.backlog[self.cursor :])
+
     def next(self) -> tuple[str, str, Item | None] | None:
         """The next waiting change as (action, server id, item), without taking it."""
         while self.cursor < len(self.backlog):

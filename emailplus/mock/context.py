@@ -40,13 +40,24 @@ class Hold:
     poll: Callable[[bool], Answer | None]
 
 
-class StatusError(Exception):
-    """The whole command fails with a Status; before 14.0 with an HTTP status where there is one for it."""
+HTTP_BEFORE_14 = {
+    101: 400, 102: 400, 103: 400, 104: 400, 105: 400, 106: 400, 107: 400, 108: 400, 109: 400, 110: 500, 111: 503,
+    112: 403, 113: 507, 119: 500, 125: 403, 126: 403, 129: 403, 130: 403, 131: 403, 132: 403, 137: 501, 138: 400,
+    140: 449, 141: 449, 142: 449, 143: 449, 144: 449, 147: 400, 150: 500, 177: 403,
+}  # fmt: skip
+"""Common status -> what 2.5, 12.0 and 12.1 get instead (MS-ASCMD 2.2.2, R7461, R7462)."""
 
-    def __init__(self, status: int, http: int | None = None) -> None:
+
+class StatusError(Exception):
+    """The whole command fails with a Status; a common one (101 and up) before 14.0 with an HTTP status."""
+
+    def __init__(self, status: int) -> None:
         super().__init__(f"Status {status}")
         self.status = status
-        self.http = http
+
+    def http(self, version: int) -> int | None:
+        """The HTTP status that stands for it in a protocol version; None where it goes into the answer."""
+        return HTTP_BEFORE_14.get(self.status, 500) if self.status > 100 and version < 140 else None
 
 
 class HttpError(Exception):

@@ -14,7 +14,7 @@ from ..eas.wbxml import Limits, Node, decode
 from ..errors import NotFound, UsageError, WbxmlError
 from . import schema, versions
 from .commands import COMMANDS
-from .context import MULTIPART_TYPE, Answer, Context, Hold, HttpError, StatusError
+from .context import HTTP_BEFORE_14, MULTIPART_TYPE, Answer, Context, Hold, HttpError, StatusError
 from .device import Device
 from .faults import Faults, Http, Status
 from .mailbox import Mailbox, utc_now
@@ -267,7 +267,7 @@ class Exchange:
                     action.status, body=action.body, content_type="text/plain", headers=[*action.headers.items()]
                 )
             if isinstance(action, Status) and action.collection is None and context is not None:
-                return self._fail(context, StatusError(action.code), always=True)
+                return self._fail(context, StatusError(action.code))
         return None
 
     def strike(self, request: Request) -> None:
@@ -292,39 +292,39 @@ class Exchange:
             self._decode(context, command.wbxml_from)
             first, last = versions.COMMAND_VERSIONS[context.query.command]
             if not first <= context.version <= last:
-                raise StatusError(138, 501)
+                raise StatusError(138)
             if self.strict and context.request.problems:
-                raise StatusError(103, 400)
+                raise StatusError(103)
             outcome = command.handler(context)
         except StatusError as error:
             outcome = self._fail(context, error)
         except NotFound:
-            outcome = self._fail(context, StatusError(110, 500))
+            outcome = self._fail(context, StatusError(110))
         return outcome
 
     def _admit(self, context: Context) -> None:
         """Device, block and policy, in this order (MS-ASPROV 3.2.5.1.1)."""
         device, name = context.device, context.query.command
         if not context.query.device_id:
-            raise StatusError(108, 400)
+            raise StatusError(108)
         if not context.query.device_type:
-            raise StatusError(109, 400)
+            raise StatusError(109)
         if device.blocked:
-            raise StatusError(device.blocked, 403)
+            raise StatusError(device.blocked)
         if name in WITHOUT_POLICY:
             return
         if self.wipe_due(context):
-            raise StatusError(140, 449)
+            raise StatusError(140)
         if device.wiped == "all":
-            raise StatusError(129, 403)  # a wiped device stays out until it is forgotten
+            raise StatusError(129)  # a wiped device stays out until it is forgotten
         if self.policy is None:
             return
         sent = context.request.policy_key
         if sent and sent != "0" and sent == device.policy_key:
             if device.policy_stale:
-                raise StatusError(143, 449)
+                raise StatusError(143)
             return
-        raise StatusError(142 if sent in ("", "0") or not device.policy_key else 144, 449)
+        raise StatusError(142 if sent in ("", "0") or not device.policy_key else 144)
 
     def wipe_due(self, context: Context) -> str:
         """ "all" or "account" when this device has to be told now."""
@@ -339,24 +339,25 @@ class Exchange:
         if kind not in ("application/vnd.ms-sync.wbxml", "application/vnd.ms-sync"):
             request.problems.append(f"Content-Type {kind or 'missing'} with a WBXML body (MS-ASHTTP 2.2.1.1.2.2)")
             if self.strict:
-                raise StatusError(101, 400)
+                raise StatusError(101)
         try:
             context.tree = request.tree = decode(context.body, Limits(total=MAX_REQUEST))
         except WbxmlError as error:
             request.problems.append(f"not WBXML: {error}")
-            raise StatusError(102 if kind.startswith("application/vnd.ms-sync") else 101, 400) from error
+            raise StatusError(102 if kind.startswith("application/vnd.ms-sync") else 101) from error
         root = COMMANDS[context.query.command].root
         if context.tree[0] != root:
             request.problems.append(f"root {context.tree[0]}, not {root}")
-            raise StatusError(103, 400)
+            raise StatusError(103)
         request.problems += schema.check(context.tree, context.version)
 
-    def _fail(self, context: Context, error: StatusError, always: bool = False) -> Answer:
+    def _fail(self, context: Context, error: StatusError) -> Answer:
         command = COMMANDS.get(context.query.command)
+        http = error.http(context.version)
         if command is None or command.root == "":
-            return _plain(error.http or 500, f"status {error.status}")
-        if context.version < 140 and error.http is not None and not always:
-            return _plain(error.http, f"status {error.status}")
+            return _plain(http or HTTP_BEFORE_14.get(error.status, 500), f"status {error.status}")
+        if http is not None:
+            return _plain(http, f"status {error.status}")
         return Answer(tree=command.failure(error.status))
 
     def failed_collections(self, request: Request) -> dict[str, int]:

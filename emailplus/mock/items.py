@@ -76,15 +76,20 @@ def email_properties(
     return nodes
 
 
-def changed_properties(item: Item, version: int) -> list[Node]:
-    """What a Change carries: the state that can change without the message changing."""
-    nodes: list[Node] = [("Email:Read", "1" if item.read else "0")]
-    if version >= 120:
+def changed_properties(item: Item, since: int, version: int) -> list[Node] | None:
+    """What a Change carries for a client that has version `since` of the item (MS-ASEMAIL 3.2.5.4.1).
+
+    Only the blocks that changed: Read, Flag, Categories; None when anything else did and the whole item is due.
+    """
+    if item.other_at > since:
+        return None
+    nodes: list[Node] = []
+    if item.read_at > since:
+        nodes.append(("Email:Read", "1" if item.read else "0"))
+    if item.flag_at > since and version >= 120:
         nodes.append(flag_node(item.flag))
-    if version >= 140:
+    if item.categories_at > since and version >= 140:
         nodes.append(("Email:Categories", [("Email:Category", name) for name in item.categories] or None))
-        if item.verb:
-            nodes.append(("Email2:LastVerbExecuted", str(item.verb)))
     return nodes
 
 
@@ -102,6 +107,8 @@ def flag_node(flag: Flag | None) -> Node:
         nodes += [("Tasks:StartDate", dashed(flag.start)), ("Tasks:UtcStartDate", dashed(flag.start))]
     if flag.due is not None:
         nodes += [("Tasks:DueDate", dashed(flag.due)), ("Tasks:UtcDueDate", dashed(flag.due))]
+    if flag.reminder is not None:
+        nodes += [("Tasks:ReminderSet", "1"), ("Tasks:ReminderTime", dashed(flag.reminder))]
     return ("Email:Flag", nodes)
 
 
@@ -182,19 +189,22 @@ def _references(message: Message) -> Iterator[str]:
             yield match.group(1)
 
 
-def _conversation(item: Item, message: Message) -> list[Node]:
-    """ConversationId and ConversationIndex (MS-ASCON 2.2.2.2): one id a thread; five bytes of time, five a reply."""
-    references = list(_references(message))
-    root = references[0] if references else ""
+def conversation_id(message: Message) -> bytes:
+    """One id a thread: made from the first message it refers to, else from its own Message-ID or subject."""
+    root = next(_references(message), "")
     if not root:
         own = _MESSAGE_ID.search(message.headers.get("message-id"))
         root = own.group(1) if own else _PREFIX.sub("", message.headers.get("subject"))
-    identity = hashlib.sha256(root.encode("utf-8", "replace")).digest()[:16]
+    return hashlib.sha256(root.encode("utf-8", "replace")).digest()[:16]
+
+
+def _conversation(item: Item, message: Message) -> list[Node]:
+    """ConversationId and ConversationIndex (MS-ASCON 2.2.2.2): five bytes of time, then five a reply."""
     ticks = int(item.received.timestamp() * 10_000_000) + _FILETIME_1601
     index = ticks.to_bytes(8, "big")[:5]
-    for reference in references:
+    for reference in _references(message):
         index += hashlib.sha256(reference.encode("utf-8", "replace")).digest()[:5]
-    return [("Email2:ConversationId", identity), ("Email2:ConversationIndex", index)]
+    return [("Email2:ConversationId", conversation_id(message)), ("Email2:ConversationIndex", index)]
 
 
 def _version_14(item: Item, message: Message, version: int) -> list[Node]:
@@ -202,7 +212,7 @@ def _version_14(item: Item, message: Message, version: int) -> list[Node]:
     if item.verb:
         nodes.append(("Email2:LastVerbExecuted", str(item.verb)))
     sender = message.headers.get("sender")
-    if sender:
+    if sender and sender != message.headers.get("from"):  # MS-ASEMAIL_R726
         nodes.append(("Email2:Sender", sender))
     if version >= 160:
         nodes.append(("Email2:IsDraft", "1" if item.draft else "0"))

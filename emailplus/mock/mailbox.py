@@ -52,6 +52,7 @@ class Flag:
     start: datetime | None = None
     due: datetime | None = None
     completed: datetime | None = None
+    reminder: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +68,10 @@ class Item:
     categories: tuple[str, ...] = ()
     draft: bool = False
     version: int = 0  # the folder's `modification` when it last changed
+    read_at: int = 0  # ... when its read state, its flag, its categories or anything else of it last changed
+    flag_at: int = 0
+    categories_at: int = 0
+    other_at: int = 0
 
     @property
     def raw(self) -> bytes:
@@ -96,10 +101,18 @@ class Folder:
         """Class of what it holds (MS-ASCMD 2.2.3.27)."""
         return CLASS_OF_TYPE.get(self.type, "Email")
 
-    def touch(self, item: Item) -> None:
-        """Note that `item` changed."""
+    def touch(self, item: Item, *what: str) -> None:
+        """Note that `item` changed: "read", "flag", "categories", or (named by nothing) something else of it."""
         self.log.append(item.server_id)
-        item.version = len(self.log)
+        item.version = version = len(self.log)
+        if not what:
+            item.other_at = version
+        if "read" in what:
+            item.read_at = version
+        if "flag" in what:
+            item.flag_at = version
+        if "categories" in what:
+            item.categories_at = version
 
 
 class Mailbox:
@@ -273,7 +286,7 @@ class Mailbox:
         with self.lock:
             folder, item = self.find(server_id)
             item.read = read
-            folder.touch(item)
+            folder.touch(item, "read")
             self._changed()
 
     def flag(self, server_id: str, flag: Flag | None) -> None:
@@ -281,7 +294,15 @@ class Mailbox:
         with self.lock:
             folder, item = self.find(server_id)
             item.flag = flag
-            folder.touch(item)
+            folder.touch(item, "flag")
+            self._changed()
+
+    def categorise(self, server_id: str, *categories: str) -> None:
+        """Set the categories."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            item.categories = categories
+            folder.touch(item, "categories")
             self._changed()
 
     def replace(self, server_id: str, eml: Source) -> None:
@@ -313,6 +334,10 @@ class Mailbox:
             moved.flag, moved.verb, moved.categories, moved.draft = item.flag, item.verb, item.categories, item.draft
             self._changed()
             return moved.server_id
+
+    def announce(self) -> None:
+        """Tell whoever waits that something changed."""
+        self._changed()
 
     def message(self, item: Item) -> Message:
         """The item, parsed; the latest few are remembered."""

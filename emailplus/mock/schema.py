@@ -122,6 +122,7 @@ LENGTHS: dict[str, tuple[int, int]] = {
     "FolderHierarchy:DisplayName": (1, 256),
     "ItemOperations:Store": (1, 256),
     "ComposeMail:ClientId": (1, 40),
+    "MeetingResponse:InstanceId": (24, 24),
     "Move:SrcMsgId": (1, 64),
     "Move:SrcFldId": (1, 64),
     "Move:DstFldId": (1, 64),

@@ -24,7 +24,8 @@ MIXED = (
     b'Content-Disposition: attachment; filename="data.bin"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
     + base64.encodebytes(FILE).replace(b"\n", b"\r\n")
     + b"--b\r\nContent-Type: image/png; name=logo.png\r\nContent-ID: <logo@example.test>\r\n"
-    b"Content-Disposition: inline; filename=logo.png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n--b--\r\n"
+    b"Content-Disposition: inline; filename=logo.png\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    b"iVBORw0KGgo=\r\n--b--\r\n"
 )
 
 SIGNED = (

@@ -16,7 +16,7 @@ def snapshot(mailbox: Mailbox) -> FolderState:
 
 def handle(context: Context) -> Answer:
     if context.tree is None:
-        raise StatusError(10, 400)
+        raise StatusError(10)
     if child(context.tree, "FolderHierarchy:SyncKey") is None:
         return _answer("10")
     key = text(context.tree, "FolderHierarchy:SyncKey")

@@ -13,7 +13,7 @@ MAX_COLLECTIONS = 1000  # MS-ASCMD_R5646
 def handle(context: Context) -> Answer:
     collections = every(child(context.tree, "GetItemEstimate:Collections"), "GetItemEstimate:Collection")
     if not collections or len(collections) > MAX_COLLECTIONS:
-        raise StatusError(103, 400)
+        raise StatusError(103)
     failed = context.exchange.failed_collections(context.request)
     return Answer(tree=("GetItemEstimate:GetItemEstimate", [_estimate(context, node, failed) for node in collections]))
 
@@ -27,13 +27,13 @@ def _estimate(context: Context, node: Node, failed: dict[str, int]) -> Node:
     identity.append(("GetItemEstimate:CollectionId", collection_id))
     if collection_id in failed:
         return _response(str(failed[collection_id]), identity)
-    if folder is None:
+    options = child(node, "AirSync:Options")
+    if folder is None or child(options, "AirSync:MaxItems") is not None:  # MaxItems: MS-ASCMD_R3265
         return _response("2", identity)
     collection = context.device.collections.get(collection_id)
     key = text(node, "AirSync:SyncKey")
     if collection is None or key == "0":
         return _response("3", identity)
-    options = child(node, "AirSync:Options")
     filter_type = number(node, "AirSync:FilterType")
     if filter_type is None:
         filter_type = number(options, "AirSync:FilterType")

@@ -10,7 +10,8 @@ from ...eas.wbxml import Node
 from ...errors import NotFound
 from ..bodies import read_options
 from ..context import Answer, Context, StatusError
-from ..items import email_properties
+from ..items import conversation_id, email_properties
+from ..mailbox import MAIL_TYPES
 from ..tree import child, children, text
 
 _RANGE = re.compile(r"^(\d{1,9})-(\d{1,9})$")
@@ -18,7 +19,7 @@ _RANGE = re.compile(r"^(\d{1,9})-(\d{1,9})$")
 
 def handle(context: Context) -> Answer:
     if not children(context.tree):
-        raise StatusError(2, 400)
+        raise StatusError(2)
     parts: list[bytes] | None = [] if context.multipart else None
     answers: list[Node] = []
     for operation in children(context.tree):
@@ -27,6 +28,8 @@ def handle(context: Context) -> Answer:
             answers.append(_fetch(context, operation, parts))
         elif name == "EmptyFolderContents":
             answers.append(_empty_folder(context, operation))
+        elif name == "Move" and context.version >= 140:
+            answers.append(_move(context, operation))
         else:
             answers.append((operation[0], [("ItemOperations:Status", "2")]))
     order = {"ItemOperations:Move": 0, "ItemOperations:EmptyFolderContents": 1, "ItemOperations:Fetch": 2}
@@ -40,6 +43,8 @@ def handle(context: Context) -> Answer:
 
 def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node:
     store = text(operation, "ItemOperations:Store")
+    if _foreign_option(operation, "DeleteSubFolders", "MoveAlways"):
+        return ("ItemOperations:Fetch", [("ItemOperations:Status", "2")])
     reference = child(operation, "AirSyncBase:FileReference")
     if store.lower() != "mailbox":
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "9")])
@@ -120,12 +125,43 @@ def find_attachment(context: Context, reference: str) -> tuple[bytes, str] | Non
     return message.content(part), part.content_type
 
 
+def _foreign_option(operation: Node, *names: str) -> bool:
+    """Whether Options holds one that belongs to another operation (MS-ASCMD_R3547)."""
+    options = child(operation, "ItemOperations:Options")
+    return any(child(options, f"ItemOperations:{name}") is not None for name in names)
+
+
+def _move(context: Context, operation: Node) -> Node:
+    """Move of a conversation (MS-ASCON 3.2.5.3): every message of it, wherever it lies, to one folder."""
+    wanted = child(operation, "ItemOperations:ConversationId")
+    identity = wanted[1] if wanted is not None else None
+    status = "1"
+    target = context.mailbox.folders.get(text(operation, "ItemOperations:DstFldId"))
+    if not _foreign_option(operation, "MoveAlways"):
+        status = "155"  # MS-ASCMD_R3475
+    elif target is None or target.type not in MAIL_TYPES:
+        status = "156"
+    else:
+        members = [
+            item.server_id
+            for folder, item in context.mailbox.walk()
+            if folder is not target and conversation_id(context.mailbox.message(item)) == identity
+        ]
+        for server_id in members:
+            context.mailbox.move(server_id, target.server_id)
+        if not members:
+            status = "6"
+    echo: Node = ("ItemOperations:ConversationId", identity)
+    return ("ItemOperations:Move", [("ItemOperations:Status", status), echo])
+
+
 def _empty_folder(context: Context, operation: Node) -> Node:
     collection_id = text(operation, "AirSync:CollectionId")
     identity: Node = ("AirSync:CollectionId", collection_id)
     folder = context.mailbox.folders.get(collection_id)
-    if folder is None:
-        return ("ItemOperations:EmptyFolderContents", [("ItemOperations:Status", "6"), identity])
+    if folder is None or _foreign_option(operation, "Schema", "Range", "UserName", "Password", "MoveAlways"):
+        status = "6" if folder is None else "2"
+        return ("ItemOperations:EmptyFolderContents", [("ItemOperations:Status", status), identity])
     for server_id in list(folder.items):
         context.mailbox.delete(server_id)
     if child(child(operation, "ItemOperations:Options"), "ItemOperations:DeleteSubFolders") is not None:

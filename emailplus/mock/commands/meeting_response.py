@@ -10,7 +10,7 @@ from ..tree import every, text
 def handle(context: Context) -> Answer:
     requests = every(context.tree, "MeetingResponse:Request")
     if not requests:
-        raise StatusError(103, 400)
+        raise StatusError(103)
     results: list[Node] = []
     for request in requests:
         nodes: list[Node] = []

@@ -10,7 +10,7 @@ from ..tree import every, text
 def handle(context: Context) -> Answer:
     moves = every(context.tree, "Move:Move")
     if not moves:
-        raise StatusError(103, 400)
+        raise StatusError(103)
     return Answer(tree=("Move:MoveItems", [_move(context, move) for move in moves]))
 
 

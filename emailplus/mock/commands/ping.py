@@ -24,6 +24,8 @@ def handle(context: Context) -> Answer | Hold:
     low, high = exchange.ping_limits
     if not low <= seconds <= high:
         return _answer("5", ("Ping:HeartbeatInterval", str(high if seconds > high else low)))
+    if len({name for name, _ in folders}) != len(folders):
+        return _answer("4")  # MS-ASCMD_R6699
     if len(folders) > exchange.max_ping_folders:
         return _answer("6", ("Ping:MaxFolders", str(exchange.max_ping_folders)))
     device.cached_ping = (seconds, folders)
@@ -44,15 +46,18 @@ def handle(context: Context) -> Answer | Hold:
 
 
 def _changed(context: Context, name: str, start: dict[str, int]) -> bool:
-    """Whether a folder holds something the client has not; one it never synchronised counts from now on."""
+    """Whether a folder holds an item the client has not; one it never synchronised counts from now on.
+
+    Items changed, deleted or moved away do not end a Ping (MS-ASCMD_R5641).
+    """
     folder = context.mailbox.folders.get(name)
     if folder is None:
         return True
     collection = context.device.collections.get(name)
     if collection is None:
-        return folder.modification != start.get(name)
+        return any(server_id in folder.items for server_id in folder.log[start.get(name, 0) :])
     changes = look(collection, collection.key, folder, collection.options.filter_type, context.exchange.clock())
-    return changes is not None and changes.next() is not None
+    return changes is not None and changes.adds()
 
 
 def _answer(status: str, *more: Node) -> Answer:

@@ -32,6 +32,8 @@ def handle(context: Context) -> Answer:
     if policy is None:
         # An empty Provision asks only whether there is a wipe (MS-ASPROV_R493); a body with less than that is wrong.
         return _answer([*nodes, ("Provision:Status", "1" if context.tree is None or information is None else "2")])
+    if child(policy, "Provision:PolicyType") is None:
+        return _answer([*nodes, ("Provision:Status", "2")])  # MS-ASCMD_R4989
     acknowledging = child(policy, "Provision:Status") is not None
     if acknowledging:
         return _answer([*nodes, *_acknowledgement(context, policy)])
@@ -67,7 +69,7 @@ def _acknowledgement(context: Context, node: Node) -> list[Node]:
         return _policy(kind, "5")
     applied = text(node, "Provision:Status").strip()
     if applied not in ("1", "2", "3", "4"):
-        raise StatusError(2, None)
+        raise StatusError(2)
     if applied == "4" and not policy.allow_external:
         raise StatusError(145)
     if applied == "3" or (applied == "2" and not policy.allow_partial):

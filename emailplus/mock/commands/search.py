@@ -13,7 +13,7 @@ from ..bodies import PLAIN, ItemOptions, body_data, read_options
 from ..context import Answer, Context, StatusError
 from ..items import email_properties
 from ..mailbox import Folder, Item
-from ..tree import as_text, child, children, text
+from ..tree import as_text, child, children, every, text
 from ..users import MockUser
 
 _RANGE = re.compile(r"^(\d{1,3})-(\d{1,3})$")
@@ -38,7 +38,7 @@ class TooComplex(Exception):
 def handle(context: Context) -> Answer:
     store = child(context.tree, "Search:Store")
     if store is None:
-        raise StatusError(103, 400)
+        raise StatusError(103)
     name = text(store, "Search:Name").lower()
     options = child(store, "Search:Options")
     wanted = text(options, "Search:Range") or f"0-{MAX_RESULTS - 1}"
@@ -46,6 +46,8 @@ def handle(context: Context) -> Answer:
     if limits is None or int(limits.group(2)) < int(limits.group(1)):
         return _store("2")
     first, last = int(limits.group(1)), int(limits.group(2))
+    if last >= MAX_RESULTS:
+        return _store("12")  # MS-ASCMD_R3736
     if name == "gal":
         results = _search_gal(context, text(store, "Search:Query"))
     elif name == "mailbox" and context.version >= 120:
@@ -57,7 +59,7 @@ def handle(context: Context) -> Answer:
         return _store("2")
     if first and first >= len(results):
         return _store("12")
-    shown = [render() for render in results[first : min(last, first + MAX_RESULTS - 1) + 1]]
+    shown = [render() for render in results[first : last + 1]]
     if not shown:
         return _store("1", ("Search:Result", None), ("Search:Total", "0"))
     answered: Node = ("Search:Range", f"{first}-{first + len(shown) - 1}")
@@ -126,9 +128,10 @@ def _mail_result(context: Context, folder: Folder, item: Item, options: ItemOpti
 
 
 def _criteria(query: Node | None) -> Criteria:
-    conjunction = child(query, "Search:And")
-    if conjunction is None:
-        raise TooComplex  # MS-ASCMD_R3105
+    conjunctions = every(query, "Search:And")
+    if len(conjunctions) != 1 or len(children(query)) != 1:
+        raise TooComplex  # MS-ASCMD_R772, R3105
+    conjunction = conjunctions[0]
     criteria = Criteria()
     for tag, content in children(conjunction):
         if tag == "Search:FreeText":

@@ -5,6 +5,7 @@ Up to 12.1 the body is the message and the rest stands in the query; from 14.0 o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ...errors import NotFound
@@ -14,6 +15,8 @@ from ..mailbox import Item
 from ..mime import Message
 from ..query import SAVE_IN_SENT
 from ..tree import child, text
+
+_INSTANCE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
 REMEMBERED = 200  # ClientIds of sent mail kept per device
 
@@ -27,6 +30,7 @@ class Parcel:
     client_id: str = ""
     folder_id: str = ""
     item_id: str = ""
+    instance_id: str = ""
     replace: bool = False
 
 
@@ -46,7 +50,9 @@ def smart_forward(context: Context) -> Answer:
 def _smart(context: Context, *, forward: bool) -> Answer:
     parcel = _read(context)
     if not parcel.item_id:
-        raise StatusError(103, 400)
+        raise StatusError(103)
+    if parcel.instance_id and not _INSTANCE.match(parcel.instance_id):
+        raise StatusError(104)  # MS-ASCMD_R541, R578
     item = _original(context, parcel)
     mime = parcel.mime
     if not parcel.replace:
@@ -61,9 +67,9 @@ def _original(context: Context, parcel: Parcel) -> Item:
     try:
         folder, item = context.mailbox.find(parcel.item_id)
     except NotFound:
-        raise StatusError(150, 500) from None
+        raise StatusError(150) from None
     if parcel.folder_id and folder.server_id != parcel.folder_id:
-        raise StatusError(150, 500)
+        raise StatusError(150)
     return item
 
 
@@ -83,7 +89,9 @@ def _read(context: Context) -> Parcel:
     mime = child(tree, "ComposeMail:Mime")
     client_id = text(tree, "ComposeMail:ClientId")
     if mime is None or not 1 <= len(client_id) <= 40:
-        raise StatusError(103, 400)
+        raise StatusError(103)
+    if child(tree, "ComposeMail:AccountId") is not None:
+        raise StatusError(166)  # MS-ASCMD_R724; Settings names no AccountId
     content = mime[1]
     source = child(tree, "ComposeMail:Source")
     return Parcel(
@@ -92,6 +100,7 @@ def _read(context: Context) -> Parcel:
         client_id=client_id,
         folder_id=text(source, "ComposeMail:FolderId"),
         item_id=text(source, "ComposeMail:ItemId") or text(source, "ComposeMail:LongId"),
+        instance_id=text(source, "ComposeMail:InstanceId"),
         replace=child(tree, "ComposeMail:ReplaceMime") is not None,
     )
 
@@ -101,10 +110,10 @@ def _send(context: Context, parcel: Parcel, mime: bytes) -> Answer:
     if parcel.client_id and parcel.client_id in sent:
         raise StatusError(118)
     if not Message(mime).headers.fields:
-        raise StatusError(107, 400)
+        raise StatusError(107)
     outgoing = prepare(mime, context.user, context.exchange.clock())
     if not outgoing.recipients:
-        raise StatusError(119, 500)
+        raise StatusError(119)
     context.exchange.submit(outgoing.raw, outgoing.recipients)
     if parcel.save:
         folder = context.mailbox.by_type(5)

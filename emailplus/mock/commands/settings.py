@@ -11,7 +11,7 @@ from ..tree import as_text, child, children
 def handle(context: Context) -> Answer:
     parts: dict[str, Node] = dict(zip((tag for tag, _ in children(context.tree)), children(context.tree), strict=True))
     if not parts:
-        raise StatusError(2, 400)
+        raise StatusError(2)
     answers: list[Node] = []
     for tag, node in parts.items():
         if tag == "Settings:Oof":
@@ -27,7 +27,7 @@ def handle(context: Context) -> Answer:
             none: Node = ("RightsManagement:RightsManagementTemplates", None)
             answers.append((tag, [("Settings:Status", "168"), ("Settings:Get", [none])]))
         else:
-            raise StatusError(2, 400)
+            raise StatusError(2)
     return Answer(tree=("Settings:Settings", [("Settings:Status", "1"), *answers]))
 
 
@@ -64,6 +64,8 @@ def _oof(context: Context, node: Node) -> Node:
     stored = context.exchange.out_of_office
     new = child(node, "Settings:Set")
     if new is not None:
+        if (child(new, "Settings:StartTime") is None) != (child(new, "Settings:EndTime") is None):
+            return ("Settings:Oof", [("Settings:Status", "2")])  # MS-ASCMD_R2272
         stored[context.user.email] = children(new)
         return ("Settings:Oof", [("Settings:Status", "1")])
     kept = stored.get(context.user.email) or [("Settings:OofState", "0")]

@@ -37,7 +37,7 @@ def handle(context: Context) -> Answer | Hold:
     request = _effective_request(context)
     wishes = [_read(node) for node in _collections(request)]
     if not wishes:
-        raise StatusError(4, 400)
+        raise StatusError(4)
     if len(wishes) > context.exchange.max_collections:
         return _status("15", ("AirSync:Limit", str(context.exchange.max_collections)))
     heartbeat = _heartbeat(context, request)
@@ -121,11 +121,13 @@ def _read(node: Node) -> Wish:
         window = DEFAULT_WINDOW
     elif window == 0 or window > MAX_WINDOW:
         window = MAX_WINDOW  # MS-ASCMD_R3458
-    options = child(node, "AirSync:Options")
-    for candidate in every(node, "AirSync:Options"):
-        if text(candidate, "AirSync:Class") not in ("", "Email"):
-            continue  # a second Options element is about SMS
-        options = candidate
+    by_class: dict[str, Node] = {}
+    for options in every(node, "AirSync:Options"):
+        name = text(options, "AirSync:Class") or "Email"
+        if name in by_class:
+            raise StatusError(4)  # MS-ASCMD_R930
+        by_class[name] = options
+    wanted = by_class.get("Email") if "SMS" in by_class else next(iter(by_class.values()), None)
     explicit = child(node, "AirSync:GetChanges")
     return Wish(
         node=node,
@@ -135,7 +137,7 @@ def _read(node: Node) -> Wish:
         get_changes=None if explicit is None else truth(node, "AirSync:GetChanges", True),
         deletes_as_moves=truth(node, "AirSync:DeletesAsMoves", True),
         commands=children(child(node, "AirSync:Commands")),
-        options=None if options is None else read_options(children(options)),
+        options=None if wanted is None else read_options(children(wanted)),
     )
 
 
@@ -167,7 +169,7 @@ def _one(context: Context, wish: Wish, left: int | None, room: int) -> tuple[Nod
     device = context.device
     folder = context.mailbox.folders.get(wish.collection_id)
     if not wish.key or not wish.collection_id:
-        raise StatusError(4, 400)
+        raise StatusError(4)
     if folder is None:
         return _collection(context, wish, wish.key, "12"), 0, 0
     if folder.type == 3 and context.version < 160 and _DRAFTS not in context.request.problems:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from ...eas.wbxml import Node
 from ..bodies import BodyPreference, ItemOptions
@@ -11,9 +10,10 @@ from ..collection import ADD, CHANGE, SOFT_DELETE, Changes
 from ..context import Context
 from ..device import Collection
 from ..items import changed_properties, email_properties
-from ..mailbox import Flag, Folder, Item
-from ..tree import as_text, child, children, every, number, text
-from .sync_drafts import add, change
+from ..mailbox import Folder, Item
+from ..tree import text
+from .sync_changes import change_mail
+from .sync_drafts import add, change_draft
 
 
 @dataclass(slots=True)
@@ -66,7 +66,10 @@ def _collect(
         action, server_id, item = change
         identity: Node = ("AirSync:ServerId", server_id)
         if item is not None and action in (ADD, CHANGE):
-            properties = _properties(context, item, options, action)
+            properties = _properties(context, changes, item, options, action)
+            if not properties:  # nothing that this version can see
+                changes.taken(change)
+                continue
             outcome.commands.append((f"AirSync:{action}", [identity, ("AirSync:ApplicationData", properties)]))
             outcome.size += _weight(properties)
         else:
@@ -85,9 +88,11 @@ def _weight(properties: list[Node]) -> int:
     return size
 
 
-def _properties(context: Context, item: Item, options: ItemOptions, action: str) -> list[Node]:
-    if action == CHANGE and not item.draft:
-        return changed_properties(item, context.version)
+def _properties(context: Context, changes: Changes, item: Item, options: ItemOptions, action: str) -> list[Node]:
+    if action == CHANGE:
+        changed = changed_properties(item, changes.client_version(item.server_id) or 0, context.version)
+        if changed is not None:
+            return changed
     return email_properties(item, context.mailbox.message(item), options, context.version)
 
 
@@ -116,7 +121,9 @@ def _client_command(
         else:
             context.mailbox.delete(server_id)
         return None
-    return _change(context, folder, changes, item, command)
+    if item.draft and context.version >= 160:
+        return change_draft(context, changes, item, command)
+    return change_mail(context, folder, changes, item, command)
 
 
 def _fetch(context: Context, changes: Changes, item: Item) -> Node:
@@ -130,49 +137,3 @@ def _fetch(context: Context, changes: Changes, item: Item) -> Node:
     properties = email_properties(item, context.mailbox.message(item), whole, context.version)
     identity: Node = ("AirSync:ServerId", item.server_id)
     return ("AirSync:Fetch", [identity, ("AirSync:Status", "1"), ("AirSync:ApplicationData", properties)])
-
-
-def _change(context: Context, folder: Folder, changes: Changes, item: Item, command: Node) -> Node | None:
-    data = child(command, "AirSync:ApplicationData")
-    if item.draft and context.version >= 160:
-        return change(context, changes, item, command)
-    unseen = item.version not in (changes.client_version(item.server_id), changes.window.changed.get(item.server_id))
-    if unseen and changes.collection.options.conflict == 1:
-        return ("AirSync:Change", [("AirSync:ServerId", item.server_id), ("AirSync:Status", "7")])  # the server wins
-    before = (item.read, item.flag, item.categories)
-    read = text(data, "Email:Read").strip()
-    if read in ("0", "1"):
-        item.read = read == "1"
-    flag = child(data, "Email:Flag")
-    if flag is not None:
-        item.flag = _read_flag(flag)
-    categories = child(data, "Email:Categories")
-    if categories is not None:
-        item.categories = tuple(as_text(content) for _, content in every(categories, "Email:Category"))
-    if (item.read, item.flag, item.categories) != before:
-        folder.touch(item)
-    changes.window.changed[item.server_id] = item.version
-    changes.note_sent(item)
-    return None
-
-
-def _read_flag(node: Node) -> Flag | None:
-    """A client's Flag; an empty one, or one of Status 0, clears it."""
-    status = number(node, "Email:Status")
-    if not children(node) or not status:
-        return None
-    return Flag(
-        status=status,
-        kind=text(node, "Email:FlagType", "for Follow Up"),
-        subject=text(node, "Tasks:Subject"),
-        start=_moment(text(node, "Tasks:UtcStartDate")),
-        due=_moment(text(node, "Tasks:UtcDueDate")),
-        completed=_moment(text(node, "Email:CompleteTime")),
-    )
-
-
-def _moment(value: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC) if value else None
-    except ValueError:
-        return None

@@ -57,7 +57,7 @@ def _added(identity: Node, server_id: str, data: Node) -> Node:
     return ("AirSync:Add", nodes)
 
 
-def change(context: Context, changes: Changes, item: Item, command: Node) -> Node | None:
+def change_draft(context: Context, changes: Changes, item: Item, command: Node) -> Node | None:
     """Change of a draft: what it names replaces what was there; with Send the draft goes out and is gone."""
     data = child(command, "AirSync:ApplicationData")
     raw = item.raw
