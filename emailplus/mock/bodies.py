@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..eas.wbxml import Content, Node
 from .mime import Message, holds_controls, html_to_text, text_to_html
+from .tree import integer
 
 PLAIN, HTML, RTF, MIME = 1, 2, 3, 4
 
@@ -200,8 +201,8 @@ def read_options(options: Sequence[Node], base: ItemOptions | None = None) -> It
             preferences.append(_preference(content))
         elif tag == "AirSyncBase:BodyPartPreference" and isinstance(content, list):
             part = _preference(content)
-        elif isinstance(content, str) and content.isdecimal():
-            values[tag] = int(content)
+        elif isinstance(content, str) and (value := integer(content)) is not None:
+            values[tag] = value
     base = base or ItemOptions()
     return ItemOptions(
         preferences=tuple(preferences),
@@ -216,7 +217,7 @@ def read_options(options: Sequence[Node], base: ItemOptions | None = None) -> It
 
 
 def _preference(children: Sequence[Node]) -> BodyPreference:
-    values = {tag: int(text) for tag, text in children if isinstance(text, str) and text.isdecimal()}
+    values = {tag: value for tag, text in children if isinstance(text, str) and (value := integer(text)) is not None}
     return BodyPreference(
         type=values.get("AirSyncBase:Type", PLAIN),
         truncation=values.get("AirSyncBase:TruncationSize"),

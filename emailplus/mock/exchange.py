@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import logging
 import secrets
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
@@ -22,6 +24,8 @@ from .policy import MockPolicy
 from .query import ACCEPT_MULTIPART, Query, QueryError, parse_query
 from .record import Recorder, Request
 from .users import MockUser
+
+logger = logging.getLogger(__name__)
 
 PATH = "/Microsoft-Server-ActiveSync"
 MAX_REQUEST = 64 << 20  # bytes of a request body; Exchange's default limit is far below
@@ -63,6 +67,7 @@ class Exchange:
         self.requests = Recorder()
         self.devices: dict[tuple[str, str], Device] = {}
         self.undelivered: list[tuple[str, bytes]] = []
+        self.defects: list[str] = []
         self.out_of_office: dict[str, list[Node]] = {}
         self._listeners: list[Callable[[], None]] = []
         self._last_received: dict[str, datetime] = {}
@@ -170,12 +175,19 @@ class Exchange:
     # -- one request
 
     def handle(self, request: Request) -> Answer | Hold:
-        """Carry out one HTTP request. Never raises for what a client sent."""
+        """Carry out one HTTP request. Whatever a client sends, there is an answer.
+
+        A defect of the mock itself is answered with 500 and kept in `defects`, for tests to look at.
+        """
         with self.lock:
             try:
                 return self._handle(request)
             except HttpError as error:
                 return _plain(error.status, error.reason)
+            except Exception:
+                logger.exception("request %d (%s) could not be served", request.number, request.command)
+                self.defects.append(traceback.format_exc())
+                return _plain(500, "the mock server has a defect; see its log")
 
     def _handle(self, request: Request) -> Answer | Hold:
         path, _, query_line = request.target.partition("?")

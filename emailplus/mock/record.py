@@ -14,7 +14,10 @@ KEEP_BYTES = 64 << 20  # bodies and trees are kept for the latest requests up to
 
 @dataclass(slots=True)
 class Request:
-    """One request and its answer. Trees are None when there was no WBXML, or when it was let go to save memory."""
+    """One request and its answer. Trees are None when there was no WBXML, or when it was let go to save memory.
+
+    `bytes_in` and `bytes_out` count bodies as they travel; `seconds` is the time until the answer was ready.
+    """
 
     number: int
     method: str

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from ..eas.wbxml import TEXT, Content, Node
+from .tree import integer
 from .versions import tag_valid
 
 _ITEM_NAMESPACES = frozenset({"Email", "Email2", "AirSyncBase", "Calendar", "Contacts", "Contacts2", "Tasks", "Notes"})
@@ -84,7 +85,6 @@ RULES: dict[str, str] = {
 }
 
 _BOOLEAN = re.compile(r"^(0|1|true|false)?$")
-_NUMBER = re.compile(r"^\s*\d+\s*$")
 _RANGE = re.compile(r"^\d{1,9}-\d{1,9}$")
 
 NUMBERS: dict[str, tuple[int, int]] = {
@@ -221,7 +221,7 @@ def _value(tag: str, content: Content) -> list[str]:
         return []
     text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content or ""
     limits = NUMBERS.get(tag)
-    if limits is not None and not (_NUMBER.match(text) and limits[0] <= int(text) <= limits[1]):
+    if limits is not None and not limits[0] <= (-1 if (number := integer(text)) is None else number) <= limits[1]:
         return [f"{tag} is {text[:40]!r}, not a number from {limits[0]} to {limits[1]}"]
     if tag in BOOLEANS and not _BOOLEAN.match(text.strip()):
         return [f"{tag} is {text[:40]!r}, not a boolean"]

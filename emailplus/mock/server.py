@@ -287,11 +287,12 @@ class _Connection:
         if any(isinstance(action, Drop) for action in request.faults):
             raise _Cut
         answer = await self.exchange.answer(request)
-        try:
-            await self._send(request, answer)
-        finally:
-            request.seconds = time.monotonic() - started
-            self.exchange.requests.finish(request)
+        body, headers = self._encoded(request, answer), self._headers(request, answer)
+        body = self._compressed(request, headers, body)
+        request.response_headers, request.bytes_out = headers, len(body)
+        request.seconds = time.monotonic() - started
+        self.exchange.requests.finish(request)  # before a byte goes out: whoever has the answer finds its record
+        await self._send(request, answer.status, headers, body)
         if self.http.our_state is h11.MUST_CLOSE or self.http.their_state is h11.MUST_CLOSE:
             return False
         return self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
@@ -338,14 +339,11 @@ class _Connection:
 
     # -- the answer
 
-    async def _send(self, request: Request, answer: Answer) -> None:
-        faults = request.faults
-        body = self._encoded(request, answer)
-        headers = self._headers(request, answer, body)
+    async def _send(self, request: Request, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         chunk: int | None = None
         cut: int | None = None
         drip: Drip | None = None
-        for fault in faults:
+        for fault in request.faults:
             if isinstance(fault, Stall):
                 await asyncio.sleep(fault.seconds)
             elif isinstance(fault, LoseResponse):
@@ -356,15 +354,10 @@ class _Connection:
                 cut = fault.bytes
             elif isinstance(fault, Drip):
                 drip = fault
-        body = self._compressed(request, headers, body)
         if chunk is None or request.http_version == "1.0":
-            headers.append(("Content-Length", str(len(body))))
-        request.response_headers = headers
-        request.bytes_out = len(body)
-        reason = _REASONS.get(answer.status, "")
-        await self._write(
-            self.http.send(h11.Response(status_code=answer.status, headers=headers, reason=reason.encode()))
-        )
+            headers = [*headers, ("Content-Length", str(len(body)))]
+        reason = _REASONS.get(status, "").encode()
+        await self._write(self.http.send(h11.Response(status_code=status, headers=headers, reason=reason)))
         await self._send_body(body, chunk, cut, drip)
         await self._write(self.http.send(h11.EndOfMessage()))
 
@@ -398,7 +391,7 @@ class _Connection:
         request.status = answer.status
         return body
 
-    def _headers(self, request: Request, answer: Answer, body: bytes) -> list[tuple[str, str]]:
+    def _headers(self, request: Request, answer: Answer) -> list[tuple[str, str]]:
         headers = [
             ("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())),
             ("Server", "emailplus-mock"),
@@ -410,11 +403,9 @@ class _Connection:
                 kind = fault.value
             elif isinstance(fault, ExtraHeaders):
                 headers += fault.headers.items()
-        if kind and body:
+        if kind and request.response_body:
             headers.append(("Content-Type", kind))
         headers += answer.headers
-        if request.method == "HEAD":
-            headers.append(("Connection", "close"))
         return headers
 
     def _compressed(self, request: Request, headers: list[tuple[str, str]], body: bytes) -> bytes:

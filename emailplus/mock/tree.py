@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..eas.wbxml import Content, Node
+from .mime import xml_text
 
 
 def children(node: Node | None) -> list[Node]:
@@ -25,10 +26,10 @@ def every(node: Node | None, tag: str) -> list[Node]:
 
 
 def as_text(content: Content) -> str:
-    """Text content; opaque values read as UTF-8, everything else is ""."""
+    """Text content without what XML cannot hold; opaque values read as UTF-8, everything else is ""."""
     if isinstance(content, str):
-        return content
-    return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+        return xml_text(content)
+    return xml_text(content.decode("utf-8", "replace")) if isinstance(content, bytes) else ""
 
 
 def text(node: Node | None, tag: str, default: str = "") -> str:
@@ -37,10 +38,15 @@ def text(node: Node | None, tag: str, default: str = "") -> str:
     return as_text(found[1]) if found is not None else default
 
 
+def integer(text: str) -> int | None:
+    """A number of at most 18 digits; None for anything else."""
+    text = text.strip()
+    return int(text) if len(text) <= 18 and text.isascii() and text.isdecimal() else None
+
+
 def number(node: Node | None, tag: str) -> int | None:
     """Number in the first child of that tag; None when absent or not a number."""
-    value = text(node, tag).strip()
-    return int(value) if value.isascii() and value.isdecimal() else None
+    return integer(text(node, tag))
 
 
 def truth(node: Node | None, tag: str, default: bool) -> bool:
@@ -49,3 +55,11 @@ def truth(node: Node | None, tag: str, default: bool) -> bool:
     if found is None:
         return default
     return as_text(found[1]).strip().lower() not in ("0", "false")
+
+
+MAX_IDENTIFIER = 64  # characters of a SyncKey, CollectionId, ServerId or ClientId
+
+
+def fits(text: str, least: int = 1, most: int = MAX_IDENTIFIER) -> bool:
+    """Whether `text` may be echoed as an identifier; longer ones are no identifiers of anybody's."""
+    return least <= len(text) <= most

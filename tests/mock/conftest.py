@@ -37,6 +37,7 @@ def clock() -> Clock:
 def exchange(clock: Clock) -> Iterator[MockExchange]:
     with MockExchange(clock=clock) as exchange:
         yield exchange
+    assert exchange.defects == []
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -307,7 +308,7 @@ def test_stopping_ends_waiting_requests(clock: Clock) -> None:
     thread = threading.Thread(target=wait)
     thread.start()
     while not exchange.requests.of("Sync")[1:]:
-        pass
+        time.sleep(0.01)
     exchange.stop()
     thread.join(10)
     assert failed

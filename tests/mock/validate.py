@@ -46,7 +46,11 @@ def problems(tree: Node, version: str, kind: str = "Response") -> list[str]:
         tree = _without_old(tree, number)
     command = tree[0].partition(":")[2]
     validator = schema(command + kind)
-    if validator.validate(to_xml(tree)):
+    try:
+        document = to_xml(tree)
+    except ValueError as error:
+        return [f"{command}: {error}"]
+    if validator.validate(document):
         return []
     return [f"{error.path}: {error.message}" for error in validator.error_log]
 

@@ -31,7 +31,7 @@ def handle(context: Context) -> Answer:
         elif name == "Move" and context.version >= 140:
             answers.append(_move(context, operation))
         else:
-            answers.append((operation[0], [("ItemOperations:Status", "2")]))
+            raise StatusError(2)
     order = {"ItemOperations:Move": 0, "ItemOperations:EmptyFolderContents": 1, "ItemOperations:Fetch": 2}
     answers.sort(key=lambda node: order.get(node[0], 3))
     tree: Node = (
@@ -134,7 +134,9 @@ def _foreign_option(operation: Node, *names: str) -> bool:
 def _move(context: Context, operation: Node) -> Node:
     """Move of a conversation (MS-ASCON 3.2.5.3): every message of it, wherever it lies, to one folder."""
     wanted = child(operation, "ItemOperations:ConversationId")
-    identity = wanted[1] if wanted is not None else None
+    if wanted is None or isinstance(wanted[1], list):
+        raise StatusError(2)
+    identity = wanted[1]
     status = "1"
     target = context.mailbox.folders.get(text(operation, "ItemOperations:DstFldId"))
     if not _foreign_option(operation, "MoveAlways"):

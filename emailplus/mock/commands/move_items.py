@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...eas.wbxml import Node
 from ..context import Answer, Context, StatusError
-from ..tree import every, text
+from ..tree import every, fits, text
 
 
 def handle(context: Context) -> Answer:
@@ -16,6 +16,8 @@ def handle(context: Context) -> Answer:
 
 def _move(context: Context, move: Node) -> Node:
     message, source, target = (text(move, f"Move:{name}") for name in ("SrcMsgId", "SrcFldId", "DstFldId"))
+    if not fits(message):
+        raise StatusError(103)
     answer: list[Node] = [("Move:SrcMsgId", message)]
     folder = context.mailbox.folders.get(source)
     if folder is None or message not in folder.items:
