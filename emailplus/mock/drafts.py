@@ -8,7 +8,7 @@ from datetime import datetime
 from email.utils import format_datetime, formataddr
 
 from ..eas.wbxml import Node
-from .bodies import HTML
+from .bodies import HTML, MIME
 from .mime import Message
 from .tree import as_text, child, children, every, text
 from .users import MockUser
@@ -18,7 +18,15 @@ _IMPORTANCE = {"0": "low", "2": "high"}
 
 
 def build(data: Node, user: MockUser, now: datetime, old: Message | None = None) -> bytes:
-    """The message of ApplicationData; what a Change leaves out stays as it was in `old`."""
+    """The message of ApplicationData; what a Change leaves out stays as it was in `old`.
+
+    A Body of Type 4 is the whole message as it stands.
+    """
+    body = child(data, "AirSyncBase:Body")
+    if text(body, "AirSyncBase:Type") == str(MIME):
+        content = child(body, "AirSyncBase:Data")
+        raw = content[1] if content is not None else b""
+        return raw if isinstance(raw, bytes) else as_text(raw).encode()
     lines = [f"From: {formataddr((user.name, user.email))}", f"Date: {format_datetime(now)}"]
     identity = old.headers.get("message-id") if old is not None else ""
     lines.append(f"Message-ID: {identity or f'<{secrets.token_hex(16)}@mock>'}")

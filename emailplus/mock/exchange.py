@@ -219,7 +219,8 @@ class Exchange:
         return None
 
     def _options(self) -> Answer:
-        return Answer(200, headers=self.advertisement(), content_type="")
+        methods = [("Allow", "OPTIONS,POST"), ("Public", "OPTIONS,POST")]
+        return Answer(200, headers=methods + self.advertisement(), content_type="")
 
     def advertisement(self) -> list[tuple[str, str]]:
         """What OPTIONS says (MS-ASHTTP 2.2.4.1.2)."""

@@ -454,6 +454,11 @@ def test_searching_the_mailbox(exchange: MockExchange, clock: Clock) -> None:
     assert value(hit, "Properties/Body/Data") == "Grüße aus Köln\r\n"
     later: Node = ("Search:GreaterThan", [("Email:DateReceived", None), ("Search:Value", "2026-11-25T00:00:00.000Z")])
     assert value(search(client, "Mailbox", query(text, later)), "Total") == "0"
+    earlier: Node = ("Search:LessThan", [("Email:DateReceived", None), ("Search:Value", "2026-11-25T00:00:00.000Z")])
+    assert value(search(client, "Mailbox", query(earlier)), "Total") == "3"
+    thread = value(hit, "Properties/ConversationId")
+    assert value(search(client, "Mailbox", query(("Search:ConversationId", thread))), "Total") == "2"
+    assert value(search(client, "Mailbox", query(("AirSync:Class", "Email"))), "Status") == "8"
     bad: Node = ("Search:Query", [("Search:FreeText", "x")])
     assert value(search(client, "Mailbox", bad), "Status") == "8"
     assert value(search(client, "Mailbox", query(text), ("Search:Range", "5-9")), "Status") == "12"

@@ -438,6 +438,25 @@ def test_drafts_are_added_edited_and_sent(exchange: MockExchange) -> None:
     assert value(client.sync(drafts, commands(bad)), "Responses/Add/Status") == "183"
 
 
+def test_a_draft_given_as_mime_with_its_state(exchange: MockExchange) -> None:
+    mailbox = exchange.user("alice")
+    client = Client(exchange, version="16.1")
+    drafts = mailbox.folder("Drafts").server_id
+    client.prime(drafts)
+    body: Node = ("AirSyncBase:Body", [("AirSyncBase:Type", "4"), ("AirSyncBase:Data", MIXED.decode())])
+    flag: Node = ("Email:Flag", [("Email:Status", "2"), ("Email:FlagType", "x")])
+    properties: list[Node] = [body, ("Email:Read", "0"), flag]
+    add: Node = ("AirSync:Add", [("AirSync:ClientId", "c1"), ("AirSync:ApplicationData", properties)])
+    server_id = str(value(client.sync(drafts, commands(add)), "Responses/Add/ServerId"))
+    (item,) = mailbox.items("Drafts")
+    assert item.raw == MIXED
+    assert (item.read, item.draft) == (False, True)
+    assert item.flag is not None
+    client.sync(drafts, commands(change(server_id, ("Email:Read", "1"))))
+    assert (item.raw, item.read) == (MIXED, True)
+    assert client.sync(drafts) is None
+
+
 # -- errors
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from ...eas.wbxml import Node
 from ..bodies import PLAIN, ItemOptions, body_data, read_options
 from ..context import Answer, Context, StatusError
-from ..items import email_properties
+from ..items import conversation_id, email_properties
 from ..mailbox import Folder, Item
 from ..tree import as_text, child, children, every, text
 from ..users import MockUser
@@ -29,6 +29,11 @@ class Criteria:
     classes: list[str] = field(default_factory=list)
     after: datetime | None = None
     before: datetime | None = None
+    conversation: bytes | None = None
+
+    def empty(self) -> bool:
+        """Whether it asks for nothing in particular."""
+        return not (self.words or self.after or self.before or self.conversation)
 
 
 class TooComplex(Exception):
@@ -144,9 +149,11 @@ def _criteria(query: Node | None) -> Criteria:
             criteria.after = _date((tag, content))
         elif tag == "Search:LessThan":
             criteria.before = _date((tag, content))
+        elif tag == "Search:ConversationId" and isinstance(content, bytes):
+            criteria.conversation = content
         else:
             raise TooComplex
-    if not criteria.words:
+    if criteria.empty():
         raise TooComplex
     return criteria
 
@@ -177,6 +184,8 @@ def _matches(context: Context, item: Item, criteria: Criteria) -> bool:
     if criteria.before is not None and item.received >= criteria.before:
         return False
     message = context.mailbox.message(item)
+    if criteria.conversation is not None and conversation_id(message) != criteria.conversation:
+        return False
     names = ("subject", "from", "to", "cc")
     hay = " ".join(message.headers.all(name) for name in names) + " " + body_data(message, PLAIN).decode()
     hay = hay.lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from ...eas.wbxml import Node
 from ..collection import Changes
@@ -17,25 +18,32 @@ READ_ONLY = frozenset({"Email2:ConversationId", "Email2:ReceivedAsBcc", "Email2:
 _DATES = ("Tasks:StartDate", "Tasks:UtcStartDate", "Tasks:DueDate", "Tasks:UtcDueDate")
 
 
+class State(NamedTuple):
+    """What a client may change of any message."""
+
+    read: bool
+    flag: Flag | None
+    categories: tuple[str, ...]
+
+
 def change_mail(context: Context, folder: Folder, changes: Changes, item: Item, command: Node) -> Node | None:
     """Carry out a Change; what Responses says about it, if anything: 6 refused, 7 lost to the server's change."""
     data = child(command, "AirSync:ApplicationData")
     if any(tag in READ_ONLY for tag, _ in children(data)):
         return _response(item, "6")
     try:
-        new = _wanted(item, data, context.mailbox.message(item))
+        new = wanted_state(State(item.read, item.flag, item.categories), data, context.mailbox.message(item))
     except ValueError:
         return _response(item, "6")
     # What the client did in a request whose answer was lost is not a change of the server's.
     since = max(changes.client_version(item.server_id) or 0, changes.window.changed.get(item.server_id, 0))
-    changed = [name for name, value in new.items() if getattr(item, name) != value]
+    changed = [name for name in State._fields if getattr(item, name) != getattr(new, name)]
     conflict = any(getattr(item, f"{name}_at") > since for name in changed)
     if conflict and changes.collection.options.conflict == 1:
         return _response(item, "7")
     unseen = item.version > since
     if changed:
-        for name in changed:
-            setattr(item, name, new[name])
+        item.read, item.flag, item.categories = new
         folder.touch(item, *changed)
         context.mailbox.announce()
     if not unseen:  # else the server's own change still has to reach the client
@@ -44,18 +52,18 @@ def change_mail(context: Context, folder: Folder, changes: Changes, item: Item, 
     return None
 
 
-def _wanted(item: Item, data: Node | None, message: Message) -> dict[str, object]:
-    """The mutable state as the client wants it. Raises `ValueError` for a flag that cannot be."""
+def wanted_state(now: State, data: Node | None, message: Message) -> State:
+    """`now` with what ApplicationData sets of it. Raises `ValueError` for a flag that cannot be."""
     read = text(data, "Email:Read").strip()
     flag = child(data, "Email:Flag")
     categories = child(data, "Email:Categories")
-    return {
-        "read": item.read if read == "" else read == "1",
-        "flag": item.flag if flag is None else _read_flag(flag, message),
-        "categories": item.categories
+    return State(
+        read=now.read if read == "" else read == "1",
+        flag=now.flag if flag is None else _read_flag(flag, message),
+        categories=now.categories
         if categories is None
         else tuple(as_text(content) for _, content in every(categories, "Email:Category")),
-    }
+    )
 
 
 def _response(item: Item, status: str) -> Node:

@@ -13,7 +13,7 @@ from ..items import changed_properties, email_properties
 from ..mailbox import Folder, Item
 from ..tree import text
 from .sync_changes import change_mail
-from .sync_drafts import add, change_draft
+from .sync_drafts import add, change_draft, edits_draft
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ def _client_command(
         else:
             context.mailbox.delete(server_id)
         return None
-    if item.draft and context.version >= 160:
+    if context.version >= 160 and edits_draft(item, command):
         return change_draft(context, changes, item, command)
     return change_mail(context, folder, changes, item, command)
 

@@ -10,7 +10,9 @@ from ..collection import Changes
 from ..compose import prepare
 from ..context import Context
 from ..mailbox import Folder, Item
+from ..mime import Message
 from ..tree import child, children, text
+from .sync_changes import State, wanted_state
 
 DRAFTS = 3  # folder Type
 
@@ -29,12 +31,18 @@ def add(context: Context, folder: Folder, changes: Changes, command: Node) -> No
         changes.note_sent(folder.items[made])
         return _added(identity, made, data)
     raw = drafts.build(data, context.user, context.exchange.clock())
+    try:
+        state = wanted_state(State(read=True, flag=None, categories=()), data, Message(raw))
+    except ValueError:
+        return ("AirSync:Add", [identity, ("AirSync:Status", "6")])
     if child(command, "Email2:Send") is not None:
         status = _send(context, raw)
         if status == "1":
             changes.window.added[client_id] = ""
         return ("AirSync:Add", [identity, ("AirSync:Status", status)])
-    server_id = context.mailbox.deliver(raw, folder.server_id, read=True, draft=True)
+    server_id = context.mailbox.deliver(raw, folder.server_id, draft=True)
+    item = folder.items[server_id]
+    item.read, item.flag, item.categories = state
     changes.window.added[client_id] = server_id
     changes.note_sent(folder.items[server_id])
     return _added(identity, server_id, data)
@@ -55,6 +63,21 @@ def _added(identity: Node, server_id: str, data: Node) -> Node:
     if references:
         nodes.append(("AirSync:ApplicationData", [("AirSyncBase:Attachments", references)]))
     return ("AirSync:Add", nodes)
+
+
+CONTENT = frozenset(
+    {
+        "Email:To", "Email:Cc", "Email2:Bcc", "Email:ReplyTo", "Email:Subject", "Email:Importance",
+        "AirSyncBase:Body", "AirSyncBase:Attachments",
+    }
+)  # fmt: skip
+"""Properties that only a draft lets a client change."""
+
+
+def edits_draft(item: Item, command: Node) -> bool:
+    """Whether a Change is about a draft's content or its sending, not only its read state or flag."""
+    data = children(child(command, "AirSync:ApplicationData"))
+    return item.draft and (child(command, "Email2:Send") is not None or any(tag in CONTENT for tag, _ in data))
 
 
 def change_draft(context: Context, changes: Changes, item: Item, command: Node) -> Node | None:
