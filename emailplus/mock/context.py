@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ..eas.wbxml import Node
+from .bodies import HTML, ItemOptions, read_options
 from .device import Device
 from .mailbox import Mailbox
 from .query import Query
 from .record import Request
+from .tree import children
 from .users import MockUser
 
 if TYPE_CHECKING:
@@ -58,6 +60,14 @@ class StatusError(Exception):
     def http(self, version: int) -> int | None:
         """The HTTP status that stands for it in a protocol version; None where it goes into the answer."""
         return HTTP_BEFORE_14.get(self.status, 500) if self.status > 100 and version < 140 else None
+
+
+def item_options(node: Node | None) -> ItemOptions:
+    """Options of Sync, ItemOperations or Search. Raises `StatusError` 164: BodyPartPreference takes Type 2 alone."""
+    options = read_options(children(node))
+    if options.part_preference is not None and options.part_preference.type != HTML:
+        raise StatusError(164)
+    return options
 
 
 class HttpError(Exception):

@@ -102,4 +102,8 @@ class Device:
     cached_sync: Node | None = None
     cached_ping: tuple[int, tuple[tuple[str, str], ...]] | None = None
     pings: int = 0
+    cookies: dict[str, str] = field(
+        default_factory=lambda: {"X-BackEndCookie": secrets.token_hex(16), "X-MailboxCookie": secrets.token_hex(8)}
+    )
+    has_cookies: bool = False  # they were sent to it
     sent: OrderedDict[str, bool] = field(default_factory=OrderedDict)  # ClientIds of mail that went out

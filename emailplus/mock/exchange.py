@@ -6,11 +6,13 @@ import base64
 import binascii
 import contextlib
 import logging
+import re
 import secrets
 import threading
 import traceback
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 from ..eas.wbxml import Limits, Node, decode
 from ..errors import NotFound, UsageError, WbxmlError
@@ -22,8 +24,10 @@ from .faults import Faults, Http, Status
 from .mailbox import Mailbox, utc_now
 from .policy import MockPolicy
 from .query import ACCEPT_MULTIPART, Query, QueryError, parse_query
-from .record import Recorder, Request
+from .record import KEEP_BYTES, Recorder, Request
 from .users import MockUser
+
+_DEVICE_ID = re.compile(r"^[A-Za-z0-9]{1,32}$")
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +53,8 @@ class Exchange:
         max_collections: int = 300,
         max_response: int = 16 << 20,
         hold_factor: float = 1.0,
+        cookies: bool = True,
+        record_bytes: int = KEEP_BYTES,
     ) -> None:
         self.lock = threading.RLock()
         self.users = list(users)
@@ -63,8 +69,9 @@ class Exchange:
         self.max_response = max_response
         self.hold_factor = hold_factor
         self.build = "15.2"  # MS-Server-ActiveSync
+        self.cookies = cookies
         self.faults = Faults()
-        self.requests = Recorder()
+        self.requests = Recorder(record_bytes)
         self.devices: dict[tuple[str, str], Device] = {}
         self.undelivered: list[tuple[str, bytes]] = []
         self.defects: list[str] = []
@@ -198,7 +205,7 @@ class Exchange:
             refused = _plain(401, "credentials missing or wrong")
             refused.headers.append(("WWW-Authenticate", 'Basic realm="mock"'))
             return refused
-        request.user = user.username
+        request.user, request.email = user.username, user.email
         if request.method == "OPTIONS":
             request.command = "OPTIONS"
             return self._instead(request, None) or self._options()
@@ -240,6 +247,7 @@ class Exchange:
         request.device_id, request.device_type = query.device_id, query.device_type
         request.version = query.version or request.header("MS-ASProtocolVersion") or self._assumed_version()
         request.policy_key = query.policy_key or (request.header("X-MS-PolicyKey") if query.form == "plain" else "")
+        request.problems += _line_problems(request, query)
         version = versions.number(request.version)
         if version is None or request.version not in self.versions:
             raise HttpError(505 if version == 10 else 400, f"protocol version {request.version} is not offered")
@@ -373,6 +381,33 @@ class Exchange:
             return _plain(http, f"status {error.status}")
         return Answer(tree=command.failure(error.status))
 
+    def set_cookies(self, request: Request) -> list[tuple[str, str]]:
+        """Set-Cookie headers for a device that speaks 16.0 or later and has none yet (MS-ASHTTP 2.2.2.1.2.12).
+
+        One that has them and leaves them out breaks MS-ASHTTP_R4076, which is recorded.
+        """
+        version = versions.number(request.version)
+        with self.lock:
+            device = self.devices.get((request.email, request.device_id))
+            if not self.cookies or device is None or version is None or version < 160:
+                return []
+            jar = {name: f"{name}={value}" for name, value in device.cookies.items()}
+            sent = {pair.strip() for pair in request.header("Cookie").split(";")}
+            if device.has_cookies and not sent.issuperset(jar.values()):
+                request.problems.append("cookies of the server were not sent back (MS-ASHTTP_R4076)")
+            if sent.issuperset(jar.values()):
+                return []
+            expires = format_datetime(self.clock().astimezone(UTC) + timedelta(days=30), usegmt=True)
+            secure = "; secure" if request.secure else ""
+            end = f"; expires={expires}; path={PATH}{secure}; HttpOnly"
+            return [("Set-Cookie", pair + end) for pair in jar.values()]
+
+    def sent(self, request: Request) -> None:
+        """The head of an answer is on its way: a device named in it has its cookies from now on."""
+        if any(name == "Set-Cookie" for name, _ in request.response_headers):
+            with self.lock:
+                self.devices[request.email, request.device_id].has_cookies = True
+
     def failed_collections(self, request: Request) -> dict[str, int]:
         """Collection id -> Status, from faults aimed at single collections."""
         return {
@@ -405,6 +440,23 @@ def multipart_body(wbxml: bytes, parts: list[bytes]) -> bytes:
 def content_type(answer: Answer) -> str:
     """The Content-Type an answer goes out with."""
     return MULTIPART_TYPE if answer.parts is not None else answer.content_type
+
+
+def _line_problems(request: Request, query: Query) -> list[str]:
+    """What the query line and the headers do against MS-ASHTTP 2.2.1.1."""
+    problems = []
+    if query.form == "plain":
+        if not request.header("MS-ASProtocolVersion"):
+            problems.append("no MS-ASProtocolVersion with a plain query (MS-ASHTTP 2.2.1.1.2.6)")
+        if not query.user:
+            problems.append("no User in a plain query (MS-ASHTTP_R98)")
+    elif request.header("X-MS-PolicyKey") or request.header("MS-ASProtocolVersion"):
+        problems.append("X-MS-PolicyKey or MS-ASProtocolVersion beside a base64 query (MS-ASHTTP_R160)")
+    if query.device_id and not _DEVICE_ID.match(query.device_id):
+        problems.append(f"DeviceId {query.device_id[:40]!r} is not 1 to 32 letters and digits (MS-ASHTTP_R102)")
+    if not request.body and request.header("Content-Type"):
+        problems.append("Content-Type without a body (MS-ASHTTP_R407)")
+    return problems
 
 
 def _plain(status: int, reason: str) -> Answer:

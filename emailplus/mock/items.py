@@ -41,15 +41,16 @@ def email_properties(
 ) -> list[Node]:
     """The children of ApplicationData (or of ItemOperations:Properties) for one message."""
     headers = message.headers
+    to = headers.all("to")
     subject = headers.get("subject")
     nodes: list[Node] = []
-    for tag, name in (("Email:To", "to"), ("Email:Cc", "cc"), ("Email:From", "from"), ("Email:ReplyTo", "reply-to")):
-        text = headers.all(name)
+    people = (("Email:To", to), ("Email:Cc", headers.all("cc")), ("Email:From", headers.all("from")))
+    for tag, text in (*people, ("Email:ReplyTo", headers.all("reply-to"))):
         if text:
             nodes.append((tag, text[:_MAX_PEOPLE]))
     nodes.append(("Email:Subject", subject))
     nodes.append(("Email:DateReceived", dashed(item.received)))
-    display_to = _display_names(headers.all("to"))
+    display_to = _display_names(to)
     if display_to:
         nodes.append(("Email:DisplayTo", display_to))
     nodes.append(("Email:ThreadTopic", _PREFIX.sub("", subject)))

@@ -82,9 +82,10 @@ def _decode_word(match: re.Match[str]) -> str:
 class Headers:
     """The header fields of a message or part, by lower-case name, undecoded."""
 
-    __slots__ = ("fields",)
+    __slots__ = ("_parameters", "fields")
 
     def __init__(self, block: bytes) -> None:
+        self._parameters: dict[str, tuple[str, dict[str, str]]] = {}
         self.fields: list[tuple[str, bytes]] = [
             (name.decode("ascii").lower(), value) for name, value in _FIELD.findall(block)
         ]
@@ -107,6 +108,12 @@ class Headers:
 
     def parameters(self, name: str) -> tuple[str, dict[str, str]]:
         """A structured field (RFC 2045 5.1): its value in lower case and its parameters (RFC 2231 joined)."""
+        known = self._parameters.get(name)
+        if known is None:
+            known = self._parameters[name] = self._read_parameters(name)
+        return known
+
+    def _read_parameters(self, name: str) -> tuple[str, dict[str, str]]:
         raw = self.raw(name)
         if raw is None:
             return "", {}
@@ -169,19 +176,19 @@ class Part:
 class Message:
     """A message read from its stored bytes `raw`."""
 
-    __slots__ = ("_root", "headers", "raw")
+    __slots__ = ("_bodies", "_root", "headers", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         end = _headers_end(raw, 0, len(raw))[0]
         self.headers = Headers(raw[:end])
         self._root: Part | None = None
+        self._bodies: tuple[Part | None, Part | None] | None = None
 
     @property
     def root(self) -> Part:
         if self._root is None:
-            budget = [MAX_PARTS]
-            self._root = _read_part(self.raw, 0, len(self.raw), 0, budget, "text/plain")
+            self._root = _read_part(self.raw, 0, len(self.raw), 0, [MAX_PARTS], "text/plain", self.headers)
         return self._root
 
     def content(self, part: Part) -> bytes:
@@ -214,6 +221,11 @@ class Message:
 
     def body_parts(self) -> tuple[Part | None, Part | None]:
         """The (plain, HTML) parts that make up the visible body."""
+        if self._bodies is None:
+            self._bodies = self._find_bodies()
+        return self._bodies
+
+    def _find_bodies(self) -> tuple[Part | None, Part | None]:
         plain: Part | None = None
         rich: Part | None = None
         for part in _leaves(self.root):
@@ -281,10 +293,12 @@ def _headers_end(raw: bytes, start: int, end: int) -> tuple[int, int]:
     return (found.start(), found.end()) if found else (end, end)
 
 
-def _read_part(raw: bytes, start: int, end: int, depth: int, budget: list[int], default_type: str) -> Part:
+def _read_part(
+    raw: bytes, start: int, end: int, depth: int, budget: list[int], default_type: str, headers: Headers | None = None
+) -> Part:
     budget[0] -= 1
     header_end, body = _headers_end(raw, start, end)
-    headers = Headers(raw[start:header_end])
+    headers = headers or Headers(raw[start:header_end])
     kind, parameters = headers.parameters("content-type")
     disposition, details = headers.parameters("content-disposition")
     part = Part(

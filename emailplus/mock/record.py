@@ -25,11 +25,13 @@ class Request:
     http_version: str
     headers: list[tuple[str, str]]
     received: datetime
+    secure: bool = False
     command: str = ""
     version: str = ""
     query_form: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     user: str = ""
+    email: str = ""
     device_id: str = ""
     device_type: str = ""
     policy_key: str = ""

@@ -279,6 +279,7 @@ class _Connection:
             http_version=event.http_version.decode("ascii"),
             headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers.raw_items()],
             received=self.exchange.clock(),
+            secure=self.writer.get_extra_info("ssl_object") is not None,
         )
         self.exchange.requests.begin(request)
         request.body = await self._body()
@@ -356,6 +357,7 @@ class _Connection:
                 drip = fault
         if chunk is None or request.http_version == "1.0":
             headers = [*headers, ("Content-Length", str(len(body)))]
+        self.exchange.sent(request)
         reason = _REASONS.get(status, "").encode()
         await self._write(self.http.send(h11.Response(status_code=status, headers=headers, reason=reason)))
         await self._send_body(body, chunk, cut, drip)
@@ -406,6 +408,7 @@ class _Connection:
         if kind and request.response_body:
             headers.append(("Content-Type", kind))
         headers += answer.headers
+        headers += self.exchange.set_cookies(request)
         return headers
 
     def _compressed(self, request: Request, headers: list[tuple[str, str]], body: bytes) -> bytes:

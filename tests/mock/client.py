@@ -63,6 +63,8 @@ class Client:
     validate: bool = True
     folder_key: str = "0"
     keys: dict[str, str] = field(default_factory=dict)
+    jar: list[str] = field(default_factory=list)
+    keep_cookies: bool = True
     connection: http.client.HTTPConnection | None = None
 
     def __post_init__(self) -> None:
@@ -72,6 +74,8 @@ class Client:
         password = self.password or f"{self.user.rpartition(chr(92))[2].partition('@')[0]}-secret"
         token = base64.b64encode(f"{self.user}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {token}", "User-Agent": "test/1"}
+        if self.jar:
+            headers["Cookie"] = "; ".join(self.jar)
         if not self.base64_query:
             headers["MS-ASProtocolVersion"] = self.version
             if self.policy_key:
@@ -108,6 +112,8 @@ class Client:
             raise
         if self.http_version == 10:
             self.close()
+        if self.keep_cookies:
+            self.jar += [line.partition(";")[0] for line in response.headers.get_all("Set-Cookie") or []]
         received = {name.lower(): text for name, text in response.getheaders()}
         tree = None
         if data and received.get("content-type", "").startswith("application/vnd.ms-sync.wbxml"):

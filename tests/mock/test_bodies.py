@@ -216,6 +216,14 @@ def test_body_part_from_14_1_on(exchange: MockExchange) -> None:
     assert data(add, "BodyPart/Truncated") == "1"
 
 
+def test_body_parts_are_html_only(exchange: MockExchange) -> None:
+    exchange.user("alice").deliver(MIXED)
+    client = Client(exchange)
+    client.prime("1")
+    part: Node = ("AirSyncBase:BodyPartPreference", [("AirSyncBase:Type", "1")])
+    assert value(client.sync_reply("1", options(part)).tree, "Status") == "164"
+
+
 def test_what_xml_cannot_hold_is_left_out_of_text(exchange: MockExchange) -> None:
     raw = b"Subject: a\x08b =?utf-8?b?AAE=?= c\r\n\r\nbell \x07 and null \x00 here\r\n"
     add = one(exchange, raw, preference(1))

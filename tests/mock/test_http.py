@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import http.client
 import socket
 import ssl
 import struct
@@ -17,7 +18,7 @@ import pytest
 from emailplus.eas.code_pages import TAG_TOKENS
 from emailplus.eas.wbxml import Node, decode, encode
 from emailplus.errors import UsageError
-from emailplus.mock import MockExchange, MockUser
+from emailplus.mock import LoseResponse, MockExchange, MockUser
 
 from .client import Client, Reply, find_all, options, preference, value
 from .conftest import Clock
@@ -209,6 +210,17 @@ def test_a_version_not_offered_is_refused(clock: Clock) -> None:
         assert Client(exchange, version="16.1").command("FolderSync", FOLDER_SYNC).status == 400
 
 
+def test_what_a_line_and_its_headers_do_wrong(exchange: MockExchange) -> None:
+    post(exchange, "Cmd=FolderSync&DeviceId=a,b&DeviceType=t", encode(FOLDER_SYNC))
+    assert len(exchange.requests[-1].problems) == 3
+    client = Client(exchange, base64_query=True)
+    client.command("FolderSync", FOLDER_SYNC, {"X-MS-PolicyKey": "0"})
+    assert len(exchange.requests[-1].problems) == 1
+    client = Client(exchange)
+    client.request("POST", client.target("Ping"), None, {"Content-Type": "application/vnd.ms-sync.wbxml"})
+    assert exchange.requests[-1].problems == ["Content-Type without a body (MS-ASHTTP_R407)"]
+
+
 def test_a_request_without_a_version_is_taken_for_2_5(exchange: MockExchange) -> None:
     answer = post(exchange, PLAIN_QUERY, encode(FOLDER_SYNC))
     assert b" 200 " in answer
@@ -314,6 +326,39 @@ def test_stopping_ends_waiting_requests(clock: Clock) -> None:
     assert failed
     exchange.stop()  # twice does no harm
     assert len(exchange.requests.of("Sync")) == 2
+
+
+@proves("MS-ASHTTP_R706", "MS-ASHTTP_R902", "MS-ASHTTP_R903", "MS-ASHTTP_R904", "MS-ASHTTP_R9044", "MS-ASHTTP_R906")
+def test_cookies_of_16_0_and_later(exchange: MockExchange) -> None:
+    client = Client(exchange, version="16.1", keep_cookies=False)
+    wbxml = {"Content-Type": "application/vnd.ms-sync.wbxml"}
+    client.connect().request("POST", client.target("FolderSync"), encode(FOLDER_SYNC), {**client.headers(), **wbxml})
+    response = client.connect().getresponse()
+    response.read()
+    lines = response.headers.get_all("Set-Cookie") or []
+    assert len(lines) == 2
+    for line in lines:
+        assert "; path=/Microsoft-Server-ActiveSync" in line
+        assert "; expires=" in line
+        assert line.endswith("; HttpOnly")
+    pairs = "; ".join(line.partition(";")[0] for line in lines)
+    good = client.command("FolderSync", FOLDER_SYNC, {"Cookie": pairs})
+    assert "set-cookie" not in good.headers
+    exchange.requests.clear()
+    bad = client.command("FolderSync", FOLDER_SYNC)
+    assert "set-cookie" in bad.headers
+    assert exchange.requests.problems() == ["#1 FolderSync: cookies of the server were not sent back (MS-ASHTTP_R4076)"]
+    old = Client(exchange, version="14.1", device="old").command("FolderSync", FOLDER_SYNC)
+    assert "set-cookie" not in old.headers
+
+
+def test_cookies_of_a_lost_answer_are_not_missed(exchange: MockExchange) -> None:
+    exchange.faults.add(LoseResponse(), "FolderSync")
+    client = Client(exchange, version="16.1")
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        client.command("FolderSync", FOLDER_SYNC)
+    client.command("FolderSync", FOLDER_SYNC)
+    assert exchange.requests.problems() == []
 
 
 def multipart(reply: Reply) -> list[bytes]:

@@ -8,8 +8,7 @@ from urllib.parse import unquote
 
 from ...eas.wbxml import Node
 from ...errors import NotFound
-from ..bodies import read_options
-from ..context import Answer, Context, StatusError
+from ..context import Answer, Context, StatusError, item_options
 from ..items import conversation_id, email_properties
 from ..mailbox import MAIL_TYPES
 from ..tree import child, children, text
@@ -66,7 +65,7 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
             raise NotFound("the item is in another folder")
     except NotFound:
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "6"), *identity])
-    options = read_options(children(child(operation, "ItemOperations:Options")))
+    options = item_options(child(operation, "ItemOperations:Options"))
     properties = email_properties(item, context.mailbox.message(item), options, context.version, parts)
     return (
         "ItemOperations:Fetch",

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from ...eas.wbxml import Node
-from ..bodies import PLAIN, ItemOptions, body_data, read_options
-from ..context import Answer, Context, StatusError
+from ..bodies import PLAIN, ItemOptions, body_data
+from ..context import Answer, Context, StatusError, item_options
 from ..items import conversation_id, email_properties
 from ..mailbox import Folder, Item
 from ..tree import as_text, child, children, every, text
@@ -108,7 +108,7 @@ def _gal_entry(user: MockUser) -> list[Node]:
 def _search_mailbox(context: Context, query: Node | None, options: Node | None) -> list[Callable[[], Node]]:
     """Messages with all the words, newest first."""
     criteria = _criteria(query)
-    item_options = read_options(children(options))
+    form = item_options(options)
     deep = child(options, "Search:DeepTraversal") is not None
     found = [
         (folder, item)
@@ -116,7 +116,7 @@ def _search_mailbox(context: Context, query: Node | None, options: Node | None) 
         if _in_scope(context, folder, criteria, deep) and _matches(context, item, criteria)
     ]
     found.sort(key=lambda pair: pair[1].received, reverse=True)
-    return [partial(_mail_result, context, folder, item, item_options) for folder, item in found]
+    return [partial(_mail_result, context, folder, item, form) for folder, item in found]
 
 
 def _mail_result(context: Context, folder: Folder, item: Item, options: ItemOptions) -> Node:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...eas.wbxml import Node
-from ..bodies import ItemOptions, read_options
+from ..bodies import ItemOptions
 from ..collection import accept_key, issue_key
-from ..context import Answer, Context, Hold, StatusError
+from ..context import Answer, Context, Hold, StatusError, item_options
 from ..device import Collection, new_key
 from ..mailbox import Folder
 from ..tree import child, children, every, number, text, truth
@@ -137,7 +137,7 @@ def _read(node: Node) -> Wish:
         get_changes=None if explicit is None else truth(node, "AirSync:GetChanges", True),
         deletes_as_moves=truth(node, "AirSync:DeletesAsMoves", True),
         commands=children(child(node, "AirSync:Commands")),
-        options=None if wanted is None else read_options(children(wanted)),
+        options=None if wanted is None else item_options(wanted),
     )
 
 
