@@ -264,7 +264,12 @@ def _settle(children: list[Node]) -> Content:
         if tag is not TEXT or not isinstance(content, str):
             return children
         texts.append(content)
-    return "".join(texts)
+    text = "".join(texts)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a character may have been cut in two: bytes that were not UTF-8 now are
+        return text.encode(errors="surrogateescape").decode(errors="surrogateescape")
+    return text
 
 
 def _read_header(data: bytes) -> int:

@@ -20,6 +20,7 @@ SYNC = HEADER + b"\x45"  # AirSync:Sync with content
         (b"\x03abc\x00\x01", "abc"),
         (b"\x03\x00\x01", ""),
         (b"\x03a\x00\x03b\x00\x01", "ab"),
+        (b"\x03\xc3\x00\x03\xa9\xff\x00\x01", "é\udcff"),  # a character cut in two
         (b"\x02\x41\x01", "A"),
         (b"\x02\x87\xfa\x22\x01", "\U0001fd22"),
         (b"\x03a\x00\x02\x42\x03c\x00\x01", "aBc"),
