@@ -1,4 +1,4 @@
-"""Where the reference data of the specifications is found. Tests that need it skip, loudly, where it is absent."""
+"""The reference data that stands beside the checkout: specification tables, vectors, sample messages."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ root = Path(os.environ.get("EMAILPLUS_SHARED", Path(__file__).resolve().parents[
 
 
 def shared(*parts: str) -> Path:
-    """Path of a reference file or folder; skips the test where the reference data is not at hand."""
+    """The path of a file or folder of the reference data; skips the test, saying so, where it is absent."""
     path = root.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"reference data not found: {path} (set EMAILPLUS_SHARED)")
+        pytest.skip(f"no reference data at {path}; EMAILPLUS_SHARED names its folder")
     return path

@@ -12,8 +12,9 @@ from email.message import Message as Headers
 
 from ..errors import LimitExceeded, MalformedResponse, WbxmlError
 from ..flow import HttpResponse
+from .code_pages import NAMESPACES, TAG_NAMES
 from .http import MULTIPART_TYPE
-from .wbxml import END, OPAQUE, STR_I, SWITCH_PAGE, decode_tag, page_exists
+from .wbxml import CONTENT_BIT, END, FIRST_TAG, OPAQUE, STR_I, SWITCH_PAGE
 
 SMALL = 64 * 1024
 """Bytes of the text of any element that is not the content."""
@@ -24,6 +25,14 @@ _MAX_DEPTH = 64
 ATTACHMENT_TAGS = frozenset({"ItemOperations:Data"})
 BODY_TAGS = frozenset({"AirSyncBase:Data"})
 BODY_TAGS_2_5 = frozenset({"Email:Body", "Email:MIMEData"})
+
+
+def _tag(page: int, token: int) -> str:
+    """Name of a tag token, as `wbxml.decode` names it; "" for a token that is no tag."""
+    number = token & ~CONTENT_BIT
+    if not FIRST_TAG <= number < CONTENT_BIT:
+        return ""
+    return TAG_NAMES.get((page, number)) or f"{NAMESPACES[page]}:0x{number:02X}"
 
 
 class _NeedMore(Exception):
@@ -89,7 +98,7 @@ class WbxmlStream:
         token = buffer[position]
         if token == SWITCH_PAGE:
             page = self._byte(position + 1, position)
-            if not page_exists(page):
+            if page >= len(NAMESPACES):
                 raise WbxmlError(f"unknown code page {page}", self._offset + position)
             self._page = page
             return position + 2
@@ -101,10 +110,10 @@ class WbxmlStream:
             return position + 1
         if token in (STR_I, OPAQUE):
             return self._read_value(position, token)
-        tag = decode_tag(self._page, token)
+        tag = _tag(self._page, token)
         if not tag:
             raise WbxmlError(f"token 0x{token:02X} is not used by ActiveSync", self._offset + position)
-        if token & 0x40:
+        if token & CONTENT_BIT:
             self._stack.append(tag)
             if len(self._stack) > _MAX_DEPTH:
                 raise WbxmlError(f"elements nested deeper than {_MAX_DEPTH}", self._offset + position)
