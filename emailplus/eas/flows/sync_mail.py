@@ -23,7 +23,7 @@ from ...errors import (
 from ...flow import Flow, commit, emit, load
 from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
 from ...model.events import MessageReceived, Phase, Progress, Warned, WindowStored
-from ...model.folder import Collection
+from ...model.folder import Collection, FolderType
 from ...model.message import Message
 from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
@@ -93,6 +93,8 @@ def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
     run = _Run(session, plan, plan.options_fingerprint())
     restart = []
     for collection in collections:
+        if collection.type == FolderType.DRAFTS and not session.version.drafts:
+            continue
         if collection.sync_key != "0" and collection.options != run.options:
             restart.append(collection.folder_id)
             run.works[collection.server_id] = _Work(collection, "0", False)
