@@ -1,0 +1,1 @@
+"""MIME: reading messages (`view`)."""

@@ -1,0 +1,224 @@
+"""`emailplus config check | show | keys`: read a configuration, say what is wrong with it, show what it means.
+
+With `--json` one document goes to stdout; people get tables on stderr. Exit 0 when all is well, 2 when there are
+problems. Secrets are masked in both.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ..config import KEYS, AppConfig, Identity, Problem
+from ..config.loaders import read
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+config_app = typer.Typer(
+    name="config", help="Check, show and explain a configuration.", no_args_is_help=True, add_completion=False
+)
+
+PIPE_WIDTH = 160
+"""Columns of a table that no terminal bounds: key names stay whole."""
+
+ConfigArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="FILE", help="Configuration: JSON, managed-app plist or key=value lines.", show_default=False
+    ),
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="The same, as an option.", show_default=False)
+]
+IdentityOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--identity",
+        metavar="FILE",
+        help="What $EMAIL$, $USERID$, $DEVICE_UUID_NO_DASHES$ and the like stand for: JSON or key=value lines.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+@config_app.command("check")
+def check(
+    file: ConfigArgument = None,
+    config: ConfigOption = None,
+    identity: IdentityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List every problem of a configuration; exit 2 if there is one."""
+    findings = _findings(_path(file, config), identity)
+    problems = [finding for finding in findings if not finding.advice]
+    warnings = [finding for finding in findings if finding.advice]
+    if as_json:
+        _print_json({"ok": not problems, "problems": _dicts(problems), "warnings": _dicts(warnings)})
+    else:
+        _print_findings(problems, warnings)
+    if problems:
+        raise typer.Exit(2)
+
+
+@config_app.command("show")
+def show(
+    file: ConfigArgument = None,
+    config: ConfigOption = None,
+    identity: IdentityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the value that each key has in effect, secrets masked."""
+    try:
+        loaded = _load(_path(file, config), identity)
+    except ConfigurationError as error:
+        _refused(error, as_json)
+    values = loaded.redacted()
+    if as_json:
+        unknown = [key.name for key in loaded.unknown]
+        _print_json(
+            {
+                "ok": True,
+                "config": values,
+                "given": sorted(loaded.given),
+                "unknown": unknown,
+                "warnings": _dicts(loaded.warnings),
+            }
+        )
+        return
+    groups = {key.name: key.group for key in KEYS}
+    rows = [
+        (groups[name], name, _readable(value), "given" if _was_given(loaded, name) else "default")
+        for name, value in values.items()
+    ]
+    _print_table(("group", "key", "value", "from"), rows)
+    _print_findings([], loaded.warnings)
+
+
+@config_app.command("keys")
+def keys(as_json: JsonOption = False) -> None:
+    """Print every key that is known, with its values, default and effect."""
+    if as_json:
+        _print_json({"keys": [_key(key.name) for key in KEYS]})
+        return
+    _print_table(
+        ("group", "key", "values", "default", "effect"),
+        [(key.group, key.name, key.allowed, key.default, key.effect) for key in KEYS],
+    )
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _path(argument: Path | None, option: Path | None) -> Path:
+    if argument is not None and option is not None and argument != option:
+        raise typer.BadParameter("one configuration file, not two")
+    path = argument or option
+    if path is None:
+        raise typer.BadParameter("which configuration? Give FILE or --config FILE")
+    return path
+
+
+def _load(path: Path, identity: Path | None) -> AppConfig:
+    given = None if identity is None else Identity.of({str(name): value for name, value in read(identity)})
+    return AppConfig.load(path, given)
+
+
+def _findings(path: Path, identity: Path | None) -> list[Problem]:
+    try:
+        return list(_load(path, identity).warnings)
+    except ConfigurationError as error:
+        return _problems(error)
+
+
+def _problems(error: ConfigurationError) -> list[Problem]:
+    return [problem for problem in error.problems if isinstance(problem, Problem)]
+
+
+def _refused(error: ConfigurationError, as_json: bool) -> NoReturn:
+    findings = _problems(error)
+    problems = [finding for finding in findings if not finding.advice]
+    warnings = [finding for finding in findings if finding.advice]
+    if as_json:
+        _print_json({"ok": False, "problems": _dicts(problems), "warnings": _dicts(warnings)})
+    else:
+        _print_findings(problems, warnings)
+    raise typer.Exit(2)
+
+
+def _was_given(config: AppConfig, name: str) -> bool:
+    return name in config.given or (name == "email_certificate_X" and bool(config.email_certificate_X))
+
+
+def _key(name: str) -> dict[str, Any]:
+    key = next(key for key in KEYS if key.name == name)
+    return {
+        "key": key.name,
+        "group": key.group,
+        "type": key.type,
+        "values": key.allowed,
+        "default": key.default,
+        "required": key.required,
+        "secret": key.secret,
+        "critical": key.critical,
+        "scope": key.scope,
+        "cloud_field": key.cloud,
+        "effect": key.effect,
+    }
+
+
+# -- printing ----------------------------------------------------------------------------------------------------------
+
+
+def _print_json(document: object) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _dicts(problems: Iterable[Problem]) -> list[dict[str, object]]:
+    return [problem.as_dict() for problem in problems]
+
+
+def _readable(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH, highlight=False, markup=False)
+
+
+def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=column == "key", overflow="fold")
+    for row in rows:
+        # Text, not markup: a value may hold brackets.
+        table.add_row(*(Text(cell) for cell in row))
+    _console().print(table)
+
+
+def _print_findings(problems: Sequence[Problem], warnings: Sequence[Problem]) -> None:
+    rows = [("critical" if problem.critical else "problem", problem) for problem in problems]
+    rows += [("warning" if warning.advice else "problem", warning) for warning in warnings]
+    if rows:
+        cells = [
+            (kind, item.key, item.value or ("" if item.advice else "(missing)"), item.expected) for kind, item in rows
+        ]
+        _print_table(("", "key", "value", "what is expected"), cells)
+    if not problems:
+        _console().print("The configuration can be used." if not rows else "The configuration can be used; see above.")

@@ -1,0 +1,180 @@
+"""Sync of the Email class (MS-ASCMD 2.2.1.21): requests for several collections, answers with items kept apart.
+
+An item that cannot be read does not stop the others: it is quarantined with its raw bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ...errors import MalformedResponse, WbxmlError
+from ...model.changes import ItemChange, QuarantinedItem
+from ...model.message import Message
+from ...policy.body_preference import BodyRequest
+from .. import status, tree
+from ..items import email
+from ..versions import Version
+from ..wbxml import Node, encode
+
+NAME = "Sync"
+MAX_WINDOW = 512
+"""WindowSize above it counts as 512 (MS-ASCMD 2.2.3.199)."""
+
+_TRUNCATION_2_5 = ((0, 0), (512, 1), (1024, 2), (2048, 3), (5120, 4), (10240, 5), (20480, 6), (51200, 7), (102400, 8))
+_MIME_TRUNCATION = ((0, 0), (4096, 1), (5120, 2), (7168, 3), (10240, 4), (20480, 5), (51200, 6), (102400, 7))
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRequest:
+    """What is asked about one collection. `window` is its WindowSize."""
+
+    server_id: str
+    sync_key: str
+    window: int
+    filter_type: int
+    body: BodyRequest
+
+
+@dataclass(slots=True)
+class CollectionAnswer:
+    """What the server says about one collection."""
+
+    server_id: str
+    status: int = status.OK
+    sync_key: str = ""
+    more: bool = False
+    added: list[Message] = field(default_factory=list)
+    changed: list[ItemChange] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    soft_deleted: list[str] = field(default_factory=list)
+    quarantined: list[QuarantinedItem] = field(default_factory=list)
+
+    @property
+    def items(self) -> int:
+        """Commands in this answer."""
+        return len(self.added) + len(self.changed) + len(self.deleted) + len(self.soft_deleted) + len(self.quarantined)
+
+
+def build(collections: Sequence[CollectionRequest], version: Version) -> Node:
+    """One request for all `collections`; those with SyncKey "0" are primed: they answer with a key and no items."""
+    return ("AirSync:Sync", [("AirSync:Collections", [_collection(c, version) for c in collections])])
+
+
+def _collection(request: CollectionRequest, version: Version) -> Node:
+    parts: list[Node] = []
+    if version.class_in_collection:
+        parts.append(("AirSync:Class", "Email"))
+    parts += [("AirSync:SyncKey", request.sync_key), ("AirSync:CollectionId", request.server_id)]
+    if request.sync_key != "0":
+        parts.append(("AirSync:GetChanges", "1" if version.airsyncbase else None))
+        parts.append(("AirSync:WindowSize", str(request.window)))
+        parts.append(("AirSync:Options", options(request.filter_type, request.body, version)))
+    return ("AirSync:Collection", parts)
+
+
+def options(filter_type: int, body: BodyRequest, version: Version) -> list[Node]:
+    """The Options of a collection: sent unchanged with every request, or the server resets its window."""
+    parts: list[Node] = [("AirSync:FilterType", str(filter_type))]
+    if not version.airsyncbase:
+        cut = body.preferences[-1].truncation_size
+        parts.append(("AirSync:Truncation", str(_step(_TRUNCATION_2_5, cut, 9))))
+        if body.mime_support:
+            parts.append(("AirSync:MIMESupport", str(body.mime_support)))
+            parts.append(("AirSync:MIMETruncation", str(_step(_MIME_TRUNCATION, cut, 8))))
+        return parts
+    if version.conversations:
+        parts.append(("AirSync:Class", "Email"))
+    parts.extend(body_preferences(body))
+    parts.append(("AirSync:MIMESupport", str(body.mime_support)))
+    return parts
+
+
+def body_preferences(body: BodyRequest) -> list[Node]:
+    """One BodyPreference a type (MS-ASAIRS 2.2.2.12)."""
+    nodes: list[Node] = []
+    for preference in body.preferences:
+        parts: list[Node] = [("AirSyncBase:Type", str(preference.type))]
+        if preference.truncation_size is not None:
+            parts.append(("AirSyncBase:TruncationSize", str(preference.truncation_size)))
+        nodes.append(("AirSyncBase:BodyPreference", parts))
+    return nodes
+
+
+def _step(steps: tuple[tuple[int, int], ...], size: int | None, unlimited: int) -> int:
+    """The largest step that does not exceed `size`."""
+    if size is None:
+        return unlimited
+    return max(code for limit, code in steps if limit <= size)
+
+
+def build_fetch(collection_id: str, sync_key: str, server_id: str, body: BodyRequest, version: Version) -> Node:
+    """Fetch one item inside Sync, for versions without ItemOperations (MS-ASCMD 2.2.3.67.2)."""
+    fetch: Node = ("AirSync:Fetch", [("AirSync:ServerId", server_id)])
+    parts: list[Node] = [
+        ("AirSync:Class", "Email"),
+        ("AirSync:SyncKey", sync_key),
+        ("AirSync:CollectionId", collection_id),
+        ("AirSync:Options", options(0, body, version)),
+        ("AirSync:Commands", [fetch]),
+    ]
+    return ("AirSync:Sync", [("AirSync:Collections", [("AirSync:Collection", parts)])])
+
+
+def parse(root: Node) -> list[CollectionAnswer]:
+    """The answers of all collections; one whose own status is not 1 is returned with it, for the caller to act on.
+
+    Raises the error of a status for the whole command, or `MalformedResponse`.
+    """
+    tree.expect(root, "AirSync:Sync")
+    code = tree.status(root, "AirSync:Status")
+    if code not in (None, status.OK):
+        raise status.error(NAME, code)
+    return [_answer(node) for node in tree.each(tree.child(root, "AirSync:Collections"), "AirSync:Collection")]
+
+
+def _answer(node: Node) -> CollectionAnswer:
+    answer = CollectionAnswer(tree.text(node, "AirSync:CollectionId"))
+    commands: list[Node] = []
+    for tag, content in tree.children(node):
+        if tag == "AirSync:SyncKey":
+            answer.sync_key = tree.value((tag, content)).strip()
+        elif tag == "AirSync:Status":
+            answer.status = tree.status((tag, content)) or status.OK
+        elif tag == "AirSync:MoreAvailable":
+            answer.more = True
+        elif tag == "AirSync:Commands":
+            commands = tree.children((tag, content))
+    if not answer.server_id:
+        raise MalformedResponse("Sync answered for a collection without a CollectionId")
+    if answer.status == status.OK and not answer.sync_key:
+        raise MalformedResponse("Sync answered without a SyncKey")
+    for command in commands:
+        _take(command, answer)
+    return answer
+
+
+def _take(command: Node, answer: CollectionAnswer) -> None:
+    """Sort one command of the server into the answer."""
+    tag, parts = command[0], command[1]
+    server_id, data = "", None
+    if isinstance(parts, list):
+        for part_tag, part in parts:
+            if part_tag == "AirSync:ServerId":
+                server_id = part if isinstance(part, str) else tree.value((part_tag, part))
+            elif part_tag == "AirSync:ApplicationData":
+                data = part
+    if not server_id:
+        raise MalformedResponse(f"Sync sent {tag} without a ServerId")
+    properties = data if isinstance(data, list) else []
+    try:
+        if tag == "AirSync:Add":
+            answer.added.append(email.read_message(server_id, properties))
+        elif tag == "AirSync:Change":
+            answer.changed.append(ItemChange(server_id, email.read_properties(properties)))
+        elif tag == "AirSync:Delete":
+            answer.deleted.append(server_id)
+        elif tag == "AirSync:SoftDelete":
+            answer.soft_deleted.append(server_id)
+    except (ValueError, TypeError, OverflowError, WbxmlError) as problem:
+        answer.quarantined.append(QuarantinedItem(server_id, encode(command), f"{type(problem).__name__}: {problem}"))

@@ -1,0 +1,83 @@
+"""Applying the server's policy, and carrying out its order to wipe (MS-ASPROV 3.1.5.1)."""
+
+from __future__ import annotations
+
+from ...errors import CommandFailed, HttpStatusError, MalformedResponse, PolicyNotApplicable, RemoteWiped
+from ...flow import Flow, commit, emit
+from ...model.changes import SaveAccount, Wipe
+from ...model.events import Warned
+from ...policy.server_policy import assess
+from ..commands import provision, settings
+from .session import Session, perform
+
+
+def apply_policy(session: Session) -> Flow[None]:
+    """The two-phase handshake: fetch the policy, apply it, acknowledge it, keep the final key.
+
+    "No policy" (status 2) is no error: the device is unmanaged and goes on. Raises `RemoteWiped` after a wipe,
+    `PolicyNotApplicable`, or the error of a status.
+    """
+    yield from _announce_by_settings(session)
+    information = None
+    if session.version.device_information == "provision" and session.device_information:
+        information = settings.device_information(session.device_information)
+    session.policy_key = None
+    first = yield from _ask(session, provision.build(session.version, information))
+    if first.wipe:
+        yield from _wipe(session, first.wipe)
+    if first.policy_status == provision.NO_POLICY or (first.policy is None and not first.policy_key):
+        yield from commit(SaveAccount({"policy_key": None, "policy": None, "provisioned": "none"}))
+        return
+    if first.policy_status not in (None, provision.POLICY_OK):
+        raise PolicyNotApplicable(f"the server has no usable policy for this client (status {first.policy_status})")
+    ack, policy = provision.ACK_APPLIED, first.policy
+    if policy is not None:
+        report = assess(policy)
+        if report.unsupported:
+            ack = provision.ACK_PARTLY
+            yield from emit(Warned(f"the server's policy asks for what is not kept: {', '.join(report.unsupported)}"))
+    session.policy_key = first.policy_key
+    second = yield from _ask(session, provision.build_acknowledgement(session.version, first.policy_key, ack))
+    if second.wipe:
+        yield from _wipe(session, second.wipe)
+    if not second.policy_key or second.policy_status not in (None, provision.POLICY_OK):
+        raise PolicyNotApplicable("the server did not accept how far its policy is applied; ask its administrator")
+    session.policy_key = second.policy_key
+    yield from commit(
+        SaveAccount(
+            {
+                "policy_key": second.policy_key,
+                "policy": policy.to_json() if policy is not None else None,
+                "provisioned": "full" if ack == provision.ACK_APPLIED else "partly",
+            }
+        )
+    )
+
+
+def _ask(session: Session, request: object) -> Flow[provision.ProvisionResult]:
+    root = yield from perform(session, provision.NAME, request, None)  # type: ignore[arg-type]
+    if root is None:
+        raise MalformedResponse("Provision was answered with nothing")
+    return provision.parse(root)
+
+
+def _wipe(session: Session, kind: str) -> Flow[None]:
+    """Destroy first, acknowledge then: a wipe that is cut in between is ordered again (MS-ASPROV 3.1.5.1.2)."""
+    yield from commit(Wipe(account_only=kind == provision.ACCOUNT_WIPE))
+    session.policy_key = None
+    yield from perform(session, provision.NAME, provision.build_wipe_acknowledgement(kind), None)
+    what = "this account's data" if kind == provision.ACCOUNT_WIPE else "this store"
+    raise RemoteWiped(f"the server ordered a remote wipe of {what}; it was carried out and acknowledged")
+
+
+def _announce_by_settings(session: Session) -> Flow[None]:
+    """12.0 to 14.0: DeviceInformation goes by Settings. A server that does not want it is not pressed."""
+    if session.version.device_information != "settings" or not session.device_information:
+        return
+    request = settings.build_device_information(session.device_information)
+    try:
+        root = yield from perform(session, settings.NAME, request, None)
+        if root is not None:
+            settings.parse_device_information(root)
+    except (CommandFailed, HttpStatusError) as problem:
+        yield from emit(Warned(f"the server did not take the device information: {problem}"))

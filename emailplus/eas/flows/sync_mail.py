@@ -1,0 +1,304 @@
+"""Bringing the mail of every folder up to date (MS-ASCMD 2.2.1.21, 3.1.5.5).
+
+Each answer is committed with its SyncKeys before the next request leaves, so a run that is cut resumes where it was.
+A collection starts with SyncKey 0 when it is new, when its Options changed, or when the server lost its state; then a
+full pass meets every item again, and only its end proves what is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...errors import (
+    CommandFailed,
+    FolderHierarchyChanged,
+    HttpStatusError,
+    InvalidSyncKey,
+    MalformedResponse,
+    NetworkTimeout,
+    ProtocolError,
+    ResponseTooLarge,
+    ServerBusy,
+)
+from ...flow import Flow, commit, emit, load
+from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
+from ...model.events import MessageReceived, Phase, Progress, Warned, WindowStored
+from ...model.folder import Collection
+from ...model.message import Message
+from ...model.queries import MailCollections
+from ...policy.body_preference import BodyRequest, ContentPolicy
+from ...policy.contents import body_state, decide
+from .. import status
+from ..commands import get_item_estimate, sync
+from ..commands.sync import CollectionAnswer, CollectionRequest
+from .provision import apply_policy
+from .session import Session, perform
+
+FIRST_WINDOW = 100
+COMFORTABLE_BYTES = 1 << 20
+"""An answer up to this size makes the next window larger, one of four times the size makes it smaller."""
+MAX_COLLECTIONS = 30
+"""Collections in one request; halved when the server finds it too many (status 15)."""
+MAX_RESTARTS = 2
+"""Times that one collection may lose its key in one run."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailPlan:
+    """What the app config makes of a synchronisation."""
+
+    filter_type: int
+    content: ContentPolicy
+    keep_content: bool = True
+    tell_messages: bool = False
+    """Emit `MessageReceived` for every new message."""
+
+    def body_request(self) -> BodyRequest:
+        return self.content.body_request(inline=None if self.keep_content else 1 << 30)
+
+    def options_fingerprint(self) -> str:
+        """Changes when a collection must start again: other Options, or another way of keeping."""
+        body = self.body_request()
+        forms = ",".join(f"{p.type}:{p.truncation_size}" for p in body.preferences)
+        return f"filter={self.filter_type};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+
+
+@dataclass(slots=True)
+class _Work:
+    """One collection in this run."""
+
+    collection: Collection
+    sync_key: str
+    pass_open: bool
+    restarts: int = 0
+    met: int = 0
+    checked: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    session: Session
+    plan: MailPlan
+    options: str
+    window: int = FIRST_WINDOW
+    at_once: int = MAX_COLLECTIONS
+    total: int | None = None
+    done: int = 0
+    works: dict[str, _Work] = field(default_factory=dict)
+
+
+def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
+    """Every mail folder, inbox first. Raises `FolderHierarchyChanged` when the folder list must be read first."""
+    collections: list[Collection] = yield from load(MailCollections())
+    run = _Run(session, plan, plan.options_fingerprint())
+    restart = []
+    for collection in collections:
+        if collection.sync_key != "0" and collection.options != run.options:
+            restart.append(collection.folder_id)
+            run.works[collection.server_id] = _Work(collection, "0", False)
+        else:
+            run.works[collection.server_id] = _Work(collection, collection.sync_key, collection.pass_open)
+    if restart:
+        yield from commit(ResetCollections(restart))
+    yield from emit(Phase("mail"))
+    while unprimed := [work for work in run.works.values() if work.sync_key == "0"]:
+        yield from _prime(run, unprimed[: run.at_once])
+    yield from _estimate(run)
+    active = list(run.works.values())
+    while active:
+        active = yield from _round(run, active)
+
+
+def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
+    """SyncKey 0 is answered with a first key and no items (MS-ASCMD 2.2.3.181.4)."""
+    answers = yield from _ask(run, works)
+    by_id = {answer.server_id: answer for answer in answers or ()}
+    windows = []
+    for work in works:
+        answer = by_id.get(work.collection.server_id)
+        if answer is None:
+            raise MalformedResponse(f"the server does not answer for the folder {work.collection.name!r}")
+        _check(answer)
+        work.sync_key, work.pass_open = answer.sync_key, True
+        windows.append(Window(work.collection.folder_id, answer.sync_key, run.options, begins_pass=True))
+        if answer.items:
+            # Some servers send the first items with the first key: they belong to the pass that begins here.
+            _fill(windows[-1], answer, run.plan)
+            work.met += answer.items
+    yield from commit(SyncWindows(windows, run.plan.keep_content))
+
+
+def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
+    """One request and its commit; the collections that are not done yet."""
+    asked, rest = active[: run.at_once], active[run.at_once :]
+    answers = yield from _ask(run, asked)
+    by_id = {answer.server_id: answer for answer in answers or ()}
+    windows: list[Window] = []
+    again: list[_Work] = []
+    arrived: list[tuple[str, Message]] = []
+    lost: list[_Work] = []
+    for work in asked:
+        answer = by_id.get(work.collection.server_id)
+        if answer is None:  # an empty answer, or none for this collection: nothing changed (MS-ASCMD 2.2.1.21)
+            if work.pass_open and (yield from _seems_complete(run, work)):
+                windows.append(Window(work.collection.folder_id, work.sync_key, run.options, completes_pass=True))
+                work.pass_open = False
+            elif work.pass_open and work.checked:
+                again.append(work)
+            continue
+        if status.describe(sync.NAME, answer.status)[1] == "full_resync" and answer.status != status.OK:
+            lost.append(work)
+            continue
+        _check(answer)
+        complete = not answer.more
+        if complete and work.pass_open and not answer.items and not (yield from _seems_complete(run, work)):
+            complete = False
+        window = Window(
+            work.collection.folder_id, answer.sync_key, run.options, completes_pass=complete and work.pass_open
+        )
+        _fill(window, answer, run.plan)
+        windows.append(window)
+        arrived += [(work.collection.name, message) for message in window.added]
+        work.sync_key, work.met = answer.sync_key, work.met + answer.items
+        work.pass_open = work.pass_open and not complete
+        run.done += answer.items
+        if answer.more:
+            again.append(work)
+    if run.plan.tell_messages and not run.plan.keep_content:
+        for name, message in arrived:  # told before the key moves on: nothing is kept that could tell it later
+            yield from emit(MessageReceived(name, message))
+    if windows:
+        counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content))
+        yield from emit(WindowStored(counts.added, counts.changed, counts.deleted, counts.expired, counts.quarantined))
+    if run.plan.tell_messages and run.plan.keep_content:
+        for name, message in arrived:
+            yield from emit(MessageReceived(name, message))
+    yield from emit(Progress("mail", run.done, run.total))
+    for work in lost:
+        again.append((yield from _restart(run, work)))
+    return again + rest
+
+
+def _ask(run: _Run, works: list[_Work]) -> Flow[list[CollectionAnswer] | None]:
+    """One Sync for these collections, with ever smaller bounds where the server or the network needs them."""
+    body = run.plan.body_request()
+    while True:
+        share = max(1, run.window // len(works))
+        requests = [
+            CollectionRequest(work.collection.server_id, work.sync_key, share, run.plan.filter_type, body)
+            for work in works
+        ]
+        try:
+            root = yield from perform(run.session, sync.NAME, sync.build(requests, run.session.version), apply_policy)
+            if root is None:
+                return None
+            answers = sync.parse(root)
+        except (NetworkTimeout, ResponseTooLarge, ServerBusy):
+            if run.window <= 1:
+                raise
+            run.window = max(1, run.window // 8)
+            continue
+        except CommandFailed as problem:
+            if problem.status == 15 and len(works) > 1:
+                run.at_once = max(1, len(works) // 2)
+                del works[run.at_once :]
+                continue
+            raise
+        _adapt(run, sum(answer.items for answer in answers), share)
+        return answers
+
+
+def _adapt(run: _Run, items: int, share: int) -> None:
+    """The next window: larger while answers are small, smaller when they are large (MS-ASCMD 2.2.3.199)."""
+    size = run.session.last_answer_bytes
+    if size > 4 * COMFORTABLE_BYTES:
+        run.window = max(5, run.window // 2)
+    elif size < COMFORTABLE_BYTES and items >= share:
+        run.window = min(sync.MAX_WINDOW, run.window * 2)
+
+
+def _check(answer: CollectionAnswer) -> None:
+    """Raise what a collection's own status stands for."""
+    if answer.status == status.OK:
+        return
+    if answer.status == 8:  # the folder is not there: the hierarchy is out of date
+        raise FolderHierarchyChanged(
+            "Sync does not find a folder (status 8): the folder list is read again",
+            command=sync.NAME,
+            status=8,
+            action="foldersync",
+        )
+    raise status.error(sync.NAME, answer.status)
+
+
+def _fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
+    for message in answer.added:
+        decide(message, plan.content)
+    for change in answer.changed:
+        body = change.values.get("body")
+        if body is not None:
+            change.values["body_state"], change.values["body_reason"] = body_state(body, plan.content)
+    window.added, window.changed = answer.added, answer.changed
+    window.deleted, window.soft_deleted = answer.deleted, answer.soft_deleted
+    window.quarantined = answer.quarantined
+
+
+def _restart(run: _Run, work: _Work) -> Flow[_Work]:
+    """The server lost the key: begin a pass that removes nothing before it is complete."""
+    work.restarts += 1
+    if work.restarts > MAX_RESTARTS:
+        raise InvalidSyncKey(
+            f"the server refuses its own SyncKey for the folder {work.collection.name!r}",
+            command=sync.NAME,
+            status=3,
+            action="full_resync",
+        )
+    yield from emit(Warned(f"the server lost the state of the folder {work.collection.name!r}; it is compared anew"))
+    yield from commit(ResetCollections([work.collection.folder_id]))
+    work.sync_key, work.pass_open, work.met = "0", False, 0
+    yield from _prime(run, [work])
+    return work
+
+
+def _seems_complete(run: _Run, work: _Work) -> Flow[bool]:
+    """Whether a pass that met nothing may end: it would empty the folder, so the estimate must agree.
+
+    SOGo answers a key "-1" with nothing for ever although the folder has mail; asking for the estimate cures it.
+    """
+    if work.met:
+        return True
+    if work.checked:
+        yield from emit(
+            Warned(f"the server sends nothing of the folder {work.collection.name!r}, but counts items in it")
+        )
+        work.checked = False
+        return False
+    estimates = yield from _estimates(run, [work])
+    work.checked = estimates.get(work.collection.server_id, 0) > 0
+    return not work.checked
+
+
+def _estimate(run: _Run) -> Flow[None]:
+    """How many items are to come, for progress only."""
+    fresh = [work for work in run.works.values() if work.pass_open]
+    if not fresh:
+        return
+    total = 0
+    for start in range(0, len(fresh), run.at_once):
+        estimates = yield from _estimates(run, fresh[start : start + run.at_once])
+        if not estimates:
+            return
+        total += sum(estimates.values())
+    run.total = total
+    yield from emit(Progress("mail", 0, total))
+
+
+def _estimates(run: _Run, works: list[_Work]) -> Flow[dict[str, int]]:
+    """Estimates by CollectionId; none where the server cannot say."""
+    pairs = [(work.collection.server_id, work.sync_key) for work in works]
+    request = get_item_estimate.build(pairs, run.plan.filter_type, run.session.version)
+    try:
+        root = yield from perform(run.session, get_item_estimate.NAME, request, apply_policy)
+        return get_item_estimate.parse(root) if root is not None else {}
+    except (ProtocolError, HttpStatusError, ServerBusy):
+        return {}

@@ -1,0 +1,200 @@
+"""Status values of ActiveSync and what a client does about each (MS-ASCMD 2.2.2 and 2.2.3.177)."""
+
+from __future__ import annotations
+
+from ..errors import (
+    AuthenticationFailed,
+    CommandFailed,
+    DeviceBlocked,
+    EmailplusError,
+    FolderHierarchyChanged,
+    InvalidSyncKey,
+    MailboxFull,
+    ProvisioningRequired,
+    ServerBusy,
+)
+
+OK = 1
+
+COMMON: dict[int, tuple[str, str]] = {
+    101: ("InvalidContent", "fix_request"),
+    102: ("InvalidWBXML", "fix_request"),
+    103: ("InvalidXML", "fix_request"),
+    104: ("InvalidDateTime", "fix_request"),
+    105: ("InvalidCombinationOfIDs", "fix_request"),
+    106: ("InvalidIDs", "fix_request"),
+    107: ("InvalidMIME", "fix_request"),
+    108: ("DeviceIdMissingOrInvalid", "fix_request"),
+    109: ("DeviceTypeMissingOrInvalid", "fix_request"),
+    110: ("ServerError", "stop"),
+    111: ("ServerErrorRetryLater", "retry_later"),
+    112: ("ActiveDirectoryAccessDenied", "stop"),
+    113: ("MailboxQuotaExceeded", "prompt_user"),
+    114: ("MailboxServerOffline", "retry_later"),
+    115: ("SendQuotaExceeded", "prompt_user"),
+    116: ("MessageRecipientUnresolved", "prompt_user"),
+    117: ("MessageReplyNotAllowed", "prompt_user"),
+    118: ("MessagePreviouslySent", "ok"),
+    119: ("MessageHasNoRecipient", "prompt_user"),
+    120: ("MailSubmissionFailed", "retry_later"),
+    121: ("MessageReplyFailed", "retry_later"),
+    122: ("AttachmentIsTooLarge", "prompt_user"),
+    123: ("UserHasNoMailbox", "stop"),
+    124: ("UserCannotBeAnonymous", "reauth"),
+    125: ("UserPrincipalCouldNotBeFound", "reauth"),
+    126: ("UserDisabledForSync", "stop"),
+    127: ("UserOnNewMailboxCannotSync", "stop"),
+    128: ("UserOnLegacyMailboxCannotSync", "stop"),
+    129: ("DeviceIsBlockedForThisUser", "stop"),
+    130: ("AccessDenied", "stop"),
+    131: ("AccountDisabled", "stop"),
+    132: ("SyncStateNotFound", "full_resync"),
+    133: ("SyncStateLocked", "retry_later"),
+    134: ("SyncStateCorrupt", "full_resync"),
+    135: ("SyncStateAlreadyExists", "retry_later"),
+    136: ("SyncStateVersionInvalid", "full_resync"),
+    137: ("CommandNotSupported", "stop"),
+    138: ("VersionNotSupported", "renegotiate"),
+    139: ("DeviceNotFullyProvisionable", "stop"),
+    140: ("RemoteWipeRequested", "wipe"),
+    141: ("LegacyDeviceOnStrictPolicy", "provision"),
+    142: ("DeviceNotProvisioned", "provision"),
+    143: ("PolicyRefresh", "provision"),
+    144: ("InvalidPolicyKey", "provision"),
+    145: ("ExternallyManagedDevicesNotAllowed", "provision"),
+    146: ("NoRecurrenceInCalendar", "fix_request"),
+    147: ("UnexpectedItemClass", "fix_request"),
+    148: ("RemoteServerHasNoSSL", "stop"),
+    149: ("InvalidStoredRequest", "resend_full"),
+    150: ("ItemNotFound", "fallback"),
+    151: ("TooManyFolders", "prompt_user"),
+    152: ("NoFoldersFound", "retry_later"),
+    153: ("ItemsLostAfterMove", "foldersync"),
+    154: ("FailureInMoveOperation", "retry_later"),
+    155: ("MoveCommandDisallowedForNonPersistentMoveAction", "fix_request"),
+    156: ("MoveCommandInvalidDestinationFolder", "fix_request"),
+    160: ("AvailabilityTooManyRecipients", "fix_request"),
+    161: ("AvailabilityDLLimitReached", "fix_request"),
+    162: ("AvailabilityTransientFailure", "retry_later"),
+    163: ("AvailabilityFailure", "stop"),
+    164: ("BodyPartPreferenceTypeNotSupported", "fix_request"),
+    165: ("DeviceInformationRequired", "provision"),
+    166: ("InvalidAccountId", "fix_request"),
+    167: ("AccountSendDisabled", "prompt_user"),
+    168: ("IRM_FeatureDisabled", "fallback"),
+    169: ("IRM_TransientError", "retry_later"),
+    170: ("IRM_PermanentError", "stop"),
+    171: ("IRM_InvalidTemplateID", "fix_request"),
+    172: ("IRM_OperationNotPermitted", "stop"),
+    173: ("NoPicture", "ok"),
+    174: ("PictureTooLarge", "ok"),
+    175: ("PictureLimitReached", "ok"),
+    176: ("BodyPart_ConversationTooLarge", "fallback"),
+    177: ("MaximumDevicesReached", "prompt_user"),
+    178: ("InvalidMimeBodyCombination", "fix_request"),
+    179: ("InvalidSmartForwardParameters", "fix_request"),
+    183: ("InvalidRecipients", "prompt_user"),
+    184: ("OneOrMoreExceptionsFailed", "partial"),
+}
+"""Status values that any command may answer with from 14.0 on: code -> (name, action)."""
+
+BY_COMMAND: dict[str, dict[int, tuple[str, str]]] = {
+    "FolderSync": {
+        6: ("ServerError", "retry_later"),
+        9: ("InvalidFolderSyncKey", "full_resync"),
+        10: ("IncorrectRequestFormat", "fix_request"),
+        11: ("UnknownError", "retry_later"),
+        12: ("CodeUnknown", "stop"),
+    },
+    "Sync": {
+        3: ("InvalidSyncKey", "full_resync"),
+        4: ("ProtocolError", "fix_request"),
+        5: ("ServerError", "retry_later"),
+        6: ("ConversionError", "stop_item"),
+        7: ("Conflict", "ok"),
+        8: ("ObjectNotFound", "resync_item"),
+        9: ("CannotCompleteMailboxMaybeFull", "prompt_user"),
+        12: ("FolderHierarchyChanged", "foldersync"),
+        13: ("RequestIncomplete", "resend_full"),
+        14: ("InvalidWait", "adjust"),
+        15: ("TooManyCollections", "adjust"),
+        16: ("Retry", "retry_later"),
+    },
+    "GetItemEstimate": {
+        2: ("InvalidCollection", "foldersync"),
+        3: ("NotPrimed", "prime"),
+        4: ("InvalidSyncKey", "full_resync"),
+    },
+    "ItemOperations": {
+        2: ("ProtocolError", "fix_request"),
+        3: ("ServerError", "retry_later"),
+        6: ("ObjectNotFound", "stop_item"),
+        8: ("InvalidByteRange", "fix_request"),
+        9: ("UnknownStore", "fix_request"),
+        10: ("FileEmpty", "ok"),
+        11: ("DataTooLarge", "stop_item"),
+        12: ("DownloadFailed", "retry_later"),
+        14: ("ConversionFailed", "stop_item"),
+        15: ("InvalidAttachment", "stop_item"),
+        16: ("AccessDenied", "stop_item"),
+        17: ("PartialSuccess", "partial"),
+        18: ("CredentialsRequired", "reauth"),
+    },
+    "Provision": {
+        2: ("ProtocolError", "fix_request"),
+        3: ("ServerError", "retry_later"),
+    },
+    "Settings": {
+        2: ("ProtocolError", "fix_request"),
+        3: ("AccessDenied", "stop"),
+        4: ("ServerUnavailable", "retry_later"),
+        5: ("InvalidArguments", "fix_request"),
+        6: ("ConflictingArguments", "fix_request"),
+        7: ("DeniedByPolicy", "stop"),
+    },
+}
+"""Status values with a meaning of their own in one command."""
+
+ADVICE: dict[str, str] = {
+    "retry_later": "try again later",
+    "full_resync": "the collection is synchronised again from the start",
+    "foldersync": "the folder list is read again",
+    "resend_full": "the request is sent again in full",
+    "adjust": "the request is sent again with other bounds",
+    "provision": "the server's policy must be applied first",
+    "wipe": "the server wants this device wiped",
+    "reauth": "check user name and password",
+    "renegotiate": "another protocol version is needed",
+    "prompt_user": "this needs a decision of the user or administrator",
+    "fix_request": "the server calls the request wrong; please report it with the traffic log",
+    "stop": "ask the administrator of the mail server",
+}
+
+_BLOCKED = frozenset({126, 127, 128, 129, 130, 131, 139, 177})
+
+
+def describe(command: str, status: int) -> tuple[str, str]:
+    """Name and action of a status: the command's own table first, then the common one."""
+    own = BY_COMMAND.get(command, {}).get(status)
+    return own or COMMON.get(status, ("Unknown", "stop"))
+
+
+def error(command: str, status: int) -> EmailplusError:
+    """The error that a status other than success stands for."""
+    name, action = describe(command, status)
+    text = f"{command} ended with status {status} ({name}): {ADVICE.get(action, 'ask the administrator')}"
+    if action == "provision":
+        return ProvisioningRequired(text)
+    if status in _BLOCKED:
+        return DeviceBlocked(text)
+    if action == "reauth":
+        return AuthenticationFailed(text)
+    if action == "retry_later":
+        return ServerBusy(text)
+    if status == 113:
+        return MailboxFull(text)
+    if action == "full_resync":
+        return InvalidSyncKey(text, command=command, status=status, action=action)
+    if action == "foldersync":
+        return FolderHierarchyChanged(text, command=command, status=status, action=action)
+    return CommandFailed(text, command=command, status=status, action=action)

@@ -1,0 +1,171 @@
+"""ItemOperations (MS-ASCMD 2.2.1.10): fetching items and attachments, inline or multipart, whole or a range."""
+
+from __future__ import annotations
+
+import base64
+import re
+from urllib.parse import unquote
+
+from ...eas.wbxml import Node
+from ...errors import NotFound
+from ..context import Answer, Context, StatusError, item_options
+from ..items import conversation_id, email_properties
+from ..mailbox import MAIL_TYPES
+from ..tree import child, children, text
+
+_RANGE = re.compile(r"^(\d{1,9})-(\d{1,9})$")
+
+
+def handle(context: Context) -> Answer:
+    if not children(context.tree):
+        raise StatusError(2)
+    parts: list[bytes] | None = [] if context.multipart else None
+    answers: list[Node] = []
+    for operation in children(context.tree):
+        name = operation[0].partition(":")[2]
+        if name == "Fetch":
+            answers.append(_fetch(context, operation, parts))
+        elif name == "EmptyFolderContents":
+            answers.append(_empty_folder(context, operation))
+        elif name == "Move" and context.version >= 140:
+            answers.append(_move(context, operation))
+        else:
+            raise StatusError(2)
+    order = {"ItemOperations:Move": 0, "ItemOperations:EmptyFolderContents": 1, "ItemOperations:Fetch": 2}
+    answers.sort(key=lambda node: order.get(node[0], 3))
+    tree: Node = (
+        "ItemOperations:ItemOperations",
+        [("ItemOperations:Status", "1"), ("ItemOperations:Response", answers)],
+    )
+    return Answer(tree=tree, parts=parts)
+
+
+def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node:
+    store = text(operation, "ItemOperations:Store")
+    if _foreign_option(operation, "DeleteSubFolders", "MoveAlways"):
+        return ("ItemOperations:Fetch", [("ItemOperations:Status", "2")])
+    reference = child(operation, "AirSyncBase:FileReference")
+    if store.lower() != "mailbox":
+        return ("ItemOperations:Fetch", [("ItemOperations:Status", "9")])
+    if reference is not None:
+        return _fetch_attachment(context, text(operation, "AirSyncBase:FileReference"), operation, parts)
+    long_id = text(operation, "Search:LongId")
+    server_id = text(operation, "AirSync:ServerId") or long_id
+    identity: list[Node] = (
+        [("Search:LongId", long_id)]
+        if long_id
+        else [
+            ("AirSync:CollectionId", text(operation, "AirSync:CollectionId")),
+            ("AirSync:ServerId", server_id),
+        ]
+    )
+    try:
+        folder, item = context.mailbox.find(server_id)
+        if not long_id and folder.server_id != text(operation, "AirSync:CollectionId"):
+            raise NotFound("the item is in another folder")
+    except NotFound:
+        return ("ItemOperations:Fetch", [("ItemOperations:Status", "6"), *identity])
+    options = item_options(child(operation, "ItemOperations:Options"))
+    properties = email_properties(item, context.mailbox.message(item), options, context.version, parts)
+    return (
+        "ItemOperations:Fetch",
+        [
+            ("ItemOperations:Status", "1"),
+            *identity,
+            ("AirSync:Class", "Email"),
+            ("ItemOperations:Properties", properties),
+        ],
+    )
+
+
+def _fetch_attachment(context: Context, reference: str, operation: Node, parts: list[bytes] | None) -> Node:
+    identity: Node = ("AirSyncBase:FileReference", reference)
+    found = find_attachment(context, reference)
+    if found is None:
+        return ("ItemOperations:Fetch", [("ItemOperations:Status", "15"), identity])
+    data, kind = found
+    properties: list[Node] = []
+    wanted = text(child(operation, "ItemOperations:Options"), "ItemOperations:Range")
+    if wanted:
+        limits = _RANGE.match(wanted)
+        first, last = (int(limits.group(1)), int(limits.group(2))) if limits else (1, 0)
+        if last < first or first >= max(len(data), 1):
+            return ("ItemOperations:Fetch", [("ItemOperations:Status", "8"), identity])
+        total = len(data)
+        data = data[first : last + 1]
+        properties.append(("ItemOperations:Range", f"{first}-{first + len(data) - 1 if data else first}"))
+        properties.append(("ItemOperations:Total", str(total)))
+    properties.append(("AirSyncBase:ContentType", kind))
+    if parts is None:
+        properties.append(("ItemOperations:Data", base64.b64encode(data).decode()))
+    else:
+        parts.append(data)
+        properties.append(("ItemOperations:Part", str(len(parts))))
+    return (
+        "ItemOperations:Fetch",
+        [("ItemOperations:Status", "1"), identity, ("ItemOperations:Properties", properties)],
+    )
+
+
+def find_attachment(context: Context, reference: str) -> tuple[bytes, str] | None:
+    """Bytes and content type of an attachment by its FileReference; None when there is none."""
+    server_id, _, index = unquote(reference).rpartition(":")
+    try:
+        _, item = context.mailbox.find(server_id)
+    except NotFound:
+        return None
+    message = context.mailbox.message(item)
+    parts = message.attachments()
+    if not index.isdecimal() or int(index) >= len(parts):
+        return None
+    part = parts[int(index)]
+    if part is message.root:  # a signed or enveloped message: the entity itself
+        return message.raw, "application/pkcs7-mime" if not part.children else "multipart/signed"
+    return message.content(part), part.content_type
+
+
+def _foreign_option(operation: Node, *names: str) -> bool:
+    """Whether Options holds one that belongs to another operation (MS-ASCMD_R3547)."""
+    options = child(operation, "ItemOperations:Options")
+    return any(child(options, f"ItemOperations:{name}") is not None for name in names)
+
+
+def _move(context: Context, operation: Node) -> Node:
+    """Move of a conversation (MS-ASCON 3.2.5.3): every message of it, wherever it lies, to one folder."""
+    wanted = child(operation, "ItemOperations:ConversationId")
+    if wanted is None or isinstance(wanted[1], list):
+        raise StatusError(2)
+    identity = wanted[1]
+    status = "1"
+    target = context.mailbox.folders.get(text(operation, "ItemOperations:DstFldId"))
+    if not _foreign_option(operation, "MoveAlways"):
+        status = "155"  # MS-ASCMD_R3475
+    elif target is None or target.type not in MAIL_TYPES:
+        status = "156"
+    else:
+        members = [
+            item.server_id
+            for folder, item in context.mailbox.walk()
+            if folder is not target and conversation_id(context.mailbox.message(item)) == identity
+        ]
+        for server_id in members:
+            context.mailbox.move(server_id, target.server_id)
+        if not members:
+            status = "6"
+    echo: Node = ("ItemOperations:ConversationId", identity)
+    return ("ItemOperations:Move", [("ItemOperations:Status", status), echo])
+
+
+def _empty_folder(context: Context, operation: Node) -> Node:
+    collection_id = text(operation, "AirSync:CollectionId")
+    identity: Node = ("AirSync:CollectionId", collection_id)
+    folder = context.mailbox.folders.get(collection_id)
+    if folder is None or _foreign_option(operation, "Schema", "Range", "UserName", "Password", "MoveAlways"):
+        status = "6" if folder is None else "2"
+        return ("ItemOperations:EmptyFolderContents", [("ItemOperations:Status", status), identity])
+    for server_id in list(folder.items):
+        context.mailbox.delete(server_id)
+    if child(child(operation, "ItemOperations:Options"), "ItemOperations:DeleteSubFolders") is not None:
+        for inner in [f.server_id for f in context.mailbox.folders.values() if f.parent_id == collection_id]:
+            context.mailbox.delete_folder(inner)
+    return ("ItemOperations:EmptyFolderContents", [("ItemOperations:Status", "1"), identity])

@@ -1,0 +1,126 @@
+"""SendMail, SmartReply and SmartForward (MS-ASCMD 2.2.1.17, 2.2.1.19, 2.2.1.20).
+
+Up to 12.1 the body is the message and the rest stands in the query; from 14.0 on it is a ComposeMail document.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ...errors import NotFound
+from ..compose import prepare, recipients, with_original
+from ..context import Answer, Context, StatusError
+from ..mailbox import Item
+from ..mime import Message
+from ..query import SAVE_IN_SENT
+from ..tree import child, text
+
+_INSTANCE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+
+REMEMBERED = 200  # ClientIds of sent mail kept per device
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a request asks to send."""
+
+    mime: bytes
+    save: bool
+    client_id: str = ""
+    folder_id: str = ""
+    item_id: str = ""
+    instance_id: str = ""
+    replace: bool = False
+
+
+def send_mail(context: Context) -> Answer:
+    parcel = _read(context)
+    return _send(context, parcel, parcel.mime)
+
+
+def smart_reply(context: Context) -> Answer:
+    return _smart(context, forward=False)
+
+
+def smart_forward(context: Context) -> Answer:
+    return _smart(context, forward=True)
+
+
+def _smart(context: Context, *, forward: bool) -> Answer:
+    parcel = _read(context)
+    if not parcel.item_id:
+        raise StatusError(103)
+    if parcel.instance_id and not _INSTANCE.match(parcel.instance_id):
+        raise StatusError(104)  # MS-ASCMD_R541, R578
+    item = _original(context, parcel)
+    mime = parcel.mime
+    if not parcel.replace:
+        mime = with_original(mime, context.mailbox.message(item), forward=forward)
+    answer = _send(context, parcel, mime)
+    verb = 3 if forward else 2 if len(recipients(Message(mime))) > 1 else 1
+    context.mailbox.set_verb(item.server_id, verb)
+    return answer
+
+
+def _original(context: Context, parcel: Parcel) -> Item:
+    try:
+        folder, item = context.mailbox.find(parcel.item_id)
+    except NotFound:
+        raise StatusError(150) from None
+    if parcel.folder_id and folder.server_id != parcel.folder_id:
+        raise StatusError(150)
+    return item
+
+
+def _read(context: Context) -> Parcel:
+    if context.version < 140:
+        kind = context.request.header("Content-Type").partition(";")[0].strip().lower()
+        if kind != "message/rfc822":
+            context.request.problems.append(f"Content-Type {kind or 'missing'}, not message/rfc822 (MS-ASCMD_R7537)")
+        parameters = context.query.parameters
+        return Parcel(
+            mime=context.body,
+            save=bool(context.query.options & SAVE_IN_SENT),
+            folder_id=parameters.get("CollectionId", ""),
+            item_id=parameters.get("ItemId", "") or parameters.get("LongId", ""),
+        )
+    tree = context.tree
+    mime = child(tree, "ComposeMail:Mime")
+    client_id = text(tree, "ComposeMail:ClientId")
+    if mime is None or not 1 <= len(client_id) <= 40:
+        raise StatusError(103)
+    if child(tree, "ComposeMail:AccountId") is not None:
+        raise StatusError(166)  # MS-ASCMD_R724; Settings names no AccountId
+    content = mime[1]
+    source = child(tree, "ComposeMail:Source")
+    return Parcel(
+        mime=content if isinstance(content, bytes) else content.encode() if isinstance(content, str) else b"",
+        save=child(tree, "ComposeMail:SaveInSentItems") is not None,
+        client_id=client_id,
+        folder_id=text(source, "ComposeMail:FolderId"),
+        item_id=text(source, "ComposeMail:ItemId") or text(source, "ComposeMail:LongId"),
+        instance_id=text(source, "ComposeMail:InstanceId"),
+        replace=child(tree, "ComposeMail:ReplaceMime") is not None,
+    )
+
+
+def _send(context: Context, parcel: Parcel, mime: bytes) -> Answer:
+    sent = context.device.sent
+    if parcel.client_id and parcel.client_id in sent:
+        raise StatusError(118)
+    if not Message(mime).headers.fields:
+        raise StatusError(107)
+    outgoing = prepare(mime, context.user, context.exchange.clock())
+    if not outgoing.recipients:
+        raise StatusError(119)
+    context.exchange.submit(outgoing.raw, outgoing.recipients)
+    if parcel.save:
+        folder = context.mailbox.by_type(5)
+        received = context.exchange.received_now(context.mailbox.email)
+        context.mailbox.deliver(outgoing.kept, folder.server_id, received, read=True)
+    if parcel.client_id:
+        sent[parcel.client_id] = True
+        if len(sent) > REMEMBERED:
+            sent.popitem(last=False)
+    return Answer(content_type="")  # MS-ASCMD_R463

@@ -1,0 +1,364 @@
+"""The mailboxes behind the mock server: folders, items, what changed when. Shared by the server and the test.
+
+Every public method takes the exchange's lock, so a test may change a mailbox while clients synchronise it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from ..errors import NotFound, UsageError
+from .mime import Message
+
+Source: TypeAlias = "bytes | Callable[[], bytes]"
+"""The bytes of a message, or a function that makes them each time they are needed (for huge mailboxes)."""
+
+DEFAULT_FOLDERS: tuple[tuple[str, int], ...] = (
+    ("Inbox", 2),
+    ("Drafts", 3),
+    ("Deleted Items", 4),
+    ("Sent Items", 5),
+    ("Outbox", 6),
+    ("Tasks", 7),
+    ("Calendar", 8),
+    ("Contacts", 9),
+    ("Notes", 10),
+    ("Journal", 11),
+    ("Junk Email", 12),
+)
+"""Display name and Type (MS-ASCMD 2.2.3.186.3) of what every mailbox begins with."""
+
+MAIL_TYPES = frozenset({1, 2, 3, 4, 5, 6, 12})
+CLASS_OF_TYPE = {
+    7: "Tasks", 8: "Calendar", 9: "Contacts", 10: "Notes", 13: "Calendar", 14: "Contacts", 15: "Tasks", 17: "Notes",
+}  # fmt: skip
+
+_PARSED = 64  # messages whose parsed form is kept: enough for a Sync followed by Fetches, little in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A follow-up flag (MS-ASEMAIL 2.2.2.27): status 0 cleared, 1 complete, 2 active; dates in UTC."""
+
+    status: int = 2
+    kind: str = "for Follow Up"
+    subject: str = ""
+    start: datetime | None = None
+    due: datetime | None = None
+    completed: datetime | None = None
+    reminder: datetime | None = None
+
+
+@dataclass(slots=True)
+class Item:
+    """One message of a folder."""
+
+    server_id: str
+    source: Source
+    received: datetime
+    read: bool = False
+    flag: Flag | None = None
+    verb: int = 0  # LastVerbExecuted: 0 none, 1 reply, 2 reply all, 3 forward
+    categories: tuple[str, ...] = ()
+    draft: bool = False
+    version: int = 0  # the folder's `modification` when it last changed
+    read_at: int = 0  # ... when its read state, its flag, its categories or anything else of it last changed
+    flag_at: int = 0
+    categories_at: int = 0
+    other_at: int = 0
+
+    @property
+    def raw(self) -> bytes:
+        """The stored bytes."""
+        return self.source if isinstance(self.source, bytes) else self.source()
+
+
+@dataclass(slots=True)
+class Folder:
+    """One folder: its items by server id, and the log of their changes in order."""
+
+    server_id: str
+    parent_id: str
+    name: str
+    type: int
+    items: dict[str, Item] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+    next_item: int = 1
+
+    @property
+    def modification(self) -> int:
+        """How many changes this folder has seen; an item's `version` is such a number."""
+        return len(self.log)
+
+    @property
+    def item_class(self) -> str:
+        """Class of what it holds (MS-ASCMD 2.2.3.27)."""
+        return CLASS_OF_TYPE.get(self.type, "Email")
+
+    def touch(self, item: Item, *what: str) -> None:
+        """Note that `item` changed: "read", "flag", "categories", or (named by nothing) something else of it."""
+        self.log.append(item.server_id)
+        item.version = version = len(self.log)
+        if not what:
+            item.other_at = version
+        if "read" in what:
+            item.read_at = version
+        if "flag" in what:
+            item.flag_at = version
+        if "categories" in what:
+            item.categories_at = version
+
+
+class Mailbox:
+    """One user's mailbox. `changed` is called, inside the lock, after every change."""
+
+    def __init__(
+        self, email: str, *, lock: threading.RLock, clock: Callable[[], datetime], changed: Callable[[], None]
+    ) -> None:
+        self.email = email
+        self.lock = lock
+        self.clock = clock
+        self._changed = changed
+        self.folders: dict[str, Folder] = {}
+        self.hierarchy_changes = 0
+        self._next_folder = 1
+        self._parsed: OrderedDict[str, Message] = OrderedDict()
+        for name, kind in DEFAULT_FOLDERS:
+            self._add_folder(name, "0", kind)
+
+    # -- folders
+
+    def _add_folder(self, name: str, parent_id: str, kind: int) -> Folder:
+        folder = Folder(str(self._next_folder), parent_id, name, kind)
+        self._next_folder += 1
+        self.folders[folder.server_id] = folder
+        self.hierarchy_changes += 1
+        return folder
+
+    def folder(self, name: str) -> Folder:
+        """The folder of that display name, path (``"Inbox/Projects"``) or server id. Raises `NotFound`."""
+        with self.lock:
+            if name in self.folders:
+                return self.folders[name]
+            for folder in self.folders.values():
+                if name in (folder.name, self._path(folder)):
+                    return folder
+        raise NotFound(f"{self.email} has no folder {name!r}")
+
+    def _path(self, folder: Folder) -> str:
+        names = [folder.name]
+        while folder.parent_id in self.folders and len(names) < 64:
+            folder = self.folders[folder.parent_id]
+            names.append(folder.name)
+        return "/".join(reversed(names))
+
+    def by_type(self, kind: int) -> Folder:
+        """The default folder of a Type such as 5 (sent items)."""
+        for folder in self.folders.values():
+            if folder.type == kind:
+                return folder
+        raise NotFound(f"{self.email} has no folder of type {kind}")
+
+    def create_folder(self, name: str, parent: str | None = None, type: int = 12) -> Folder:
+        """A new folder below `parent` (name, path or id; None: the root)."""
+        with self.lock:
+            parent_id = "0" if parent is None else self.folder(parent).server_id
+            if any(f.parent_id == parent_id and f.name == name for f in self.folders.values()):
+                raise UsageError(f"{self.email} has a folder {name!r} there already")
+            folder = self._add_folder(name, parent_id, type)
+            self._changed()
+            return folder
+
+    def rename_folder(self, folder: str, name: str | None = None, parent: str | None = None) -> Folder:
+        """Rename or move a folder; its server id stays."""
+        with self.lock:
+            target = self.folder(folder)
+            target.name = name or target.name
+            if parent is not None:
+                target.parent_id = "0" if parent == "0" else self.folder(parent).server_id
+            self.hierarchy_changes += 1
+            self._changed()
+            return target
+
+    def delete_folder(self, folder: str) -> None:
+        """Remove a folder, its subfolders and all they hold."""
+        with self.lock:
+            target = self.folder(folder)
+            for child in [f for f in self.folders.values() if f.parent_id == target.server_id]:
+                self.delete_folder(child.server_id)
+            del self.folders[target.server_id]
+            self.hierarchy_changes += 1
+            self._changed()
+
+    # -- items
+
+    def deliver(
+        self,
+        eml: Source,
+        folder: str = "Inbox",
+        received: datetime | None = None,
+        read: bool = False,
+        flag: Flag | None = None,
+        draft: bool = False,
+    ) -> str:
+        """Put a message into a folder and return its server id. `received` is aware; None means now."""
+        with self.lock:
+            target = self.folder(folder)
+            item = self._insert(target, eml, received or self.clock(), read)
+            item.flag = flag
+            item.draft = draft
+            self._changed()
+            return item.server_id
+
+    def _insert(self, folder: Folder, source: Source, received: datetime, read: bool) -> Item:
+        item = Item(f"{folder.server_id}:{folder.next_item}", source, received, read)
+        folder.next_item += 1
+        folder.items[item.server_id] = item
+        folder.touch(item)
+        return item
+
+    def deliver_many(
+        self, messages: Iterable[tuple[Source, datetime]], folder: str = "Inbox", read: bool = False
+    ) -> list[str]:
+        """Many messages at once, as (source, received); one change for all."""
+        with self.lock:
+            target = self.folder(folder)
+            ids = [self._insert(target, source, received, read).server_id for source, received in messages]
+            self._changed()
+            return ids
+
+    def load(self, directory: str | Path, folder: str = "Inbox") -> list[str]:
+        """Deliver every ``*.eml`` below a directory, in name order; received at its Date, or now without one.
+
+        A subdirectory becomes a folder of its name, created when missing.
+        """
+        root = Path(directory)
+        if not root.is_dir():
+            raise UsageError(f"{root} is not a folder of .eml files")
+        ids = []
+        for path in sorted(root.rglob("*.eml")):
+            relative = path.parent.relative_to(root)
+            name = folder if relative == Path(".") else relative.parts[-1]
+            raw = path.read_bytes()
+            with self.lock:
+                try:
+                    self.folder(name)
+                except NotFound:
+                    self.create_folder(name)
+                ids.append(self.deliver(raw, name, min(Message(raw).date or self.clock(), self.clock())))
+        return ids
+
+    def find(self, server_id: str) -> tuple[Folder, Item]:
+        """An item and its folder. Raises `NotFound`."""
+        with self.lock:
+            folder = self.folders.get(server_id.partition(":")[0])
+            item = folder.items.get(server_id) if folder is not None else None
+            if folder is None or item is None:
+                raise NotFound(f"{self.email} has no item {server_id!r}")
+            return folder, item
+
+    def items(self, folder: str = "Inbox") -> list[Item]:
+        """The items of a folder, oldest delivery first."""
+        with self.lock:
+            return list(self.folder(folder).items.values())
+
+    def raw(self, server_id: str) -> bytes:
+        """The stored bytes of an item."""
+        return self.find(server_id)[1].raw
+
+    def delete(self, server_id: str) -> None:
+        """Remove an item for good, as another client would."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            del folder.items[server_id]
+            folder.touch(item)
+            self._parsed.pop(server_id, None)
+            self._changed()
+
+    def mark_read(self, server_id: str, read: bool = True) -> None:
+        """Set the read state."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            item.read = read
+            folder.touch(item, "read")
+            self._changed()
+
+    def flag(self, server_id: str, flag: Flag | None) -> None:
+        """Set or clear (None) the follow-up flag."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            item.flag = flag
+            folder.touch(item, "flag")
+            self._changed()
+
+    def categorise(self, server_id: str, *categories: str) -> None:
+        """Set the categories."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            item.categories = categories
+            folder.touch(item, "categories")
+            self._changed()
+
+    def replace(self, server_id: str, eml: Source) -> None:
+        """Give an item other content, as when a draft is edited."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            item.source = eml
+            self._parsed.pop(server_id, None)
+            folder.touch(item)
+            self._changed()
+
+    def set_verb(self, server_id: str, verb: int) -> None:
+        """Note a reply (1), a reply to all (2) or a forward (3)."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            item.verb = verb
+            folder.touch(item)
+            self._changed()
+
+    def move(self, server_id: str, folder: str) -> str:
+        """Move an item and return its new server id."""
+        with self.lock:
+            source, item = self.find(server_id)
+            target = self.folder(folder)
+            del source.items[server_id]
+            source.touch(item)
+            self._parsed.pop(server_id, None)
+            moved = self._insert(target, item.source, item.received, item.read)
+            moved.flag, moved.verb, moved.categories, moved.draft = item.flag, item.verb, item.categories, item.draft
+            self._changed()
+            return moved.server_id
+
+    def announce(self) -> None:
+        """Tell whoever waits that something changed."""
+        self._changed()
+
+    def message(self, item: Item) -> Message:
+        """The item, parsed; the latest few are remembered."""
+        with self.lock:
+            message = self._parsed.get(item.server_id)
+            if message is None:
+                message = self._parsed[item.server_id] = Message(item.raw)
+                if len(self._parsed) > _PARSED:
+                    self._parsed.popitem(last=False)
+            else:
+                self._parsed.move_to_end(item.server_id)
+            return message
+
+    def walk(self) -> Iterator[tuple[Folder, Item]]:
+        """All mail items, folder by folder."""
+        for folder in list(self.folders.values()):
+            if folder.type in MAIL_TYPES:
+                for item in list(folder.items.values()):
+                    yield folder, item
+
+
+def utc_now() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)

@@ -1,0 +1,196 @@
+"""What a flow asks the store to write: each class is one transaction (`flow.Commit`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .folder import Folder
+from .message import Message
+
+
+@dataclass(slots=True)
+class SaveAccount:
+    """Facts about the account that outlive a run, by name; None removes one. Result: None."""
+
+    values: Mapping[str, str | None]
+
+
+@dataclass(slots=True)
+class FolderChanges:
+    """One FolderSync answer (MS-ASCMD 2.2.1.5) with its key. Result: None.
+
+    `full` is set for an answer to SyncKey 0: folders it does not name are gone.
+    """
+
+    sync_key: str
+    added: Sequence[Folder] = ()
+    updated: Sequence[Folder] = ()
+    deleted: Sequence[str] = ()
+    full: bool = False
+
+
+@dataclass(slots=True)
+class ItemChange:
+    """A Change of the server: only the properties that it named."""
+
+    server_id: str
+    values: dict[str, Any]
+
+
+@dataclass(slots=True)
+class QuarantinedItem:
+    """An item that could not be understood, with its raw WBXML."""
+
+    server_id: str
+    raw: bytes
+    error: str
+
+
+@dataclass(slots=True)
+class Window:
+    """What one Sync answer says about one collection."""
+
+    folder_id: int
+    sync_key: str
+    options: str
+    added: list[Message] = field(default_factory=list)
+    changed: list[ItemChange] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    soft_deleted: list[str] = field(default_factory=list)
+    quarantined: list[QuarantinedItem] = field(default_factory=list)
+    begins_pass: bool = False
+    """SyncKey 0 was answered: from here on, what is met is marked."""
+    completes_pass: bool = False
+    """No MoreAvailable: what a full pass has not met is gone from the server."""
+
+
+@dataclass(slots=True)
+class SyncWindows:
+    """One Sync answer: items and keys of all its collections together. Result: `SyncCounts`."""
+
+    windows: list[Window]
+    keep_content: bool = True
+    """False under `disabled_features` = `local_cache_all`: ids only."""
+
+
+@dataclass(slots=True)
+class SyncCounts:
+    """What a `SyncWindows` changed in the store. Adds that were there already count as `unchanged` or `changed`."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    expired: int = 0
+    quarantined: int = 0
+
+
+@dataclass(slots=True)
+class ResetCollections:
+    """Start collections again from SyncKey 0; items stay until the new pass has proved them gone. Result: None."""
+
+    folder_ids: Sequence[int]
+    """Empty: all."""
+
+
+@dataclass(slots=True)
+class ClaimBlob:
+    """Open a spool entry for a body or attachment, or take up the one left behind. Result: (blob id, bytes there)."""
+
+    kind: str
+    """"body" or "attachment"."""
+    item_id: int
+
+
+@dataclass(slots=True)
+class RestartBlob:
+    """Empty a spool entry: the server does not continue where it stopped. Result: None."""
+
+    blob: int
+
+
+@dataclass(slots=True)
+class FinishBlob:
+    """The spool entry is complete and belongs to its item now. Result: its size in bytes."""
+
+    kind: str
+    item_id: int
+    blob: int
+    body_type: int = 0
+    content_type: str = ""
+
+
+@dataclass(slots=True)
+class StoreContents:
+    """Small contents fetched whole: (attachment id, bytes, content type) each. Result: None."""
+
+    contents: list[tuple[int, bytes, str]]
+
+
+@dataclass(slots=True)
+class SettleFetch:
+    """A body or attachment will not come: refused by a limit, or failed on the server. Result: True if that is new."""
+
+    kind: str
+    item_id: int
+    state: str
+    reason: str
+
+
+@dataclass(slots=True)
+class ReviewLimits:
+    """Hold what is stored or refused against today's limits, in bytes (None: no limit). Result: None.
+
+    What a wider limit allows becomes pending; what a narrower one forbids leaves the store and is refused.
+    """
+
+    max_body: int | None
+    max_attachment: int | None
+    body_reason: str
+    attachment_reason: str
+
+
+@dataclass(slots=True)
+class IndexMessages:
+    """Take the next `limit` messages into the full-text index. Result: how many were indexed."""
+
+    limit: int = 500
+
+
+@dataclass(slots=True)
+class TakeTroubles:
+    """What is refused, failed or quarantined in the store; from now on it counts as told. Result: list of `Trouble`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One body, attachment or item that is not here in full, and why. `new`: not told before."""
+
+    kind: str
+    """"body", "attachment" or "item"."""
+    state: str
+    """"refused", "failed" or "quarantined"."""
+    message_id: int
+    folder: str
+    subject: str
+    name: str
+    size: int
+    reason: str
+    new: bool
+
+
+@dataclass(slots=True)
+class EndRun:
+    """Remove what fell out of the sync period or belongs to nothing any more. Result: messages removed."""
+
+    cutoff: float | None = None
+    """Unix time before which mail leaves the store; None keeps all."""
+
+
+@dataclass(slots=True)
+class Wipe:
+    """Destroy the mailbox: everything (`account_only` False) or the account's data, keeping the file. Result: None."""
+
+    account_only: bool

@@ -1,0 +1,149 @@
+"""A mail as the Email class carries it (MS-ASEMAIL), free of wire and database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import getaddresses
+from enum import IntEnum
+
+
+class BodyType(IntEnum):
+    """Form of a body (MS-ASAIRS 2.2.2.41.1)."""
+
+    PLAIN = 1
+    HTML = 2
+    RTF = 3
+    MIME = 4
+
+
+@dataclass(slots=True)
+class Body:
+    """The body as received: `data` in UTF-8 (MIME: the bytes themselves), `size` as the server estimates it."""
+
+    type: int
+    data: bytes
+    size: int
+    truncated: bool = False
+
+
+@dataclass(slots=True)
+class Attachment:
+    """One attachment as announced with its message; the content comes apart from it."""
+
+    file_reference: str
+    name: str = ""
+    size: int = 0
+    """EstimatedDataSize in bytes."""
+    method: int = 1
+    """1 file, 5 embedded message, 6 OLE object."""
+    content_id: str = ""
+    content_location: str = ""
+    content_type: str = ""
+    inline: bool = False
+    state: str = "pending"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mailbox of a person: display name (may be empty) and address."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.address}>" if self.name else self.address
+
+
+def addresses(header: str) -> list[Address]:
+    """The mailboxes of an address header in the form the Email class uses (RFC 5322 section 3.4)."""
+    return [Address(name, address) for name, address in getaddresses([header]) if name or address]
+
+
+@dataclass
+class Message:
+    """A mail. What the server did not send keeps its default.
+
+    No slots on purpose: defaults live on the class, so that the parser fills only what is there.
+    """
+
+    server_id: str = ""
+    subject: str = ""
+    sender: str = ""
+    """The From header as the server gives it; `addresses` takes it apart."""
+    to: str = ""
+    cc: str = ""
+    bcc: str = ""
+    reply_to: str = ""
+    display_to: str = ""
+    received: datetime | None = None
+    importance: int = 1
+    read: bool = False
+    flag_status: int = 0
+    """0 none, 1 complete, 2 active."""
+    message_class: str = ""
+    content_class: str = ""
+    thread_topic: str = ""
+    conversation_id: bytes = b""
+    conversation_index: bytes = b""
+    internet_code_page: int = 0
+    native_body_type: int = 0
+    last_verb: int = 0
+    draft: bool = False
+    categories: tuple[str, ...] = ()
+    preview: str = ""
+    body: Body | None = None
+    attachments: list[Attachment] = field(default_factory=list)
+    extra: bytes = b""
+    """WBXML of the properties this version has no place for, kept as received."""
+    body_state: str = "none"
+    """"stored", "pending", "refused", "failed" or "none": decided by `policy.contents`."""
+    body_reason: str = ""
+
+
+@dataclass(slots=True)
+class StoredAttachment:
+    """An attachment in the store."""
+
+    id: int
+    name: str
+    size: int
+    content_type: str
+    content_id: str
+    inline: bool
+    state: str
+    """"stored", "pending" (not fetched yet), "refused" (a limit), "failed" (the server does not give it)."""
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class StoredMessage:
+    """A mail in the store, with our own stable `id`."""
+
+    id: int
+    folder: str
+    server_id: str
+    subject: str
+    sender: str
+    to: str
+    cc: str
+    reply_to: str
+    received: datetime | None
+    importance: int
+    read: bool
+    flag_status: int
+    message_class: str
+    conversation_id: str
+    thread_topic: str
+    categories: tuple[str, ...]
+    preview: str
+    size: int
+    body_type: int
+    body_state: str
+    """"stored", "pending", "refused", "failed" or "none"."""
+    reason: str = ""
+    text: str = ""
+    """Body as plain text."""
+    html: str = ""
+    attachments: list[StoredAttachment] = field(default_factory=list)

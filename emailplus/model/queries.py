@@ -1,0 +1,40 @@
+"""What a flow asks the store to read (`flow.Load`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """Result: dict of the names and values that `SaveAccount` wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailCollections:
+    """Result: list of `Collection`, the mail folders, inbox first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingFetches:
+    """Result: list of `PendingFetch`, at most `limit`, bodies first, behind the one named by `after`."""
+
+    limit: int = 200
+    after: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingFetch:
+    """A body or attachment that is announced but not here."""
+
+    kind: str
+    item_id: int
+    """Message id for a body, attachment id for an attachment."""
+    message_id: int
+    collection_id: str
+    server_id: str
+    file_reference: str
+    size: int
+    subject: str
+    name: str
+    position: tuple[int, int]

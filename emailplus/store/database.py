@@ -1,0 +1,284 @@
+"""The encrypted file: opening, verifying, rekeying and destroying it. The only module that imports the SQLite binding.
+
+Every page is encrypted and authenticated by SQLCipher, the write-ahead log and the rollback journal included;
+temporary tables live in memory. Nothing else of a store is written anywhere.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from sqlcipher3 import dbapi2 as sqlite
+
+from ..errors import StoreBusy, StoreDamaged, StoreError, StoreTooNew, WrongStoreKey
+from .keys import KeyProvider, KeyRecord, sync_directory, verifier
+from .schema import CURRENT, MIGRATIONS
+
+PAGE_SIZE = 8192
+"""Halves the cost of writing mail against SQLCipher's default of 4096."""
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """One open store file. Methods may be called from any thread; one transaction runs at a time."""
+
+    def __init__(self, path: Path, connection: Any, lock: int | None) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock_file = lock
+        self._mutex = RLock()
+        self._depth = 0
+
+    @classmethod
+    def open(
+        cls, path: str | os.PathLike[str], key: KeyProvider, *, create: bool = True, lock: bool = False
+    ) -> Database:
+        """Open the store at `path`, or make it there. `lock`: refuse if another process has it open for work.
+
+        Raises `WrongStoreKey`, `StoreDamaged`, `StoreBusy`, `StoreTooNew`, `StoreKeyMissing` or `StoreError`.
+        """
+        path = Path(path)
+        record = KeyRecord.read(path)
+        exists = path.exists() and path.stat().st_size > 0
+        if not exists and record is not None and not create:
+            raise StoreError(f"there is no store at {path.name}, only its key record")
+        if not exists and not create:
+            raise StoreError(f"there is no store at {path}; `sync` makes one")
+        if exists and record is None:
+            raise StoreDamaged(f"{KeyRecord.path(path).name} is missing beside the store; restore it from a backup")
+        secret = key.key(record.kdf) if record is not None else b""
+        if record is None:
+            kdf = key.new_kdf()
+            secret = key.key(kdf)
+            store_id = secrets.token_hex(16)
+            record = KeyRecord(store_id, kdf, verifier(secret, store_id))
+            record.write(path)
+        elif record.next_verifier:
+            secret = _settle_rekey(path, record, key, secret)
+        elif not record.matches(secret):
+            raise WrongStoreKey(f"the key does not belong to {path.name}; nothing was changed")
+        descriptor = _lock(path) if lock else None
+        try:
+            database = cls(path, _connect(path, secret), descriptor)
+            database._migrate()
+        except BaseException:
+            _unlock(descriptor)
+            raise
+        return database
+
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        with self._mutex:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            _unlock(self._lock_file)
+            self._lock_file = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; an inner transaction is part of the outer one."""
+        with self._mutex:
+            if self._depth:
+                yield
+                return
+            self._execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._connection is not None and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            self._execute("COMMIT")
+
+    def execute(self, statement: str, parameters: Any = ()) -> Any:
+        """Run one statement; the cursor it returns is read at once by the caller."""
+        with self._mutex:
+            return self._execute(statement, parameters)
+
+    def executemany(self, statement: str, rows: Any) -> None:
+        """Run one statement for many rows."""
+        with self._mutex, _mapped(self.path):
+            self._connection.executemany(statement, rows)
+
+    def all(self, statement: str, parameters: Any = ()) -> list[Row]:
+        """Every row of a query."""
+        with self._mutex, _mapped(self.path):
+            rows: list[Row] = self._connection.execute(statement, parameters).fetchall()
+            return rows
+
+    def one(self, statement: str, parameters: Any = ()) -> Row | None:
+        """The first row of a query."""
+        with self._mutex, _mapped(self.path):
+            row: Row | None = self._connection.execute(statement, parameters).fetchone()
+            return row
+
+    def scalar(self, statement: str, parameters: Any = ()) -> Any:
+        """The first value of the first row; None if there is none."""
+        row = self.one(statement, parameters)
+        return row[0] if row else None
+
+    def _execute(self, statement: str, parameters: Any = ()) -> Any:
+        if self._connection is None:
+            raise StoreError("the store is closed")
+        with _mapped(self.path):
+            return self._connection.execute(statement, parameters)
+
+    def _migrate(self) -> None:
+        version = self.scalar("PRAGMA user_version")
+        if version > CURRENT:
+            raise StoreTooNew(f"{self.path.name} was written by a later version of emailplus; update the program")
+        for number in range(version, CURRENT):
+            with self.transaction():
+                for statement in _statements(MIGRATIONS[number]):
+                    self._execute(statement)
+                self._execute(f"PRAGMA user_version = {number + 1}")
+
+    def verify(self) -> list[str]:
+        """Check every page's authentication and the structure of every table; problems found, none if whole."""
+        problems = [str(row[0]) for row in self.all("PRAGMA cipher_integrity_check")]
+        problems += [str(row[0]) for row in self.all("PRAGMA integrity_check(20)") if row[0] != "ok"]
+        return problems
+
+    def rekey(self, new: KeyProvider) -> None:
+        """Encrypt every page with another key. Cut at any moment, the store opens with the old key or the new one."""
+        record = KeyRecord.read(self.path)
+        if record is None:
+            raise StoreDamaged(f"{KeyRecord.path(self.path).name} is missing beside the store")
+        kdf = new.new_kdf()
+        secret = new.key(kdf)
+        with self._mutex:
+            record.next_kdf, record.next_verifier = kdf, verifier(secret, record.store_id)
+            record.write(self.path)
+            # A rekey rewrites every page; a rollback journal makes that one atomic step, a log does not.
+            self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._execute("PRAGMA journal_mode = DELETE")
+            self._execute(f"PRAGMA rekey = \"x'{secret.hex()}'\"")
+            self._execute("PRAGMA journal_mode = WAL")
+            KeyRecord(record.store_id, kdf, record.next_verifier).write(self.path)
+
+    def destroy(self) -> None:
+        """Close and delete the store with everything beside it; the key record first: without it nothing opens."""
+        self.close()
+        destroy(self.path)
+
+
+def destroy(path: Path) -> None:
+    """Delete a store's files, overwriting the part without which the rest is noise."""
+    for suffix in (".key", ".key.new", "-wal", "-shm", "-journal", "", ".lock"):
+        victim = path.with_name(path.name + suffix)
+        try:
+            if suffix in ("", "-wal"):
+                with open(victim, "r+b") as file:  # the salt of the cipher stands in the first bytes
+                    file.write(b"\0" * min(PAGE_SIZE, victim.stat().st_size))
+                    file.flush()
+                    os.fsync(file.fileno())
+            victim.unlink()
+        except FileNotFoundError:
+            continue
+    sync_directory(path.parent)
+
+
+def _settle_rekey(path: Path, record: KeyRecord, key: KeyProvider, secret: bytes) -> bytes:
+    """Finish a rekey that was cut: find out which of the two keys the pages have, and write that down."""
+    candidates = []
+    if record.matches(secret):
+        candidates.append((secret, record.kdf, record.verifier))
+    try:
+        later = key.key(record.next_kdf)
+    except StoreError:
+        later = b""
+    if later and record.matches_next(later):
+        candidates.append((later, record.next_kdf, record.next_verifier))
+    if not candidates:
+        raise WrongStoreKey(f"the key does not belong to {path.name}; nothing was changed")
+    for candidate, kdf, proof in candidates:
+        try:
+            _connect(path, candidate).close()
+        except StoreDamaged:
+            continue
+        KeyRecord(record.store_id, kdf, proof).write(path)
+        return candidate
+    raise WrongStoreKey(f"{path.name} was being rekeyed when it was cut: open it once with the other of the two keys")
+
+
+def _connect(path: Path, secret: bytes) -> Any:
+    new = not path.exists()
+    if new:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        sync_directory(path.parent)
+    connection = sqlite.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    try:
+        for pragma in (
+            "cipher_log_level = NONE",
+            "cipher_memory_security = ON",
+            f"key = \"x'{secret.hex()}'\"",
+            f"cipher_page_size = {PAGE_SIZE}",
+            "temp_store = MEMORY",
+            "auto_vacuum = INCREMENTAL",
+            "foreign_keys = ON",
+            "synchronous = FULL",
+            "cache_size = -16384",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        with _mapped(path):
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            connection.execute("PRAGMA journal_mode = WAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours. The right key was proved before, so an unreadable page is damage."""
+    try:
+        yield
+    except sqlite.OperationalError as problem:
+        text = str(problem)
+        if "locked" in text or "busy" in text:
+            raise StoreBusy(f"another process is working on {path.name}; try again when it is done") from problem
+        if "full" in text:
+            raise StoreError(f"the disk is full: {path.name} was left as it was before this step") from problem
+        raise StoreError(f"{path.name}: {text}") from problem
+    except (sqlite.DatabaseError, sqlite.NotSupportedError) as problem:
+        if isinstance(problem, (sqlite.IntegrityError, sqlite.DataError, sqlite.ProgrammingError)):
+            raise StoreError(f"{path.name}: {problem}") from problem
+        raise StoreDamaged(f"{path.name} is damaged ({problem}); restore a backup or start a new store") from problem
+
+
+def _lock(path: Path) -> int:
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        os.close(descriptor)
+        raise StoreBusy(f"another process is synchronising {path.name}; wait for it or stop it") from problem
+    return descriptor
+
+
+def _unlock(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; a trigger's body belongs to it."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite.complete_statement(pending):
+            yield pending
+            pending = ""

@@ -1,0 +1,48 @@
+"""Keeping the full-text index current, in bounded batches off the critical path of a synchronisation."""
+
+from __future__ import annotations
+
+from ..mime.view import view
+from ..model.message import BodyType
+from . import spool
+from .database import Database
+from .text import INDEX_LIMIT, html_to_text, spaced
+
+
+def index_messages(database: Database, limit: int) -> int:
+    """Take the next `limit` messages into the index; the number taken, 0 when it is complete."""
+    rows = database.all(
+        "SELECT id, subject, sender, recipients, cc, bcc, reply_to, body_type, body_state, body_blob FROM messages "
+        "WHERE indexed = 0 AND cached = 1 ORDER BY id LIMIT ?",
+        (limit,),
+    )
+    if not rows:
+        return 0
+    entries = []
+    for row in rows:
+        people = " ".join(filter(None, row[2:7]))
+        text = body_text(database, row[0], row[7], row[9], INDEX_LIMIT) if row[8] == "stored" else ""
+        entries.append((row[0], spaced(row[1]), spaced(people), spaced(text[:INDEX_LIMIT])))
+    with database.transaction():
+        database.executemany("INSERT INTO search (rowid, subject, people, body) VALUES (?, ?, ?, ?)", entries)
+        database.executemany("UPDATE messages SET indexed = 1 WHERE id = ?", [(entry[0],) for entry in entries])
+    return len(entries)
+
+
+def body_bytes(database: Database, message_id: int, blob: int | None, limit: int | None = None) -> bytes:
+    """The stored body of a message, b"" where there is none."""
+    if blob is not None:
+        return spool.read_all(database, blob, limit)
+    data = database.scalar("SELECT data FROM bodies WHERE message_id = ?", (message_id,))
+    return bytes(data or b"")
+
+
+def body_text(database: Database, message_id: int, body_type: int, blob: int | None, limit: int | None = None) -> str:
+    """The body as plain text, whatever its form."""
+    # Markup and MIME are wordy: read more than what is wanted of them, but not without bound.
+    data = body_bytes(database, message_id, blob, None if limit is None else limit * 8)
+    if body_type == BodyType.MIME:
+        found = view(data, contents=False)
+        return found.text or html_to_text(found.html)
+    text = data.decode(errors="replace")
+    return html_to_text(text) if body_type == BodyType.HTML else text

@@ -1,0 +1,351 @@
+"""Applying Sync answers: items and their key in one transaction, nothing removed before a pass has proved it gone.
+
+A full pass (after SyncKey 0) marks what it meets with its number. Only when it is complete do rows with an older number
+go. A row that goes is first marked `gone` and stays hidden until the run ends: an Add with the same content takes it
+over with its id, so a message that moved, or whose ServerIds the server made anew, stays the same message for us.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from .. import __version__
+from ..model.changes import ItemChange, ResetCollections, SyncCounts, SyncWindows, Window
+from ..model.message import Attachment, Message
+from .database import Database, Row
+
+_COLUMNS = (
+    "subject", "sender", "recipients", "cc", "bcc", "reply_to", "display_to", "received", "importance", "read",
+    "flag_status", "message_class", "content_class", "thread_topic", "thread", "conversation_index",
+    "internet_code_page", "native_body_type", "last_verb", "draft", "categories", "preview", "extra",
+    "body_type", "body_size", "body_state", "body_reason", "fingerprint",
+)  # fmt: skip
+_INSERT = (
+    f"INSERT INTO messages (folder_id, server_id, pass, {', '.join(_COLUMNS)}) "
+    f"VALUES ({', '.join('?' * (len(_COLUMNS) + 3))}) RETURNING id"
+)
+_BODY_COLUMNS = frozenset({"body_type", "body_size", "body_state", "body_reason"})
+_ATTACHMENT_COLUMNS = (
+    "message_id, file_reference, name, size, method, content_id, content_location, content_type, inline, state, reason"
+)
+_BATCH = 400
+
+_COLUMN_OF = {
+    "to": "recipients", "subject": "subject", "sender": "sender", "cc": "cc", "bcc": "bcc", "reply_to": "reply_to",
+    "display_to": "display_to", "importance": "importance", "read": "read", "flag_status": "flag_status",
+    "message_class": "message_class", "content_class": "content_class", "thread_topic": "thread_topic",
+    "internet_code_page": "internet_code_page", "native_body_type": "native_body_type", "last_verb": "last_verb",
+    "draft": "draft", "preview": "preview", "conversation_index": "conversation_index", "extra": "extra",
+}  # fmt: skip
+"""Attribute of `Message` -> column, where the value is stored as it is."""
+
+_PREFIX = re.compile(r"^\s*((re|aw|fw|fwd|wg|sv|vs|tr|rv|antw)\s*(\[\d+\])?\s*:\s*)+", re.IGNORECASE)
+
+
+def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:
+    """Write one Sync answer. Everything in it or nothing of it reaches the disk."""
+    counts = SyncCounts()
+    with database.transaction():
+        for window in batch.windows:
+            _apply(database, window, batch.keep_content, counts)
+    return counts
+
+
+def reset(database: Database, batch: ResetCollections) -> None:
+    """Forget the keys; items stay."""
+    if batch.folder_ids:
+        marks = ", ".join("?" * len(batch.folder_ids))
+        database.execute(
+            f"UPDATE folders SET sync_key = '0', pass_open = 0 WHERE id IN ({marks})", tuple(batch.folder_ids)
+        )
+    else:
+        database.execute("UPDATE folders SET sync_key = '0', pass_open = 0")
+
+
+def _apply(database: Database, window: Window, keep: bool, counts: SyncCounts) -> None:
+    folder = window.folder_id
+    row = database.one("SELECT pass, pass_open FROM folders WHERE id = ?", (folder,))
+    if row is None:
+        return  # the folder went while its answer was under way
+    number, is_open = row
+    if window.begins_pass:
+        number, is_open = number + 1, 1
+    _add(database, window.added, folder, number, keep, counts)
+    for change in window.changed:
+        _change(database, change, folder, number, keep, counts)
+    counts.deleted += _mark_gone(database, folder, window.deleted)
+    counts.expired += _mark_gone(database, folder, window.soft_deleted)
+    for item in window.quarantined:
+        known = database.one(
+            "SELECT raw FROM quarantine WHERE folder_id = ? AND server_id = ?", (folder, item.server_id)
+        )
+        if known is None:
+            counts.quarantined += 1
+        database.execute(
+            "INSERT OR REPLACE INTO quarantine (folder_id, server_id, raw, error, version) VALUES (?, ?, ?, ?, ?)",
+            (folder, item.server_id, item.raw, item.error, __version__),
+        )
+        # What we hold of it is proved to be still there, readable or not.
+        database.execute(
+            "UPDATE messages SET pass = ? WHERE folder_id = ? AND server_id = ?", (number, folder, item.server_id)
+        )
+    if window.completes_pass and is_open:
+        counts.deleted += _rows_changed(
+            database.execute(
+                "UPDATE messages SET gone = 1 WHERE folder_id = ? AND pass < ? AND gone = 0", (folder, number)
+            )
+        )
+        is_open = 0
+    database.execute(
+        "UPDATE folders SET sync_key = ?, options = ?, pass = ?, pass_open = ? WHERE id = ?",
+        (window.sync_key, window.options, number, is_open, folder),
+    )
+
+
+def _rows_changed(cursor: Any) -> int:
+    return max(0, int(cursor.rowcount))
+
+
+def _add(database: Database, messages: list[Message], folder: int, number: int, keep: bool, counts: SyncCounts) -> None:
+    if not messages:
+        return
+    known = _known(database, folder, [message.server_id for message in messages])
+    database.executemany(
+        "DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?",
+        [(folder, message.server_id) for message in messages],
+    )
+    for message in messages:
+        if not keep:
+            counts.added += message.server_id not in known
+            _add_id(database, folder, message.server_id, number)
+            known[message.server_id] = 0
+            continue
+        values = _values(message)
+        present = known.get(message.server_id)
+        if present is None:
+            present = _twin(database, folder, number, values[-1])
+        if present is None:
+            counts.added += 1
+            known[message.server_id] = _insert(database, message, values, folder, number)
+        elif _replace(database, present, message, values, folder, number):
+            counts.changed += 1
+        else:
+            counts.unchanged += 1
+
+
+def _known(database: Database, folder: int, server_ids: list[str]) -> dict[str, int]:
+    """ServerId -> local id, for those that the folder has."""
+    found: dict[str, int] = {}
+    for start in range(0, len(server_ids), _BATCH):
+        part = server_ids[start : start + _BATCH]
+        marks = ", ".join("?" * len(part))
+        query = f"SELECT server_id, id FROM messages WHERE folder_id = ? AND server_id IN ({marks})"
+        found.update(database.all(query, (folder, *part)))
+    return found
+
+
+def _twin(database: Database, folder: int, number: int, fingerprint: bytes | None) -> int | None:
+    """A row with the same content that is off the server, or that an open pass has not met under its old ServerId."""
+    if fingerprint is None:
+        return None
+    twin: int | None = database.scalar(
+        "SELECT m.id FROM messages m JOIN folders f ON f.id = m.folder_id WHERE m.fingerprint = ? "
+        "AND (m.gone = 1 OR (m.folder_id = ? AND f.pass_open = 1 AND m.pass < ?)) ORDER BY m.id LIMIT 1",
+        (fingerprint, folder, number),
+    )
+    return twin
+
+
+def _add_id(database: Database, folder: int, server_id: str, number: int) -> None:
+    database.execute(
+        "INSERT INTO messages (folder_id, server_id, pass, cached) VALUES (?, ?, ?, 0) "
+        "ON CONFLICT (folder_id, server_id) DO UPDATE SET pass = excluded.pass, gone = 0",
+        (folder, server_id, number),
+    )
+
+
+def _insert(database: Database, message: Message, values: Row, folder: int, number: int) -> int:
+    local_id: int = database.scalar(_INSERT, (folder, message.server_id, number, *values))
+    _store_body(database, local_id, message)
+    _store_attachments(database, local_id, message.attachments)
+    return local_id
+
+
+def _replace(database: Database, local_id: int, message: Message, values: Row, folder: int, number: int) -> bool:
+    """Bring a row up to what the server says now; True if anything a user sees changed.
+
+    A body or attachment that is here already in full stays, so that a second pass fetches nothing twice.
+    """
+    old = database.one(f"SELECT {', '.join(_COLUMNS)}, server_id, folder_id FROM messages WHERE id = ?", (local_id,))
+    if old is None:
+        raise LookupError(local_id)
+    new = dict(zip(_COLUMNS, values, strict=True))
+    before = dict(zip(_COLUMNS, old, strict=False))
+    same_mail = before["fingerprint"] is not None and before["fingerprint"] == new["fingerprint"]
+    keeps_body = same_mail and _has_body(database, local_id, message, before["body_state"], before["body_type"])
+    if keeps_body:
+        new.update({name: before[name] for name in _BODY_COLUMNS})
+    changed = any(before[name] != new[name] for name in _COLUMNS)
+    database.execute(
+        f"UPDATE messages SET {', '.join(f'{name} = ?' for name in _COLUMNS)}, server_id = ?, folder_id = ?, "
+        "pass = ?, gone = 0, cached = 1 WHERE id = ?",
+        (*new.values(), message.server_id, folder, number, local_id),
+    )
+    if not keeps_body:
+        database.execute("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (local_id,))
+        database.execute("DELETE FROM bodies WHERE message_id = ?", (local_id,))
+        _store_body(database, local_id, message)
+    changed |= _replace_attachments(database, local_id, message.attachments, keep=same_mail)
+    if changed:
+        unindex(database, local_id)
+    return changed
+
+
+def _has_body(database: Database, local_id: int, message: Message, state: str, form: int) -> bool:
+    """Whether the stored body is the one announced: the same bytes, or one fetched apart after the server cut it."""
+    body = message.body
+    if state != "stored" or body is None or body.type != form or message.body_state not in ("stored", "pending"):
+        return False
+    if message.body_state == "pending":
+        return True
+    inline = database.scalar("SELECT data FROM bodies WHERE message_id = ?", (local_id,))
+    return bytes(inline or b"") == body.data
+
+
+def _store_body(database: Database, local_id: int, message: Message) -> None:
+    if message.body is not None and message.body_state == "stored" and message.body.data:
+        database.execute("INSERT INTO bodies (message_id, data) VALUES (?, ?)", (local_id, message.body.data))
+
+
+def _store_attachments(database: Database, local_id: int, attachments: Iterable[Attachment]) -> None:
+    rows = [_attachment_row(local_id, attachment) for attachment in attachments]
+    if rows:
+        marks = ", ".join("?" * 11)
+        database.executemany(f"INSERT INTO attachments ({_ATTACHMENT_COLUMNS}) VALUES ({marks})", rows)
+
+
+def _attachment_row(local_id: int, a: Attachment) -> Row:
+    return (
+        local_id, a.file_reference, a.name, a.size, a.method, a.content_id, a.content_location, a.content_type,
+        int(a.inline), a.state, a.reason,
+    )  # fmt: skip
+
+
+def _replace_attachments(database: Database, local_id: int, attachments: list[Attachment], *, keep: bool) -> bool:
+    """Match by name, size and ContentId; what matches keeps its content and takes the new FileReference.
+
+    `keep` False: it is not sure that this is the same mail, so nothing is taken over.
+    """
+    if not keep:
+        database.execute("DELETE FROM attachments WHERE message_id = ?", (local_id,))
+    left: dict[tuple[str, int, str], list[int]] = {}
+    for row in database.all(
+        "SELECT id, name, size, content_id FROM attachments WHERE message_id = ? ORDER BY id DESC", (local_id,)
+    ):
+        left.setdefault((row[1], row[2], row[3]), []).append(row[0])
+    fresh = []
+    for attachment in attachments:
+        same = left.get((attachment.name, attachment.size, attachment.content_id))
+        if same:
+            database.execute(
+                "UPDATE attachments SET file_reference = ? WHERE id = ?", (attachment.file_reference, same.pop())
+            )
+        else:
+            fresh.append(attachment)
+    stale = [(identifier,) for identifiers in left.values() for identifier in identifiers]
+    database.executemany("DELETE FROM attachments WHERE id = ?", stale)
+    _store_attachments(database, local_id, fresh)
+    return bool(fresh or stale)
+
+
+def _change(database: Database, change: ItemChange, folder: int, number: int, keep: bool, counts: SyncCounts) -> None:
+    """Apply a Change: what it does not name stays as it is (absent is not empty)."""
+    local_id = database.scalar(
+        "SELECT id FROM messages WHERE folder_id = ? AND server_id = ?", (folder, change.server_id)
+    )
+    if local_id is None:
+        return  # it left the store by the sync period while the server still counted it
+    if not keep:
+        counts.changed += 1
+        return
+    values = {_COLUMN_OF[name]: value for name, value in change.values.items() if name in _COLUMN_OF}
+    for name in ("read", "draft"):
+        if name in values:
+            values[name] = int(values[name])
+    if "categories" in change.values:
+        values["categories"] = "\n".join(change.values["categories"])
+    if change.values.get("received") is not None:
+        values["received"] = change.values["received"].timestamp()
+    if change.values.get("conversation_id"):
+        values["thread"] = change.values["conversation_id"].hex()
+    body = change.values.get("body")
+    probe = Message(body=body, body_state=change.values.get("body_state", "none"))
+    if body is not None and (body.data or probe.body_state != "none"):
+        values |= {
+            "body_type": body.type, "body_size": body.size, "body_state": probe.body_state,
+            "body_reason": change.values.get("body_reason", ""), "body_blob": None,
+        }  # fmt: skip
+        database.execute("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (local_id,))
+        database.execute("DELETE FROM bodies WHERE message_id = ?", (local_id,))
+        _store_body(database, local_id, probe)
+    if values:
+        assignments = ", ".join(f"{name} = ?" for name in values)
+        database.execute(f"UPDATE messages SET {assignments} WHERE id = ?", (*values.values(), local_id))
+    if "attachments" in change.values:
+        _replace_attachments(database, local_id, change.values["attachments"], keep=True)
+    if values.keys() - {"read", "flag_status", "importance", "last_verb", "categories"}:
+        unindex(database, local_id)
+    database.execute("UPDATE messages SET pass = ?, gone = 0 WHERE id = ?", (number, local_id))
+    counts.changed += 1
+
+
+def unindex(database: Database, local_id: int) -> None:
+    """Take a message out of the full-text index; the next `IndexMessages` takes it in again."""
+    if database.scalar("SELECT indexed FROM messages WHERE id = ?", (local_id,)):
+        database.execute("DELETE FROM search WHERE rowid = ?", (local_id,))
+        database.execute("UPDATE messages SET indexed = 0 WHERE id = ?", (local_id,))
+
+
+def _mark_gone(database: Database, folder: int, server_ids: list[str]) -> int:
+    marked = 0
+    for server_id in server_ids:
+        cursor = database.execute(
+            "UPDATE messages SET gone = 1 WHERE folder_id = ? AND server_id = ? AND gone = 0", (folder, server_id)
+        )
+        marked += _rows_changed(cursor)
+        database.execute("DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?", (folder, server_id))
+    return marked
+
+
+def _values(message: Message) -> Row:
+    """Column values in the order of `_COLUMNS`."""
+    body = message.body
+    received = message.received.timestamp() if message.received is not None else None
+    return (
+        message.subject, message.sender, message.to, message.cc, message.bcc, message.reply_to, message.display_to,
+        received, message.importance, int(message.read), message.flag_status, message.message_class,
+        message.content_class, message.thread_topic, _thread(message), message.conversation_index,
+        message.internet_code_page, message.native_body_type, message.last_verb, int(message.draft),
+        "\n".join(message.categories), message.preview, message.extra,
+        body.type if body else 0, body.size if body else 0, message.body_state, message.body_reason,
+        _fingerprint(message, received),
+    )  # fmt: skip
+
+
+def _thread(message: Message) -> str:
+    """The conversation: the server's ConversationId (14.0 on), or the topic without its reply prefixes."""
+    if message.conversation_id:
+        return message.conversation_id.hex()
+    return _PREFIX.sub("", message.thread_topic or message.subject).strip().casefold()
+
+
+def _fingerprint(message: Message, received: float | None) -> bytes | None:
+    """The same for the same mail under another ServerId; None where too little is known to say so."""
+    if received is None or not (message.subject or message.sender):
+        return None
+    attachments = ";".join(f"{a.name}:{a.size}" for a in message.attachments)
+    facts = "\0".join((message.subject, message.sender, message.to, repr(received), attachments))
+    return hashlib.blake2b(facts.encode(errors="replace") + message.conversation_index, digest_size=12).digest()

@@ -1,0 +1,356 @@
+"""The store: applies what flows commit, answers what they load, and lets a mailbox be read.
+
+Everything about one mailbox lies in one encrypted file; see `database` for the file, `mail` for synchronisation,
+`spool` for contents, `index` and `search` for finding.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import NotFound, StoreDamaged
+from ..mime.view import PartView, view
+from ..model import changes, queries
+from ..model.folder import MAIL_TYPES, Collection, Folder
+from ..model.message import BodyType, StoredAttachment, StoredMessage
+from . import index, mail, spool
+from .database import Database
+from .keys import KeyProvider, as_provider
+from .text import html_to_text
+
+_MESSAGE = (
+    "m.id, f.name, m.server_id, m.subject, m.sender, m.recipients, m.cc, m.reply_to, m.received, m.importance, "
+    "m.read, m.flag_status, m.message_class, m.thread, m.thread_topic, m.categories, m.preview, m.body_size, "
+    "m.body_type, m.body_state, m.body_reason"
+)
+
+
+class Store:
+    """One mailbox at rest."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._apply: dict[type, Callable[[Any], Any]] = {
+            changes.SaveAccount: self._save_account,
+            changes.FolderChanges: self._folder_changes,
+            changes.SyncWindows: lambda batch: mail.apply_windows(database, batch),
+            changes.ResetCollections: lambda batch: mail.reset(database, batch),
+            changes.ClaimBlob: lambda batch: spool.claim(database, batch),
+            changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
+            changes.FinishBlob: lambda batch: spool.finish(database, batch),
+            changes.StoreContents: lambda batch: spool.store_contents(database, batch),
+            changes.SettleFetch: lambda batch: spool.settle(database, batch),
+            changes.ReviewLimits: self._review_limits,
+            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
+            changes.TakeTroubles: lambda _: self._take_troubles(),
+            changes.EndRun: self._end_run,
+            changes.Wipe: self._wipe,
+        }
+        self._load: dict[type, Callable[[Any], Any]] = {
+            queries.AccountFacts: lambda _: self.account(),
+            queries.MailCollections: lambda _: self._mail_collections(),
+            queries.PendingFetches: self._pending_fetches,
+        }
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        key: KeyProvider | bytes | str,
+        *,
+        create: bool = True,
+        lock: bool = False,
+    ) -> Store:
+        """Open or make a store. Raises as `Database.open`."""
+        return cls(Database.open(path, as_provider(key), create=create, lock=lock))
+
+    def close(self) -> None:
+        self.database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        return self.database.path
+
+    # What flows write and read.
+
+    def apply(self, batch: Any) -> Any:
+        """Write one batch of `model.changes` in one transaction; the result is the one its class documents."""
+        return self._apply[type(batch)](batch)
+
+    def load(self, query: Any) -> Any:
+        """Answer one of `model.queries`."""
+        return self._load[type(query)](query)
+
+    def blob_writer(self, blob: int) -> spool.BlobWriter:
+        return spool.BlobWriter(self.database, blob)
+
+    def _save_account(self, batch: changes.SaveAccount) -> None:
+        with self.database.transaction():
+            for name, value in batch.values.items():
+                if value is None:
+                    self.database.execute("DELETE FROM account WHERE name = ?", (name,))
+                else:
+                    self.database.execute("INSERT OR REPLACE INTO account (name, value) VALUES (?, ?)", (name, value))
+
+    def account(self) -> dict[str, str]:
+        """The facts about the account that outlive a run."""
+        return dict(self.database.all("SELECT name, value FROM account"))
+
+    def _folder_changes(self, batch: changes.FolderChanges) -> None:
+        with self.database.transaction():
+            for folder in (*batch.added, *batch.updated):
+                self.database.execute(
+                    "INSERT INTO folders (server_id, parent_id, name, type) VALUES (?, ?, ?, ?) "
+                    "ON CONFLICT (server_id) DO UPDATE SET parent_id = excluded.parent_id, name = excluded.name, "
+                    "type = excluded.type",
+                    (folder.server_id, folder.parent_id, folder.name, folder.type),
+                )
+            gone = list(batch.deleted)
+            if batch.full:
+                named = {folder.server_id for folder in batch.added}
+                gone += [row[0] for row in self.database.all("SELECT server_id FROM folders") if row[0] not in named]
+            self.database.executemany("DELETE FROM folders WHERE server_id = ?", [(name,) for name in gone])
+            self._save_account(changes.SaveAccount({"folder_sync_key": batch.sync_key}))
+
+    def _mail_collections(self) -> list[Collection]:
+        marks = ", ".join(str(number) for number in sorted(MAIL_TYPES))
+        rows = self.database.all(
+            f"SELECT id, server_id, name, type, sync_key, options, pass_open FROM folders WHERE type IN ({marks}) "
+            "ORDER BY type <> 2, id"
+        )
+        return [Collection(*(*row[:6], bool(row[6]))) for row in rows]
+
+    def _pending_fetches(self, query: queries.PendingFetches) -> list[queries.PendingFetch]:
+        kind, after = query.after
+        found: list[queries.PendingFetch] = []
+        if kind == 0:
+            rows = self.database.all(
+                "SELECT m.id, m.id, f.server_id, m.server_id, '', m.body_size, m.subject, '' FROM messages m "
+                "JOIN folders f ON f.id = m.folder_id WHERE m.body_state = 'pending' AND m.gone = 0 AND m.id > ? "
+                "ORDER BY m.id LIMIT ?",
+                (after, query.limit),
+            )
+            found += [queries.PendingFetch(*("body", *row, (0, row[0]))) for row in rows]
+            after = 0
+        rows = self.database.all(
+            "SELECT a.id, m.id, f.server_id, m.server_id, a.file_reference, a.size, m.subject, a.name "
+            "FROM attachments a JOIN messages m ON m.id = a.message_id JOIN folders f ON f.id = m.folder_id "
+            "WHERE a.state = 'pending' AND m.gone = 0 AND a.id > ? ORDER BY a.id LIMIT ?",
+            (after, query.limit - len(found)),
+        )
+        return found + [queries.PendingFetch(*("attachment", *row, (1, row[0]))) for row in rows]
+
+    def _review_limits(self, batch: changes.ReviewLimits) -> None:
+        body = batch.max_body if batch.max_body is not None else 1 << 62
+        attachment = batch.max_attachment if batch.max_attachment is not None else 1 << 62
+        run = self.database.execute
+        with self.database.transaction():
+            run(
+                "UPDATE messages SET body_state = 'pending', body_reason = '', told = 0 "
+                "WHERE body_state = 'refused' AND body_size <= ?",
+                (body,),
+            )
+            run(
+                "UPDATE attachments SET state = 'pending', reason = '', told = 0 WHERE state = 'refused' AND size <= ?",
+                (attachment,),
+            )
+            narrowed = self.database.all(
+                "SELECT id FROM messages WHERE body_state = 'stored' AND body_size > ?", (body,)
+            )
+            for row in narrowed:
+                mail.unindex(self.database, row[0])
+                run("DELETE FROM bodies WHERE message_id = ?", row)
+                run("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", row)
+                run(
+                    "UPDATE messages SET body_state = 'refused', body_reason = ?, body_blob = NULL WHERE id = ?",
+                    (batch.body_reason, row[0]),
+                )
+            for row in self.database.all(
+                "SELECT id FROM attachments WHERE state = 'stored' AND size > ?", (attachment,)
+            ):
+                run("DELETE FROM blobs WHERE kind = 'attachment' AND item_id = ?", row)
+                run(
+                    "UPDATE attachments SET state = 'refused', reason = ?, blob = NULL WHERE id = ?",
+                    (batch.attachment_reason, row[0]),
+                )
+
+    def _take_troubles(self) -> list[changes.Trouble]:
+        with self.database.transaction():
+            rows = self.database.all(
+                "SELECT 'body', m.body_state, m.id, f.name, m.subject, '', m.body_size, m.body_reason, m.told = 0 "
+                "FROM messages m JOIN folders f ON f.id = m.folder_id "
+                "WHERE m.body_state IN ('refused', 'failed') AND m.gone = 0 "
+                "UNION ALL "
+                "SELECT 'attachment', a.state, m.id, f.name, m.subject, a.name, a.size, a.reason, a.told = 0 "
+                "FROM attachments a JOIN messages m ON m.id = a.message_id JOIN folders f ON f.id = m.folder_id "
+                "WHERE a.state IN ('refused', 'failed') AND m.gone = 0 "
+                "UNION ALL "
+                "SELECT 'item', 'quarantined', 0, f.name, q.server_id, '', length(q.raw), q.error, q.told = 0 "
+                "FROM quarantine q JOIN folders f ON f.id = q.folder_id"
+            )
+            self.database.execute("UPDATE messages SET told = 1 WHERE body_state IN ('refused', 'failed')")
+            self.database.execute("UPDATE attachments SET told = 1 WHERE state IN ('refused', 'failed')")
+            self.database.execute("UPDATE quarantine SET told = 1")
+        return [changes.Trouble(*(*row[:8], bool(row[8]))) for row in rows]
+
+    def _end_run(self, batch: changes.EndRun) -> int:
+        with self.database.transaction():
+            self.database.execute("DELETE FROM messages WHERE gone = 1")
+            removed = 0
+            if batch.cutoff is not None:
+                cursor = self.database.execute(
+                    "DELETE FROM messages WHERE received IS NOT NULL AND received < ? "
+                    "AND folder_id IN (SELECT id FROM folders WHERE pass_open = 0)",
+                    (batch.cutoff,),
+                )
+                removed = max(0, int(cursor.rowcount))
+        self.database.execute("PRAGMA incremental_vacuum(2000)")
+        return removed
+
+    def _wipe(self, batch: changes.Wipe) -> None:
+        if not batch.account_only:
+            self.database.destroy()
+            return
+        with self.database.transaction():
+            self.database.execute("DELETE FROM folders")
+            self.database.execute("DELETE FROM blobs")
+            self.database.execute("DELETE FROM account")
+        self.database.execute("PRAGMA incremental_vacuum")
+        self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    # What people read.
+
+    def folders(self) -> list[tuple[Folder, int, int]]:
+        """Every folder with its messages and how many of them are unread."""
+        rows = self.database.all(
+            "SELECT f.server_id, f.parent_id, f.name, f.type, count(m.id), "
+            "coalesce(sum(CASE WHEN m.cached = 1 AND m.read = 0 THEN 1 ELSE 0 END), 0) FROM folders f "
+            "LEFT JOIN messages m ON m.folder_id = f.id AND m.gone = 0 GROUP BY f.id ORDER BY f.type <> 2, f.id"
+        )
+        return [(Folder(*row[:4]), row[4], row[5]) for row in rows]
+
+    def messages(self, ids: list[int]) -> list[StoredMessage]:
+        """Messages without bodies, in the order of `ids`; ids that are not there are left out."""
+        found: dict[int, StoredMessage] = {}
+        for start in range(0, len(ids), 500):
+            part = ids[start : start + 500]
+            rows = self.database.all(
+                f"SELECT {_MESSAGE} FROM messages m JOIN folders f ON f.id = m.folder_id "
+                f"WHERE m.gone = 0 AND m.cached = 1 AND m.id IN ({', '.join('?' * len(part))})",
+                part,
+            )
+            found.update((row[0], _stored(row)) for row in rows)
+        return [found[number] for number in ids if number in found]
+
+    def ids(self) -> Iterator[int]:
+        """Ids of every message, oldest first, a page at a time."""
+        last = 0
+        while rows := self.database.all(
+            "SELECT id FROM messages WHERE gone = 0 AND cached = 1 AND id > ? ORDER BY id LIMIT 1000", (last,)
+        ):
+            for row in rows:
+                yield row[0]
+            last = rows[-1][0]
+
+    def message(self, message_id: int) -> StoredMessage:
+        """One message with its body as text (and HTML) and its attachments. Raises `NotFound`."""
+        found = self.messages([message_id])
+        if not found:
+            raise NotFound(f"there is no message {message_id} in this store")
+        message = found[0]
+        if message.body_state == "stored":
+            data = self.body(message_id)
+            if message.body_type == BodyType.MIME:
+                parts = view(data, contents=False)
+                message.html = parts.html
+                message.text = parts.text or html_to_text(parts.html)
+            elif message.body_type == BodyType.HTML:
+                message.html = data.decode(errors="replace")
+                message.text = html_to_text(message.html)
+            else:
+                message.text = data.decode(errors="replace")
+        message.attachments = self.attachments(message_id)
+        return message
+
+    def body(self, message_id: int) -> bytes:
+        """The body's bytes as stored (MIME: the whole message)."""
+        blob = self.database.scalar("SELECT body_blob FROM messages WHERE id = ?", (message_id,))
+        return index.body_bytes(self.database, message_id, blob)
+
+    def attachments(self, message_id: int) -> list[StoredAttachment]:
+        """The attachments of a message, in the server's order."""
+        rows = self.database.all(
+            "SELECT id, name, size, content_type, content_id, inline, state, reason FROM attachments "
+            "WHERE message_id = ? ORDER BY id",
+            (message_id,),
+        )
+        return [StoredAttachment(*(*row[:5], bool(row[5]), *row[6:])) for row in rows]
+
+    def attachment_content(self, attachment_id: int) -> Iterator[bytes]:
+        """The pieces of an attachment's content; one inside stored MIME comes from there. Raises `NotFound`."""
+        row = self.database.one(
+            "SELECT a.blob, a.state, a.message_id, m.body_type, m.body_state FROM attachments a "
+            "JOIN messages m ON m.id = a.message_id WHERE a.id = ?",
+            (attachment_id,),
+        )
+        if row is None:
+            raise NotFound(f"there is no attachment {attachment_id} in this store")
+        if row[0] is not None:
+            return spool.read(self.database, row[0])
+        if row[1] == "stored" and row[3] == BodyType.MIME and row[4] == "stored":
+            return iter([self._part_of_mime(attachment_id, row[2]).data])
+        raise NotFound(f"attachment {attachment_id} is not in the store ({row[1]})")
+
+    def _part_of_mime(self, attachment_id: int, message_id: int) -> PartView:
+        """The MIME part that an announced attachment is: by name where that is unique, else by position."""
+        announced = self.attachments(message_id)
+        parts = view(self.body(message_id)).attachments
+        position = next(number for number, item in enumerate(announced) if item.id == attachment_id)
+        wanted = announced[position]
+        same_id = [part for part in parts if wanted.content_id and part.content_id == wanted.content_id.strip("<>")]
+        same_name = [part for part in parts if wanted.name and part.name == wanted.name]
+        for matching in (same_id, same_name):
+            if len(matching) == 1:
+                return matching[0]
+        if position < len(parts):
+            return parts[position]
+        raise StoreDamaged("the stored MIME does not hold the attachment that was announced with it")
+
+    def stats(self) -> dict[str, Any]:
+        """Counts of everything in the store."""
+        scalar = self.database.scalar
+        live = "FROM messages WHERE gone = 0"
+        return {
+            "items": {"Email": scalar(f"SELECT count(*) {live}")},
+            "folders": scalar("SELECT count(*) FROM folders"),
+            "unread": scalar(f"SELECT count(*) {live} AND cached = 1 AND read = 0"),
+            "ids_only": scalar(f"SELECT count(*) {live} AND cached = 0"),
+            "bodies": dict(self.database.all(f"SELECT body_state, count(*) {live} AND cached = 1 GROUP BY 1")),
+            "attachments": dict(self.database.all("SELECT state, count(*) FROM attachments GROUP BY 1")),
+            "attachment_bytes": scalar("SELECT coalesce(sum(size), 0) FROM blobs WHERE kind = 'attachment'"),
+            "quarantined": scalar("SELECT count(*) FROM quarantine"),
+            "unindexed": scalar(f"SELECT count(*) {live} AND cached = 1 AND indexed = 0"),
+            "bytes": scalar("PRAGMA page_count") * scalar("PRAGMA page_size"),
+            "schema_version": scalar("PRAGMA user_version"),
+        }
+
+
+def _stored(row: tuple[Any, ...]) -> StoredMessage:
+    received = datetime.fromtimestamp(row[8], UTC) if row[8] is not None else None
+    return StoredMessage(
+        id=row[0], folder=row[1], server_id=row[2], subject=row[3], sender=row[4], to=row[5], cc=row[6],
+        reply_to=row[7], received=received, importance=row[9], read=bool(row[10]), flag_status=row[11],
+        message_class=row[12], conversation_id=row[13], thread_topic=row[14],
+        categories=tuple(filter(None, row[15].split("\n"))), preview=row[16], size=row[17], body_type=row[18],
+        body_state=row[19], reason=row[20],
+    )  # fmt: skip
