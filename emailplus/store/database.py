@@ -20,6 +20,7 @@ from sqlcipher3 import dbapi2 as sqlite
 from ..errors import StoreBusy, StoreDamaged, StoreError, StoreTooNew, WrongStoreKey
 from .keys import KeyProvider, KeyRecord, sync_directory, verifier
 from .schema import CURRENT, MIGRATIONS
+from .text import folded
 
 PAGE_SIZE = 8192
 """Halves the cost of writing mail against SQLCipher's default of 4096."""
@@ -232,6 +233,7 @@ def _connect(path: Path, secret: bytes) -> Any:
             "cache_size = -16384",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        connection.create_function("folded", 1, folded, deterministic=True)
         with _mapped(path):
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             connection.execute("PRAGMA journal_mode = WAL")

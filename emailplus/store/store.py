@@ -340,7 +340,7 @@ class Store:
             "attachment_bytes": scalar("SELECT coalesce(sum(size), 0) FROM blobs WHERE kind = 'attachment'"),
             "quarantined": scalar("SELECT count(*) FROM quarantine"),
             "unindexed": scalar(f"SELECT count(*) {live} AND cached = 1 AND indexed = 0"),
-            "bytes": scalar("PRAGMA page_count") * scalar("PRAGMA page_size"),
+            "bytes": int(scalar("PRAGMA page_count")) * int(scalar("PRAGMA page_size")),
             "schema_version": scalar("PRAGMA user_version"),
         }
 

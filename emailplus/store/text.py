@@ -7,6 +7,7 @@ neighbours) are split into characters, and a query for such a word becomes a phr
 from __future__ import annotations
 
 import re
+import unicodedata
 from html import unescape
 
 INDEX_LIMIT = 1 << 20
@@ -27,6 +28,14 @@ _TAG = re.compile(r"<[^<>]*>")
 def spaced(text: str) -> str:
     """`text` with blanks around every character of a script that is written without them."""
     return text if text.isascii() else _CHARACTER.sub(r" \1 ", text)
+
+
+def folded(text: str) -> str:
+    """`text` without case and accents, for comparing; the index does the same to its words."""
+    if text.isascii():
+        return text.lower()
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in apart if not unicodedata.combining(character))
 
 
 def html_to_text(html: str) -> str:

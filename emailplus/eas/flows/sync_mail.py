@@ -14,7 +14,6 @@ from ...errors import (
     FolderHierarchyChanged,
     HttpStatusError,
     InvalidSyncKey,
-    MalformedResponse,
     NetworkTimeout,
     ProtocolError,
     ResponseTooLarge,
@@ -23,7 +22,7 @@ from ...errors import (
 from ...flow import Flow, commit, emit, load
 from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
 from ...model.events import MessageReceived, Phase, Progress, Warned, WindowStored
-from ...model.folder import Collection
+from ...model.folder import Collection, FolderType
 from ...model.message import Message
 from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
@@ -93,6 +92,8 @@ def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
     run = _Run(session, plan, plan.options_fingerprint())
     restart = []
     for collection in collections:
+        if collection.type == FolderType.DRAFTS and not session.version.drafts:
+            continue
         if collection.sync_key != "0" and collection.options != run.options:
             restart.append(collection.folder_id)
             run.works[collection.server_id] = _Work(collection, "0", False)
@@ -114,10 +115,12 @@ def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
     answers = yield from _ask(run, works)
     by_id = {answer.server_id: answer for answer in answers or ()}
     windows = []
+    silent: list[_Work] = []
     for work in works:
         answer = by_id.get(work.collection.server_id)
         if answer is None:
-            raise MalformedResponse(f"the server does not answer for the folder {work.collection.name!r}")
+            silent.append(work)
+            continue
         _check(answer)
         work.sync_key, work.pass_open = answer.sync_key, True
         windows.append(Window(work.collection.folder_id, answer.sync_key, run.options, begins_pass=True))
@@ -125,7 +128,14 @@ def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
             # Some servers send the first items with the first key: they belong to the pass that begins here.
             _fill(windows[-1], answer, run.plan)
             work.met += answer.items
-    yield from commit(SyncWindows(windows, run.plan.keep_content))
+    if windows:
+        yield from commit(SyncWindows(windows, run.plan.keep_content))
+    for work in silent:
+        if len(works) > 1:
+            yield from _prime(run, [work])
+        else:  # SOGo says nothing about a folder that only holds folders
+            del run.works[work.collection.server_id]
+            yield from emit(Warned(f"the server does not answer for the folder {work.collection.name!r}; left out"))
 
 
 def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
@@ -175,7 +185,9 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
             yield from emit(MessageReceived(name, message))
     yield from emit(Progress("mail", run.done, run.total))
     for work in lost:
-        again.append((yield from _restart(run, work)))
+        restarted = yield from _restart(run, work)
+        if restarted is not None:
+            again.append(restarted)
     return again + rest
 
 
@@ -243,7 +255,7 @@ def _fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     window.quarantined = answer.quarantined
 
 
-def _restart(run: _Run, work: _Work) -> Flow[_Work]:
+def _restart(run: _Run, work: _Work) -> Flow[_Work | None]:
     """The server lost the key: begin a pass that removes nothing before it is complete."""
     work.restarts += 1
     if work.restarts > MAX_RESTARTS:
@@ -257,7 +269,7 @@ def _restart(run: _Run, work: _Work) -> Flow[_Work]:
     yield from commit(ResetCollections([work.collection.folder_id]))
     work.sync_key, work.pass_open, work.met = "0", False, 0
     yield from _prime(run, [work])
-    return work
+    return work if work.sync_key != "0" else None
 
 
 def _seems_complete(run: _Run, work: _Work) -> Flow[bool]:
