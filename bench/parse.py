@@ -248,7 +248,7 @@ def main() -> None:
     for name, taken in times.items():
         ratios = [times[peer] / taken for peer in (DEFAULT, ONLY)]
         cells = [f"1/{ratio:.1f} {'reached' if ratio >= TARGET else 'missed'}" for ratio in ratios]
-        print(f"  {name:32}{taken:9.2f} ms   " + ("" if "exchangelib" in name else f"{cells[0]:>15}   {cells[1]:>19}"))
+        print(f"  {name:32}{taken:9.2f} ms" + ("" if "exchangelib" in name else f"   {cells[0]:>15}   {cells[1]:>19}"))
 
 
 if __name__ == "__main__":
