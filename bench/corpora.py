@@ -2,11 +2,13 @@
 
     A   one Sync answer with 512 mails, all headers, a short preview, two attachments on every tenth
     B   one Sync answer with 100 mails of 40 KB HTML
+    B8  the same, every one with accents: what UTF-8 costs
     C   one Sync answer with 20 mails whose MIME of 1 MB is OPAQUE
-    D   small documents, as a polling phone exchanges them: Ping, FolderSync, an empty Sync
+    D   six small documents, as a polling phone exchanges them: Ping, FolderSync, an empty Sync
     E   one Sync answer with 300 recurring appointments, 12 attendees each
 
-Elements stand in the order and with the values that Exchange 14.1 sends. Every sixth item has accented names and words.
+Elements stand in the order and with the values that Exchange 14.1 sends. Every sixth item has accented names and words,
+all others are ASCII.
 """
 
 from __future__ import annotations
@@ -27,6 +29,17 @@ _WORDS = (
     *("approval", "travel", "invoice", "payment", "customer", "feedback", "release", "notes", "on", "it", "and", "for"),
 )
 _WORDS_ACCENTED = ("prüfung", "déjà", "señor", "größe", "naïve", "résumé")
+_FOLDERS = (  # of a new mailbox, and their types (MS-ASCMD 2.2.3.186.3)
+    *(("Calendar", "8"), ("Contacts", "9"), ("Deleted Items", "4"), ("Drafts", "3"), ("Inbox", "2"), ("Journal", "11")),
+    *(
+        ("Junk Email", "12"),
+        ("Notes", "10"),
+        ("Outbox", "6"),
+        ("Sent Items", "5"),
+        ("Tasks", "7"),
+        ("Projets été", "12"),
+    ),
+)
 _START = datetime(2026, 1, 5, 8, 0)
 
 
@@ -37,8 +50,8 @@ class _Source:
         self.random = random.Random(seed)
         self._first, self._last, self._words = _FIRST, _LAST, _WORDS
 
-    def next_item(self, number: int) -> None:
-        accented = number % 6 == 5
+    def next_item(self, number: int, every: int = 6) -> None:
+        accented = number % every == every - 1
         self._first = _FIRST_ACCENTED if accented else _FIRST
         self._last = _LAST_ACCENTED if accented else _LAST
         self._words = _WORDS + _WORDS_ACCENTED if accented else _WORDS
@@ -53,8 +66,11 @@ class _Source:
         name = self.name()
         return f'"{name}" <{name.replace(" ", ".")}@contoso.example>'
 
-    def people(self, low: int, high: int) -> str:
-        return ", ".join(self.person() for _ in range(self.random.randint(low, high)))
+    def people(self, most: int) -> str:
+        return ", ".join(self.person() for _ in range(self.random.randint(1, most)))
+
+    def names(self, most: int) -> str:
+        return "; ".join(self.name() for _ in range(self.random.randint(1, most)))
 
     def moment(self) -> datetime:
         return _START + timedelta(minutes=self.random.randrange(400_000))
@@ -84,13 +100,13 @@ def _sync(class_: str, added: list[list[Node]]) -> Node:
 def _headers(source: _Source) -> list[Node]:
     subject = source.words(3, 9)
     nodes: list[Node] = [
-        ("Email:To", source.people(1, 4)),
-        ("Email:Cc", source.people(1, 6)),
+        ("Email:To", source.people(6)),
+        ("Email:Cc", source.people(8)),
         ("Email:From", source.person()),
         ("Email:ReplyTo", source.person()),
         ("Email:Subject", "RE: " + subject),
         ("Email:DateReceived", source.moment().strftime("%Y-%m-%dT%H:%M:%S.000Z")),
-        ("Email:DisplayTo", source.people(1, 4)),
+        ("Email:DisplayTo", source.names(6)),
         ("Email:ThreadTopic", subject),
         ("Email:Importance", source.random.choice("0112")),
         ("Email:Read", source.random.choice("01")),
@@ -143,9 +159,15 @@ def mails_with_headers(count: int = 512) -> Node:
 
 
 def _mail(
-    source: _Source, kind: str, body: Callable[[_Source], str | bytes], number: int, *, truncated: bool = False
+    source: _Source,
+    kind: str,
+    body: Callable[[_Source], str | bytes],
+    number: int,
+    *,
+    truncated: bool = False,
+    every: int = 6,
 ) -> list[Node]:
-    source.next_item(number)
+    source.next_item(number, every)
     return [*_headers(source), _body(kind, body(source), truncated), *_trailer(source)]
 
 
@@ -162,9 +184,9 @@ def _html(source: _Source, size: int = 40_000) -> str:
     return "".join(parts) + "</body></html>"
 
 
-def mails_with_html(count: int = 100) -> Node:
+def mails_with_html(count: int = 100, accented_every: int = 6) -> Node:
     source = _Source(2)
-    return _sync("Email", [_mail(source, "2", _html, number) for number in range(count)])
+    return _sync("Email", [_mail(source, "2", _html, number, every=accented_every) for number in range(count)])
 
 
 def _mime(source: _Source, size: int = 1_000_000) -> bytes:
@@ -254,7 +276,7 @@ def small_documents() -> list[Node]:
                 ("FolderHierarchy:Type", kind),
             ],
         )
-        for number, (name, kind) in enumerate((("Inbox", "2"), ("Drafts", "3"), ("Calendar", "8"), ("Größe", "12")), 1)
+        for number, (name, kind) in enumerate(_FOLDERS, 1)
     ]
     return [
         ("Ping:Ping", [("Ping:Status", "1")]),
@@ -301,6 +323,7 @@ def small_documents() -> list[Node]:
 CORPORA: dict[str, tuple[str, Callable[[], list[Node]]]] = {
     "A": ("512 mails, headers", lambda: [mails_with_headers()]),
     "B": ("100 mails, 40 KB HTML", lambda: [mails_with_html()]),
+    "B8": ("the same, all with accents", lambda: [mails_with_html(accented_every=1)]),
     "C": ("20 mails, 1 MB opaque MIME", lambda: [mails_with_mime()]),
     "D": ("Ping, FolderSync, empty Sync", small_documents),
     "E": ("300 appointments, 12 attendees", lambda: [appointments()]),

@@ -21,6 +21,7 @@ SMALL = 64 * 1024
 MAX_PARTS = 16
 """Parts of a multipart answer to a request for one item."""
 _MAX_DEPTH = 64
+_RANGE_PATH = "ItemOperations:Response/ItemOperations:Fetch/ItemOperations:Properties/ItemOperations:Range"
 
 ATTACHMENT_TAGS = frozenset({"ItemOperations:Data"})
 BODY_TAGS = frozenset({"AirSyncBase:Data"})
@@ -206,11 +207,16 @@ class FetchPayload:
     """Takes the answer to a Fetch of one item. After the end: `texts` (see `WbxmlStream`), `content_type`, `received`.
 
     `base64_text`: inline text is base64 (attachments); bodies are plain text. `limit` bounds the content; beyond it
-    `LimitExceeded` is raised and nothing more is read.
+    `LimitExceeded` is raised and nothing more is read. `resume_at`: that many bytes are in the spool already; an
+    answer that names no Range begins at the start, and so many of its bytes are passed over.
     """
 
-    def __init__(self, content_tags: frozenset[str], *, base64_text: bool, limit: int | None) -> None:
+    def __init__(
+        self, content_tags: frozenset[str], *, base64_text: bool, limit: int | None, resume_at: int = 0
+    ) -> None:
         self.received = 0
+        self._resume_at = resume_at
+        self._skip: int | None = None
         self.multipart = False
         self._document = WbxmlStream(content_tags)
         self._base64 = Base64Stream() if base64_text else None
@@ -234,6 +240,8 @@ class FetchPayload:
 
     def feed(self, data: bytes) -> bytes:
         content = self._feed_multipart(data) if self.multipart else self._feed_document(data)
+        if content and self._resume_at:
+            content = self._without_known(content)
         self.received += len(content)
         if self._limit is not None and self.received > self._limit:
             raise LimitExceeded("larger than the limit", size=self.received, limit=self._limit)
@@ -245,6 +253,17 @@ class FetchPayload:
             self._base64.finish()
         if self.multipart and self._parts and self._position < sum(self._parts[-1]):
             raise MalformedResponse("the multipart answer is cut off")
+
+    def _without_known(self, content: bytes) -> bytes:
+        if self._skip is None:
+            begins = self.texts.get(_RANGE_PATH, "").partition("-")[0].strip()
+            first = int(begins) if begins.isdigit() else 0
+            if first > self._resume_at:
+                raise MalformedResponse("the answer begins behind the place where the download stopped")
+            self._skip = self._resume_at - first
+        known = content[: self._skip]
+        self._skip -= len(known)
+        return content[len(known) :]
 
     def _feed_document(self, data: bytes) -> bytes:
         content = self._document.feed(data)
@@ -285,10 +304,14 @@ class FetchPayload:
 
 
 class RawPayload:
-    """Takes an answer whose body is the content itself: GetAttachment (MS-ASCMD 2.2.1.6)."""
+    """Takes an answer whose body is the content itself: GetAttachment (MS-ASCMD 2.2.1.6).
 
-    def __init__(self, limit: int | None) -> None:
+    It has no Range: `skip` bytes that are in the spool already are passed over.
+    """
+
+    def __init__(self, limit: int | None, skip: int = 0) -> None:
         self.received = 0
+        self._skip = skip
         self.content_type = ""
         self._limit = limit
 
@@ -299,6 +322,9 @@ class RawPayload:
         return response.status == 200
 
     def feed(self, data: bytes) -> bytes:
+        known = data[: self._skip]
+        self._skip -= len(known)
+        data = data[len(known) :]
         self.received += len(data)
         if self._limit is not None and self.received > self._limit:
             raise LimitExceeded("larger than the limit", size=self.received, limit=self._limit)

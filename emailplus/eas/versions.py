@@ -31,6 +31,11 @@ class Version:
     cookies: bool
     """Cookies must be returned (MS-ASHTTP 2.2.1.1.2, from 16.0)."""
 
+    @property
+    def drafts(self) -> bool:
+        """Whether the Drafts folder is synchronised: from 16.0 on (MS-ASCMD_R5916)."""
+        return self.code >= 160
+
 
 _WBXML_POLICY = "MS-EAS-Provisioning-WBXML"
 _WAP_POLICY = "MS-WAP-Provisioning-XML"

@@ -13,7 +13,7 @@ cdef extern from "Python.h":
 
 
 cdef list _TABLES, _SWITCH, _OPAQUE_SHORT
-cdef dict _EMPTY, _OPENINGS
+cdef dict _EMPTY, _TEXT_STARTS, _STARTS, _EMPTY_ELEMENTS
 cdef tuple _DEFAULT_BOUNDS
 cdef Py_ssize_t _PAUSE_ABOVE
 
@@ -147,7 +147,7 @@ cdef _settle(list children)
 
 @cython.locals(
     total=Py_ssize_t, room=Py_ssize_t, elements=Py_ssize_t, depth=Py_ssize_t, size=Py_ssize_t, page=Py_ssize_t, number=Py_ssize_t,
-    opening=bytes, opening_text=bytes, empty=bytes, inline=bytes, text=str,
+    start=bytes, inline=bytes, text=str,
     parents=list, _=Py_ssize_t,
 )
 cdef _encode(tuple root, limits, Output* out)

@@ -265,11 +265,10 @@ def _settle(children: list[Node]) -> Content:
             return children
         texts.append(content)
     text = "".join(texts)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a character may have been cut in two: bytes that were not UTF-8 now are
+    try:  # a character may have been cut in two: bytes that were not UTF-8 now are
         return text.encode(errors="surrogateescape").decode(errors="surrogateescape")
-    return text
+    except UnicodeEncodeError:  # another error handler left other surrogates
+        return text
 
 
 def _read_header(data: bytes) -> int:
@@ -320,13 +319,16 @@ class _Unencodable(Exception):
     """Why a node cannot be written; `encode` adds the offset."""
 
 
-# Tag -> (page, opening with content, opening with text, empty element); tags met later without a row are added.
-_OPENINGS: dict[str, tuple[int, bytes, bytes, bytes]] = {
-    tag: (number, bytes([token]), bytes([token, STR_I]), bytes([token & ~CONTENT_BIT]))
-    for number, table in enumerate(_TABLES)
-    for token, tag in enumerate(table)
-    if tag
-}
+# Tag -> page and start of an element that holds one text; the same for other content; an empty element.
+_TEXT_STARTS: dict[str, tuple[int, bytes]] = {}
+_STARTS: dict[str, tuple[int, bytes]] = {}
+_EMPTY_ELEMENTS: dict[str, bytes] = {}
+for _page, _table in enumerate(_TABLES):
+    for _token, _tag in enumerate(_table):
+        if _tag:
+            _TEXT_STARTS[_tag] = _page, bytes([_token, STR_I])
+            _STARTS[_tag] = _page, bytes([_token])
+            _EMPTY_ELEMENTS[_tag] = bytes([_token & ~CONTENT_BIT])
 _SWITCH = [bytes([SWITCH_PAGE, page]) for page in range(len(_TABLES))]
 
 
@@ -358,18 +360,21 @@ def _encode(root: Node, limits: Limits, out: list[bytes]) -> None:
     total, _, _, depth, elements = _DEFAULT_BOUNDS if limits is DEFAULT_LIMITS else tuple(limits)
     room = total  # for texts that are not short, of which a tree may hold one many times over
     page = 0
+    joined = 0  # pure
     parents: list[Iterator[Node]] = []
     siblings: Iterator[Node] = iter([root])
     while True:
         for tag, content in siblings:
             try:
-                number, opening, opening_text, empty = _OPENINGS[tag]
+                number, start = (_TEXT_STARTS if type(content) is str else _STARTS)[tag]
             except KeyError:
                 if tag != TEXT:
                     raise _Unencodable(f"no code page has a tag {tag!r}") from None
                 inline = _inline(tag, content)
-                _put(out, inline)
                 room -= len(inline)
+                if room < 0:
+                    break
+                _put(out, inline)
                 continue
             if number != page:
                 page = number
@@ -382,10 +387,10 @@ def _encode(root: Node, limits: Limits, out: list[bytes]) -> None:
                     if room < 0:
                         break
                 elif not size:
-                    _put(out, opening)
+                    _put(out, _STARTS[tag][1])
                     _put(out, b"\x01")
                     continue
-                _put(out, opening_text)
+                _put(out, start)
                 try:
                     if "\0" in text:  # pure
                         raise ValueError  # pure
@@ -394,13 +399,13 @@ def _encode(root: Node, limits: Limits, out: list[bytes]) -> None:
                     _put(out, _escaped(tag, text))
                 _put(out, b"\x00\x01")
             elif content is None or (type(content) is list and not content):
-                _put(out, empty)
+                _put(out, _EMPTY_ELEMENTS[tag])
             elif isinstance(content, list):
                 elements -= len(content)
                 parents.append(siblings)
                 if len(parents) > depth or elements < 0:
                     break
-                _put(out, opening)
+                _put(out, start)
                 siblings = iter(content)
                 break
             elif type(content) is bytes:
@@ -408,7 +413,7 @@ def _encode(root: Node, limits: Limits, out: list[bytes]) -> None:
                 room -= size
                 if room < 0:
                     break
-                _put(out, opening)
+                _put(out, start)
                 _put(out, _OPAQUE_SHORT[size] if size < 0x80 else _opaque_start(size))
                 _put(out, content)
                 _put(out, b"\x01")
@@ -417,7 +422,7 @@ def _encode(root: Node, limits: Limits, out: list[bytes]) -> None:
                 room -= len(inline)
                 if room < 0:
                     break
-                _put(out, opening)
+                _put(out, start)
                 _put(out, inline)
                 _put(out, b"\x01")
         else:
@@ -425,6 +430,10 @@ def _encode(root: Node, limits: Limits, out: list[bytes]) -> None:
                 return
             _put(out, b"\x01")
             siblings = parents.pop()
+            if len(out) - joined > 2000:  # pure
+                # What lies in the processor's caches is joined faster than all of it at the end.  # pure
+                out[joined:] = [b"".join(out[joined:])]  # pure
+                joined += 1  # pure
             continue
         if len(parents) > depth:
             raise _Unencodable(f"elements nested deeper than {depth}")

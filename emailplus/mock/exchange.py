@@ -145,6 +145,12 @@ class Exchange:
             for device in self._selected(login, None):
                 device.blocked = 0
 
+    def forget_device(self, login: str, device_id: str) -> None:
+        """Remove a partnership, as an administrator does after a wipe; the device may come back as a new one."""
+        with self.lock:
+            (device,) = self._selected(login, device_id)
+            del self.devices[device.user, device.device_id]
+
     def forget_sync_state(self, login: str) -> None:
         """Lose all sync states of the user, as after a mailbox move: every key becomes invalid."""
         with self.lock:

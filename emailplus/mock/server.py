@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import h11
 
@@ -41,8 +41,10 @@ from .faults import (
 from .mailbox import utc_now
 from .policy import MockPolicy
 from .record import Request
-from .tls import ServerTls
 from .users import MockUser
+
+if TYPE_CHECKING:
+    from .tls import ServerTls
 
 _READ = 256 * 1024
 _GZIP_FROM = 1024  # bytes; smaller answers are not worth compressing
@@ -82,7 +84,7 @@ class MockExchange(Exchange):
         super().__init__(people, versions=versions, policy=policy, strict=strict, clock=clock, **limits)
         self.host = host
         self._ports = [port, tls_port if tls else -1]
-        self._tls = ServerTls() if tls else None
+        self._tls = _new_tls() if tls else None
         self._ca_file: Path | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -421,6 +423,12 @@ class _Connection:
             return body
         headers.append(("Content-Encoding", "gzip"))
         return gzip.compress(body, 1, mtime=0)
+
+
+def _new_tls() -> ServerTls:
+    from .tls import ServerTls  # cryptography is slow to load and rarely needed here
+
+    return ServerTls()
 
 
 def default_users() -> list[MockUser]:

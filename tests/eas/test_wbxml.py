@@ -139,6 +139,10 @@ class TestTextThatIsNotUtf8:
             decode(SYNC + b"\x03ab\xff\x00\x01", errors="strict")
         assert caught.value.offset == 8
 
+    def test_any_error_handler_will_do(self) -> None:
+        lone = b"\x03\xed\xa0\x80\x00"  # U+D800 in what would be UTF-8
+        assert decode(SYNC + lone + lone + b"\x01", errors="surrogatepass") == ("AirSync:Sync", "\ud800\ud800")
+
 
 class TestEncode:
     def test_switches_the_page_only_where_it_changes(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emailplus.eas.wbxml import DEFAULT_LIMITS, HEADER, Limits, Node, decode, encode
+from emailplus.eas.wbxml import DEFAULT_LIMITS, HEADER, TEXT, Limits, Node, decode, encode
 from emailplus.errors import WbxmlError
 
 MEGABYTE = 1 << 20
@@ -91,9 +91,18 @@ def test_tree_that_holds_itself_many_times() -> None:
         encode(node, Limits(elements=100_000))
 
 
-@pytest.mark.parametrize("content", ["x" * MEGABYTE, b"x" * MEGABYTE, "é" * MEGABYTE, [("#text", "x" * MEGABYTE)]])
-def test_long_text_held_many_times(content: object) -> None:
-    leaf: Node = ("AirSync:SyncKey", content)  # type: ignore[assignment]
+LONG: list[Node] = [
+    ("AirSync:SyncKey", "x" * MEGABYTE),
+    ("AirSync:SyncKey", "é" * MEGABYTE),
+    ("AirSync:SyncKey", b"x" * MEGABYTE),
+    ("AirSync:SyncKey", [(TEXT, "x" * MEGABYTE)]),
+    (TEXT, "x" * MEGABYTE),
+    (TEXT, b"x" * MEGABYTE),
+]
+
+
+@pytest.mark.parametrize("leaf", LONG, ids=["text", "accents", "opaque", "list", "loose text", "loose opaque"])
+def test_long_text_held_many_times(leaf: Node) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(WbxmlError, match=f"longer than {8 * MEGABYTE} bytes"):

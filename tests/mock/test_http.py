@@ -280,6 +280,22 @@ def test_a_taken_port_is_an_error(exchange: MockExchange) -> None:
         MockExchange(port=urlsplit(exchange.url).port or 0).start()
 
 
+def test_a_restarted_server_knows_its_devices_and_keeps_its_port(clock: Clock) -> None:
+    exchange = MockExchange(clock=clock)
+    with exchange:
+        exchange.user("alice").deliver(PLAIN)
+        client = Client(exchange)
+        assert len(client.sync_all("1")) == 1
+        url = exchange.url
+    exchange.user("alice").deliver(PLAIN)
+    client.close()
+    with exchange:
+        assert exchange.url == url
+        assert len(client.sync_all("1")) == 1
+    with pytest.raises(UsageError, match="running"), exchange:
+        exchange.start()
+
+
 def test_users_do_not_see_each_other(exchange: MockExchange) -> None:
     exchange.user("alice").deliver(PLAIN)
     assert len(Client(exchange, user="alice").sync_all("1")) == 1

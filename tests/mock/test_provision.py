@@ -172,6 +172,8 @@ def test_remote_wipe(exchange: MockExchange, version: str, http: int) -> None:
     after = client.command("FolderSync", FOLDER_SYNC)
     assert after.status == 403 or value(after.tree, "Status") == "129"
     assert len(exchange.user("alice").items()) == 1  # the mailbox itself is untouched
+    exchange.forget_device("alice", "device01")
+    assert value(client.folder_sync("0"), "Status") == "1"
 
 
 @proves("MS-ASPROV_R66612", "MS-ASPROV_R6903")

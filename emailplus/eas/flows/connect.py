@@ -25,6 +25,8 @@ def connect(session: Session, pinned: str | None = None) -> Flow[None]:
             raise RedirectLoop("the server sends us in circles (HTTP 451); check email_exchange_host")
         session.visited.append(session.url)
         session.url = target
+    if "set-cookie" in response.headers:
+        protocol.merge_cookies(session.cookies, response.headers["set-cookie"].split("\n"))
     if response.status != 200:
         raise protocol.status_error(response, 0.0)
     offered = response.headers.get("ms-asprotocolversions", "")

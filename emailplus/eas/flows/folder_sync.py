@@ -28,6 +28,8 @@ def sync_folders(session: Session, sync_key: str) -> Flow[str]:
         return (yield from sync_folders(session, "0"))
     if full and not result.added:
         raise MalformedResponse("the server names no folder at all; nothing was changed. Is the device admitted?")
+    if full:
+        session.resync_ordered = False  # nothing older than this answer is left to doubt (MS-ASHTTP 2.2.2.1.2.9)
     yield from commit(FolderChanges(result.sync_key, result.added, result.updated, result.deleted, full))
     yield from emit(FoldersSynced(len(result.added), len(result.added), len(result.updated), len(result.deleted)))
     return result.sync_key

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from ...errors import CommandFailed, HttpStatusError, MalformedResponse, PolicyNotApplicable, RemoteWiped
+from ...errors import (
+    CommandFailed,
+    HttpStatusError,
+    MalformedResponse,
+    PolicyNotApplicable,
+    ProvisioningRequired,
+    RemoteWiped,
+    ServerBusy,
+)
 from ...flow import Flow, commit, emit
 from ...model.changes import SaveAccount, Wipe
 from ...model.events import Warned
@@ -17,7 +25,6 @@ def apply_policy(session: Session) -> Flow[None]:
     "No policy" (status 2) is no error: the device is unmanaged and goes on. Raises `RemoteWiped` after a wipe,
     `PolicyNotApplicable`, or the error of a status.
     """
-    yield from _announce_by_settings(session)
     information = None
     if session.version.device_information == "provision" and session.device_information:
         information = settings.device_information(session.device_information)
@@ -27,6 +34,7 @@ def apply_policy(session: Session) -> Flow[None]:
         yield from _wipe(session, first.wipe)
     if first.policy_status == provision.NO_POLICY or (first.policy is None and not first.policy_key):
         yield from commit(SaveAccount({"policy_key": None, "policy": None, "provisioned": "none"}))
+        yield from _announce_by_settings(session)
         return
     if first.policy_status not in (None, provision.POLICY_OK):
         raise PolicyNotApplicable(f"the server has no usable policy for this client (status {first.policy_status})")
@@ -52,6 +60,7 @@ def apply_policy(session: Session) -> Flow[None]:
             }
         )
     )
+    yield from _announce_by_settings(session)
 
 
 def _ask(session: Session, request: object) -> Flow[provision.ProvisionResult]:
@@ -74,10 +83,13 @@ def _announce_by_settings(session: Session) -> Flow[None]:
     """12.0 to 14.0: DeviceInformation goes by Settings. A server that does not want it is not pressed."""
     if session.version.device_information != "settings" or not session.device_information:
         return
-    request = settings.build_device_information(session.device_information)
+    values = dict(session.device_information)
+    if session.version.name == "12.0":
+        del values["UserAgent"]  # from 12.1 on (MS-ASWBXML 2.1.2.1.19)
+    request = settings.build_device_information(values)
     try:
         root = yield from perform(session, settings.NAME, request, None)
         if root is not None:
             settings.parse_device_information(root)
-    except (CommandFailed, HttpStatusError) as problem:
+    except (CommandFailed, HttpStatusError, ProvisioningRequired, ServerBusy) as problem:
         yield from emit(Warned(f"the server did not take the device information: {problem}"))

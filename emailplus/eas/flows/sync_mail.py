@@ -23,7 +23,7 @@ from ...errors import (
 from ...flow import Flow, commit, emit, load
 from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
 from ...model.events import MessageReceived, Phase, Progress, Warned, WindowStored
-from ...model.folder import Collection
+from ...model.folder import Collection, FolderType
 from ...model.message import Message
 from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
@@ -39,6 +39,8 @@ COMFORTABLE_BYTES = 1 << 20
 """An answer up to this size makes the next window larger, one of four times the size makes it smaller."""
 MAX_COLLECTIONS = 30
 """Collections in one request; halved when the server finds it too many (status 15)."""
+MAX_IDLE = 20
+"""Answers that promise more and bring nothing before we stop believing them."""
 MAX_RESTARTS = 2
 """Times that one collection may lose its key in one run."""
 
@@ -52,6 +54,8 @@ class MailPlan:
     keep_content: bool = True
     tell_messages: bool = False
     """Emit `MessageReceived` for every new message."""
+    cutoff: float | None = None
+    """Unix time before which mail is out of the sync period."""
 
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
@@ -73,6 +77,8 @@ class _Work:
     restarts: int = 0
     met: int = 0
     checked: bool = False
+    idle: int = 0
+    """Answers in a row that promised more and brought nothing."""
 
 
 @dataclass(slots=True)
@@ -93,6 +99,8 @@ def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
     run = _Run(session, plan, plan.options_fingerprint())
     restart = []
     for collection in collections:
+        if collection.type == FolderType.DRAFTS and not session.version.drafts:
+            continue
         if collection.sync_key != "0" and collection.options != run.options:
             restart.append(collection.folder_id)
             run.works[collection.server_id] = _Work(collection, "0", False)
@@ -114,18 +122,27 @@ def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
     answers = yield from _ask(run, works)
     by_id = {answer.server_id: answer for answer in answers or ()}
     windows = []
+    silent: list[_Work] = []
     for work in works:
         answer = by_id.get(work.collection.server_id)
         if answer is None:
-            raise MalformedResponse(f"the server does not answer for the folder {work.collection.name!r}")
+            silent.append(work)
+            continue
         _check(answer)
         work.sync_key, work.pass_open = answer.sync_key, True
         windows.append(Window(work.collection.folder_id, answer.sync_key, run.options, begins_pass=True))
         if answer.items:
             # Some servers send the first items with the first key: they belong to the pass that begins here.
-            _fill(windows[-1], answer, run.plan)
+            fill(windows[-1], answer, run.plan)
             work.met += answer.items
-    yield from commit(SyncWindows(windows, run.plan.keep_content))
+    if windows:
+        yield from commit(SyncWindows(windows, run.plan.keep_content))
+    for work in silent:
+        if len(works) > 1:
+            yield from _prime(run, [work])
+        else:  # SOGo says nothing about a folder that only holds folders
+            del run.works[work.collection.server_id]
+            yield from emit(Warned(f"the server does not answer for the folder {work.collection.name!r}; left out"))
 
 
 def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
@@ -156,26 +173,31 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
         window = Window(
             work.collection.folder_id, answer.sync_key, run.options, completes_pass=complete and work.pass_open
         )
-        _fill(window, answer, run.plan)
+        fill(window, answer, run.plan)
         windows.append(window)
         arrived += [(work.collection.name, message) for message in window.added]
         work.sync_key, work.met = answer.sync_key, work.met + answer.items
         work.pass_open = work.pass_open and not complete
         run.done += answer.items
+        work.idle = work.idle + 1 if answer.more and not answer.items else 0
+        if work.idle > MAX_IDLE:
+            raise MalformedResponse(f"the server promises more of {work.collection.name!r} for ever and sends nothing")
         if answer.more:
             again.append(work)
     if run.plan.tell_messages and not run.plan.keep_content:
         for name, message in arrived:  # told before the key moves on: nothing is kept that could tell it later
             yield from emit(MessageReceived(name, message))
     if windows:
-        counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content))
+        counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content, run.plan.cutoff))
         yield from emit(WindowStored(counts.added, counts.changed, counts.deleted, counts.expired, counts.quarantined))
     if run.plan.tell_messages and run.plan.keep_content:
         for name, message in arrived:
             yield from emit(MessageReceived(name, message))
     yield from emit(Progress("mail", run.done, run.total))
     for work in lost:
-        again.append((yield from _restart(run, work)))
+        restarted = yield from _restart(run, work)
+        if restarted is not None:
+            again.append(restarted)
     return again + rest
 
 
@@ -231,7 +253,7 @@ def _check(answer: CollectionAnswer) -> None:
     raise status.error(sync.NAME, answer.status)
 
 
-def _fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
+def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     for message in answer.added:
         decide(message, plan.content)
     for change in answer.changed:
@@ -243,7 +265,7 @@ def _fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     window.quarantined = answer.quarantined
 
 
-def _restart(run: _Run, work: _Work) -> Flow[_Work]:
+def _restart(run: _Run, work: _Work) -> Flow[_Work | None]:
     """The server lost the key: begin a pass that removes nothing before it is complete."""
     work.restarts += 1
     if work.restarts > MAX_RESTARTS:
@@ -257,7 +279,7 @@ def _restart(run: _Run, work: _Work) -> Flow[_Work]:
     yield from commit(ResetCollections([work.collection.folder_id]))
     work.sync_key, work.pass_open, work.met = "0", False, 0
     yield from _prime(run, [work])
-    return work
+    return work if work.sync_key != "0" else None
 
 
 def _seems_complete(run: _Run, work: _Work) -> Flow[bool]:

@@ -1,0 +1,146 @@
+"""From an app config to a conversation: what the keys make of an account."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from . import __version__
+from .auth.basic import BasicAuth
+from .config import AppConfig
+from .driver import Network, tls_context
+from .eas.flows.session import Session
+from .eas.flows.sync_mail import MailPlan
+from .eas.http import Identity, endpoint_url
+from .eas.versions import VERSIONS
+from .errors import UsageError
+from .model.changes import FolderChanges, ResetCollections, SaveAccount
+from .policy.body_preference import ContentPolicy
+from .policy.limits import in_bytes
+from .policy.server_policy import ServerPolicy
+from .policy.sync_period import cut_off, effective_period, mail_filter_type
+from .store.store import Store
+
+DEVICE_TYPE = "emailplus"
+QUERY_FORMS = ("plain", "base64")
+
+
+def endpoint(config: AppConfig) -> str:
+    """The URL of `email_exchange_host` under `email_ssl_required` and `email_enable_lotus`."""
+    host = config.exchange_endpoint
+    path = host.path.strip("/")
+    return endpoint_url(
+        f"{host.authority}/{path}" if path else host.authority,
+        tls=config.email_ssl_required,
+        traveler=config.email_enable_lotus,
+    )
+
+
+def network(config: AppConfig, password: str) -> Network:
+    """Credentials, trust and timeouts."""
+    url = endpoint(config)
+    tls = (
+        tls_context(config.trusted_roots, trust_all=config.email_trust_all_certificates)
+        if urlsplit(url).scheme == "https"
+        else False
+    )
+    return Network(
+        auth=BasicAuth(config.email_exchange_username, password),
+        timeout=float(config.default_network_timeout),
+        tls=tls,
+    )
+
+
+def session(config: AppConfig, *, query_form: str = "plain") -> Session:
+    """A conversation that has not begun. Raises `UsageError` for an unknown form of query line."""
+    if query_form not in QUERY_FORMS:
+        raise UsageError(f"a query line is {' or '.join(QUERY_FORMS)}, not {query_form!r}")
+    user_agent = f"emailplus/{__version__}"
+    identity = Identity(
+        user=config.email_exchange_username.rpartition("\\")[2],
+        device_id=config.email_device_id,
+        device_type=DEVICE_TYPE,
+        user_agent=user_agent,
+        query_form=query_form,
+    )
+    information = {
+        "Model": "emailplus",
+        "FriendlyName": "emailplus",
+        "OS": "emailplus engine",
+        "OSLanguage": "en",
+        "UserAgent": user_agent,
+    }
+    return Session(endpoint(config), identity, VERSIONS["14.1"], device_information=information)
+
+
+def mail_decision(
+    config: AppConfig, now: datetime, period: int | None, *, tell_messages: bool
+) -> Callable[[ServerPolicy | None], tuple[MailPlan, float | None]]:
+    """What is synchronised, once the server's policy is known; `period` is the user's choice of sync period."""
+
+    def decide(policy: ServerPolicy | None) -> tuple[MailPlan, float | None]:
+        policy = policy or ServerPolicy()
+        effective = effective_period(
+            default=config.email_default_sync_period,
+            maximum=config.email_max_sync_period,
+            choice=period,
+            server_maximum=policy.MaxEmailAgeFilter,
+        )
+        content = ContentPolicy(
+            max_body=_smallest(
+                in_bytes(config.email_max_body_size),
+                policy.MaxEmailBodyTruncationSize,
+                policy.MaxEmailHTMLBodyTruncationSize,
+            ),
+            max_attachment=_smallest(in_bytes(config.email_max_attachment), policy.MaxAttachmentSize),
+            always_fetch_mime=config.always_fetch_mime,
+            attachments=policy.AttachmentsEnabled is not False,
+            html=policy.AllowHTMLEmail is not False,
+        )
+        keep = "local_cache_all" not in config.disabled_features
+        plan = MailPlan(mail_filter_type(effective), content, keep_content=keep, tell_messages=tell_messages)
+        border = cut_off(effective, now)
+        return plan, border.timestamp() if border is not None else None
+
+    return decide
+
+
+def _smallest(limit: int, *others: int | None) -> int:
+    """The tightest limit; in a server's policy, an absent or negative size means none (MS-ASPROV 2.2.2.36)."""
+    return min([limit, *(other for other in others if other is not None and other > 0)])
+
+
+def bind(store: Store, config: AppConfig, *, query_form: str = "plain") -> list[str]:
+    """Tie the store to the account of the config; what had to start anew because the account changed.
+
+    A changed `email_device_id` is a new partnership: provision again and compare everything, keeping what is there.
+    A changed host, user or address is another mailbox: nothing of the old one may remain under its ids.
+    """
+    facts = store.account()
+    partnership = config.partnership
+    account = [partnership.host, partnership.username, partnership.address]
+    now = {
+        "account": hashlib.sha256(json.dumps(account).encode()).hexdigest(),
+        "device": hashlib.sha256(f"{partnership.device_id}/{query_form}".encode()).hexdigest(),
+    }
+    told: list[str] = []
+    fresh: dict[str, str | None] = {}
+    if facts.get("account", now["account"]) != now["account"]:
+        told.append("the account changed (host, user or address): its mail is synchronised anew")
+        fresh = dict.fromkeys(facts, None)
+        store.apply(FolderChanges("0", full=True))
+    elif facts.get("device", now["device"]) != now["device"]:
+        told.append("the device id changed: a new partnership begins, everything is compared anew")
+        for name in ("policy_key", "policy", "provisioned", "folder_sync_key", "options_at"):
+            fresh[name] = None
+        store.apply(ResetCollections([]))
+    if fresh or any(facts.get(name) != value for name, value in now.items()):
+        store.apply(SaveAccount({**fresh, **now}))
+    return told
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

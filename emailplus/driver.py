@@ -1,0 +1,252 @@
+"""Performing effects: the only code that knows the HTTP client. `run` for threads, `arun` for asyncio.
+
+Both drivers advance the same flows; they differ in how they wait. Limits kept here: the network timeout of every read,
+a total deadline of a request, and the bytes of an answer that may lie in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx2
+
+from .auth.base import Auth
+from .errors import ConnectionFailed, EmailplusError, NetworkTimeout, ResponseTooLarge, TlsFailed
+from .flow import Commit, Effect, Emit, Flow, Http, HttpRequest, HttpResponse, HttpToSink, Load, Payload, Sleep
+from .store.store import Store
+
+T = TypeVar("T")
+
+MAX_BODY = 128 << 20
+"""Bytes of an answer in memory; equal to the codec's own limit."""
+DEADLINE_FACTOR = 10
+"""A request may take this many network timeouts in all, as long as bytes keep coming."""
+
+
+def tls_context(roots: Iterable[bytes] = (), *, trust_all: bool = False) -> ssl.SSLContext:
+    """Trust for a server: the system's roots and `roots` in DER (`email_certificate_X`).
+
+    `trust_all` is `email_trust_all_certificates`: any certificate is taken, for test environments only.
+    """
+    context = ssl.create_default_context()
+    for root in roots:
+        try:
+            context.load_verify_locations(cadata=root)
+        except ssl.SSLError as problem:
+            raise TlsFailed("a certificate of email_certificate_X is not a DER certificate") from problem
+    if trust_all:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went over the wire: bodies, not headers."""
+
+    requests: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    log: Callable[[HttpRequest, int, int, float], None] | None = None
+    """Called after each request with the request, the status, the body's bytes and the seconds."""
+
+
+@dataclass(slots=True)
+class Network:
+    """How requests leave: credentials, trust, timeouts."""
+
+    auth: Auth
+    timeout: float = 90.0
+    """`default_network_timeout`."""
+    tls: ssl.SSLContext | bool = True
+    traffic: Traffic = field(default_factory=Traffic)
+    sleep: Callable[[float], None] = time.sleep
+    transport: httpx2.BaseTransport | None = None
+    """Replaces the network, for tests."""
+
+
+def run(flow: Flow[T], network: Network, store: Store, tell: Callable[[Any], None] | None = None) -> T:
+    """Drive a flow to its end in this thread."""
+    with _client(network) as client:
+        result: Any = None
+        failure: EmailplusError | None = None
+        try:
+            while True:
+                effect = flow.throw(failure) if failure is not None else flow.send(result)
+                result, failure = None, None
+                try:
+                    result = _perform(effect, client, network, store, tell)
+                except EmailplusError as problem:
+                    failure = problem
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        finally:
+            flow.close()
+
+
+async def arun(flow: Flow[T], network: Network, store: Store, tell: Callable[[Any], Any] | None = None) -> T:
+    """Drive a flow to its end without blocking the event loop: effects run in one thread of their own, in order."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, thread_name_prefix="emailplus") as worker, _client(network) as client:
+        result: Any = None
+        failure: EmailplusError | None = None
+        try:
+            while True:
+                effect = flow.throw(failure) if failure is not None else flow.send(result)
+                result, failure = None, None
+                try:
+                    if isinstance(effect, Sleep):
+                        await asyncio.sleep(effect.seconds)
+                    elif isinstance(effect, Emit):
+                        answer = tell(effect.event) if tell is not None else None
+                        if isinstance(answer, Awaitable):
+                            await answer
+                    else:
+                        result = await loop.run_in_executor(worker, _perform, effect, client, network, store, None)
+                except EmailplusError as problem:
+                    failure = problem
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        finally:
+            flow.close()
+
+
+def _perform(
+    effect: Effect, client: httpx2.Client, network: Network, store: Store, tell: Callable[[Any], None] | None
+) -> Any:
+    if isinstance(effect, Http):
+        return _send(client, network, effect.request, None, store, 0)
+    if isinstance(effect, HttpToSink):
+        return _send(client, network, effect.request, effect.payload, store, effect.blob)
+    if isinstance(effect, Commit):
+        return store.apply(effect.batch)
+    if isinstance(effect, Load):
+        return store.load(effect.query)
+    if isinstance(effect, Sleep):
+        return network.sleep(effect.seconds)
+    if tell is not None:
+        tell(effect.event)
+    return None
+
+
+def _client(network: Network) -> httpx2.Client:
+    return httpx2.Client(
+        trust_env=False,
+        verify=network.tls,
+        follow_redirects=False,
+        transport=network.transport,
+        limits=httpx2.Limits(max_connections=1, keepalive_expiry=60),
+    )
+
+
+def _send(
+    client: httpx2.Client, network: Network, request: HttpRequest, payload: Payload | None, store: Store, blob: int
+) -> HttpResponse:
+    """One request with its credentials; the strategy may answer a challenge with another request."""
+    steps = network.auth.authorize(request)
+    wanted = next(steps)
+    while True:
+        response = _send_once(client, network, wanted, payload, store, blob)
+        try:
+            wanted = steps.send(response)
+        except StopIteration:
+            return response
+
+
+def _send_once(
+    client: httpx2.Client, network: Network, request: HttpRequest, payload: Payload | None, store: Store, blob: int
+) -> HttpResponse:
+    timeout = network.timeout + request.wait
+    started = time.monotonic()
+    deadline = started + network.timeout * DEADLINE_FACTOR + request.wait
+    traffic = network.traffic
+    traffic.requests += 1
+    traffic.bytes_out += len(request.content)
+    received = 0
+    try:
+        with client.stream(
+            request.method,
+            request.url,
+            headers={**request.headers, "Accept-Encoding": "gzip"},
+            content=request.content or None,
+            timeout=timeout,
+        ) as raw:
+            response = HttpResponse(raw.status_code, _headers(raw.headers))
+            pieces = _timed(raw.iter_bytes(), deadline, timeout)
+            if payload is not None and payload.start(response):
+                received = _spool(pieces, payload, store, blob)
+            else:
+                body = bytearray()
+                for piece in pieces:
+                    body += piece
+                    if len(body) > MAX_BODY:
+                        raise ResponseTooLarge(f"the server's answer is larger than {MAX_BODY >> 20} MB")
+                received = len(body)
+                response = HttpResponse(response.status, response.headers, bytes(body))
+    except httpx2.HTTPError as problem:
+        raise _mapped(problem, timeout) from problem
+    except httpx2.InvalidURL as problem:
+        raise ConnectionFailed(f"the server's address cannot be used: {problem}") from problem
+    finally:
+        traffic.bytes_in += received
+    if traffic.log is not None:
+        traffic.log(request, response.status, received, time.monotonic() - started)
+    return response
+
+
+def _spool(pieces: Iterator[bytes], payload: Payload, store: Store, blob: int) -> int:
+    writer = store.blob_writer(blob)
+    received = 0
+    try:
+        for piece in pieces:
+            received += len(piece)
+            content = payload.feed(piece)
+            if content:
+                writer.write(content)
+        payload.finish()
+    finally:
+        writer.flush()  # what arrived before a cut is where the next attempt goes on
+    return received
+
+
+def _timed(pieces: Iterator[bytes], deadline: float, timeout: float) -> Iterator[bytes]:
+    for piece in pieces:
+        if time.monotonic() > deadline:
+            raise NetworkTimeout(f"the server's answer did not end within {timeout * DEADLINE_FACTOR:.0f} s")
+        yield piece
+
+
+def _headers(headers: httpx2.Headers) -> Mapping[str, str]:
+    """Lower-case names; the lines of Set-Cookie are joined by line ends, other repeats by commas (RFC 9110 5.3)."""
+    joined: dict[str, str] = {}
+    for name, value in headers.multi_items():
+        name = name.lower()
+        separator = "\n" if name == "set-cookie" else ", "
+        joined[name] = f"{joined[name]}{separator}{value}" if name in joined else value
+    return joined
+
+
+def _mapped(problem: httpx2.HTTPError, timeout: float) -> ConnectionFailed:
+    """The HTTP client's errors as ours, without the URL: it names the user."""
+    if isinstance(problem, httpx2.TimeoutException):
+        return NetworkTimeout(f"no answer from the server within {timeout:.0f} s (default_network_timeout)")
+    cause: BaseException | None = problem
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return TlsFailed(
+                f"the server's certificate is not trusted ({cause.verify_message}); add its root as email_certificate_1"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return TlsFailed(f"the TLS handshake failed ({cause.reason or 'unknown reason'})")
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(problem, httpx2.ConnectError):
+        return ConnectionFailed("the server cannot be reached: check email_exchange_host and the network")
+    return ConnectionFailed(f"the connection to the server was cut ({type(problem).__name__})")

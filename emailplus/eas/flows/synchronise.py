@@ -1,0 +1,118 @@
+"""The whole job of one run: connect, folders, mail, contents, index (architecture: the way of the data)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ...errors import CommandFailed, FolderHierarchyChanged, HttpStatusError, ServerBusy
+from ...flow import Flow, commit, emit, load
+from ...model.changes import EndRun, IndexMessages, ResetCollections, ReviewLimits, SaveAccount, TakeTroubles, Trouble
+from ...model.events import Connected, Phase, Progress, Warned
+from ...model.queries import AccountFacts
+from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
+from ...policy.server_policy import ServerPolicy
+from ..versions import VERSIONS
+from .connect import connect
+from .contents import fetch_contents
+from .folder_sync import sync_folders
+from .provision import apply_policy
+from .quarantine import retry_quarantine
+from .session import Session
+from .sync_mail import MailPlan, sync_mail
+
+OPTIONS_LIFETIME = 24 * 3600.0
+"""Seconds for which the answer to OPTIONS is relied on."""
+MAX_HIERARCHY_CHANGES = 3
+"""Times the folder list may change under one run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """One run. `now` is Unix time; `pinned` allows only one protocol version."""
+
+    decide: Callable[[ServerPolicy | None], tuple[MailPlan, float | None]]
+    """What to synchronise under the server's policy, and the Unix time before which mail leaves the store."""
+    now: float
+    pinned: str | None = None
+    fetch: bool = True
+    """Fetch bodies and attachments that a Sync left out."""
+
+
+def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
+    """Bring the store up to date with the server; what could not be had, with reasons."""
+    facts: dict[str, str] = yield from load(AccountFacts())
+    session.policy_key = facts.get("policy_key")
+    yield from emit(Phase("connect"))
+    yield from _connect(session, plan, facts)
+    if "provisioned" not in facts:
+        yield from _introduce(session)
+    facts = yield from load(AccountFacts())
+    mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
+    mail = replace(mail, cutoff=cutoff)
+    content = mail.content
+    yield from commit(ReviewLimits(content.max_body, content.max_attachment, BODY_MESSAGE, ATTACHMENT_MESSAGE))
+    yield from retry_quarantine(mail)
+    yield from _folders_and_mail(session, mail)
+    if plan.fetch and mail.keep_content:
+        yield from fetch_contents(session, content)
+    removed = yield from commit(EndRun(cutoff))
+    if removed:
+        yield from emit(Progress("expired", removed))
+    yield from _index()
+    troubles: list[Trouble] = yield from commit(TakeTroubles())
+    return troubles
+
+
+def _connect(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flow[None]:
+    known = facts.get("version", "")
+    checked = float(facts.get("options_at", "0"))
+    fresh = plan.now - checked < OPTIONS_LIFETIME and known in VERSIONS and plan.pinned in (None, known)
+    if fresh:
+        session.version = VERSIONS[known]
+        session.url = facts.get("endpoint", session.url)
+        yield from emit(Connected(known, session.url))
+        return
+    yield from connect(session, plan.pinned)
+    yield from commit(SaveAccount({"options_at": repr(plan.now)}))
+
+
+def _introduce(session: Session) -> Flow[None]:
+    """Provision once unasked: it announces the device, without which some servers list folders but send no items.
+
+    A server that has no policy command at all is none the worse for it.
+    """
+    try:
+        yield from apply_policy(session)
+    except (CommandFailed, HttpStatusError, ServerBusy) as problem:
+        yield from emit(Warned(f"the server does not provision devices ({problem})"))
+        yield from commit(SaveAccount({"provisioned": "refused"}))
+
+
+def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
+    for attempt in range(MAX_HIERARCHY_CHANGES):
+        facts: dict[str, str] = yield from load(AccountFacts())
+        yield from emit(Phase("folders"))
+        yield from sync_folders(session, facts.get("folder_sync_key", "0"))
+        if session.resync_ordered:  # X-MS-RP: compare everything anew, losing nothing (MS-ASHTTP 2.2.2.1.2.9)
+            session.resync_ordered = False
+            yield from emit(Warned("the server asks for a full resynchronisation; everything is compared anew"))
+            yield from commit(ResetCollections([]))
+        try:
+            yield from sync_mail(session, plan)
+            return
+        except FolderHierarchyChanged:
+            if attempt == MAX_HIERARCHY_CHANGES - 1:
+                raise
+            # The list we hold does not lead to what the server names: read it as a whole.
+            if attempt:
+                yield from commit(SaveAccount({"folder_sync_key": "0"}))
+
+
+def _index() -> Flow[None]:
+    done = 0
+    while count := (yield from commit(IndexMessages())):
+        if not done:
+            yield from emit(Phase("index"))
+        done += count
+        yield from emit(Progress("index", done))
