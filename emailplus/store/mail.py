@@ -50,6 +50,10 @@ def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:
     counts = SyncCounts()
     with database.transaction():
         for window in batch.windows:
+            # All that goes before all that comes: what moves between the folders of one answer keeps its id.
+            counts.deleted += _mark_gone(database, window.folder_id, window.deleted)
+            counts.expired += _mark_gone(database, window.folder_id, window.soft_deleted)
+        for window in batch.windows:
             _apply(database, window, batch, counts)
     return counts
 
@@ -77,8 +81,6 @@ def _apply(database: Database, window: Window, batch: SyncWindows, counts: SyncC
     _add(database, window.added, folder, number, keep, counts)
     for change in window.changed:
         _change(database, change, folder, number, keep, counts)
-    counts.deleted += _mark_gone(database, folder, window.deleted)
-    counts.expired += _mark_gone(database, folder, window.soft_deleted)
     for item in window.quarantined:
         known = database.one(
             "SELECT raw FROM quarantine WHERE folder_id = ? AND server_id = ?", (folder, item.server_id)
@@ -127,14 +129,15 @@ def _add(database: Database, messages: list[Message], folder: int, number: int, 
         values = _values(message)
         present = known.get(message.server_id)
         if present is None:
-            present = _twin(database, folder, number, values[-1])
+            present = _twin(database, folder, number, values[-1], set(known.values()))
         if present is None:
             counts.added += 1
-            known[message.server_id] = _insert(database, message, values, folder, number)
+            present = _insert(database, message, values, folder, number)
         elif _replace(database, present, message, values, folder, number):
             counts.changed += 1
         else:
             counts.unchanged += 1
+        known[message.server_id] = present
 
 
 def _known(database: Database, folder: int, server_ids: list[str]) -> dict[str, int]:
@@ -148,19 +151,24 @@ def _known(database: Database, folder: int, server_ids: list[str]) -> dict[str, 
     return found
 
 
-def _twin(database: Database, folder: int, number: int, fingerprint: bytes | None) -> int | None:
-    """A row with the same content that is off the server, or that an open pass has not met under its old ServerId."""
+def _twin(database: Database, folder: int, number: int, fingerprint: bytes | None, named: set[int]) -> int | None:
+    """A row with the same content that is off the server, or that an open pass has not met under its old ServerId.
+
+    Never one of `named`, the rows that the same window names under their own ServerIds.
+    """
     if fingerprint is None:
         return None
-    twin: int | None = database.scalar(
+    rows = database.all(
         "SELECT m.id FROM messages m JOIN folders f ON f.id = m.folder_id WHERE m.fingerprint = ? "
-        "AND (m.gone = 1 OR (m.folder_id = ? AND f.pass_open = 1 AND m.pass < ?)) ORDER BY m.id LIMIT 1",
+        "AND (m.gone = 1 OR (m.folder_id = ? AND f.pass_open = 1 AND m.pass < ?)) ORDER BY m.id",
         (fingerprint, folder, number),
     )
-    return twin
+    return next((row[0] for row in rows if row[0] not in named), None)
 
 
 def _add_id(database: Database, folder: int, server_id: str, number: int) -> None:
+    """Keep the id of an item only; what was kept of it before goes."""
+    database.execute("DELETE FROM messages WHERE folder_id = ? AND server_id = ? AND cached = 1", (folder, server_id))
     database.execute(
         "INSERT INTO messages (folder_id, server_id, pass, cached) VALUES (?, ?, ?, 0) "
         "ON CONFLICT (folder_id, server_id) DO UPDATE SET pass = excluded.pass, gone = 0",
@@ -196,6 +204,7 @@ def _replace(database: Database, local_id: int, message: Message, values: Row, f
         (*new.values(), message.server_id, folder, number, local_id),
     )
     if not keeps_body:
+        database.execute("UPDATE messages SET body_blob = NULL WHERE id = ?", (local_id,))
         database.execute("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (local_id,))
         database.execute("DELETE FROM bodies WHERE message_id = ?", (local_id,))
         _store_body(database, local_id, message)
