@@ -166,14 +166,20 @@ def _counted(value: bytes) -> bytes:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that Retry-After asks for (RFC 9110 section 10.2.3: seconds or a date), None where absent."""
+    """Seconds that Retry-After asks for (RFC 9110 section 10.2.3: seconds or a date), None where absent.
+
+    A date counts from the answer's Date, else from `now` (Unix time; 0: not known, then a date says nothing).
+    """
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
     if value.isdigit():
         return float(min(int(value), 86_400))
     try:
-        return max(0.0, min(parsedate_to_datetime(value).timestamp() - now, 86_400.0))
+        if headers.get("date"):  # the server's own clock, which its date was made with
+            now = parsedate_to_datetime(headers["date"]).timestamp()
+        wanted = parsedate_to_datetime(value).timestamp() - now
+        return max(0.0, min(wanted, 86_400.0)) if now else None
     except (ValueError, TypeError, OverflowError):
         return None
 
