@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import CommandFailed, FolderHierarchyChanged, HttpStatusError, ServerBusy
 from ...flow import Flow, commit, emit, load
@@ -19,6 +19,7 @@ from .connect import connect
 from .contents import fetch_contents
 from .folder_sync import sync_folders
 from .provision import apply_policy
+from .quarantine import retry_quarantine
 from .session import Session
 from .sync_mail import MailPlan, sync_mail
 
@@ -51,11 +52,13 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
         yield from _introduce(session)
     facts = yield from load(AccountFacts())
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
+    mail = replace(mail, cutoff=cutoff)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough
         limit, reason = -1, FORBIDDEN
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
+    yield from retry_quarantine(mail)
     yield from _folders_and_mail(session, mail)
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
