@@ -52,7 +52,7 @@ def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:
     counts = SyncCounts()
     with database.transaction():
         for window in batch.windows:
-            _apply(database, window, batch.keep_content, counts)
+            _apply(database, window, batch, counts)
     return counts
 
 
@@ -67,7 +67,8 @@ def reset(database: Database, batch: ResetCollections) -> None:
         database.execute("UPDATE folders SET sync_key = '0', pass_open = 0")
 
 
-def _apply(database: Database, window: Window, keep: bool, counts: SyncCounts) -> None:
+def _apply(database: Database, window: Window, batch: SyncWindows, counts: SyncCounts) -> None:
+    keep = batch.keep_content
     folder = window.folder_id
     row = database.one("SELECT pass, pass_open FROM folders WHERE id = ?", (folder,))
     if row is None:
@@ -95,11 +96,11 @@ def _apply(database: Database, window: Window, keep: bool, counts: SyncCounts) -
             "UPDATE messages SET pass = ? WHERE folder_id = ? AND server_id = ?", (number, folder, item.server_id)
         )
     if window.completes_pass and is_open:
-        counts.deleted += _rows_changed(
-            database.execute(
-                "UPDATE messages SET gone = 1 WHERE folder_id = ? AND pass < ? AND gone = 0", (folder, number)
-            )
-        )
+        unmet = "UPDATE messages SET gone = 1 WHERE folder_id = ? AND pass < ? AND gone = 0"
+        if batch.cutoff is not None:
+            older = database.execute(f"{unmet} AND received < ?", (folder, number, batch.cutoff))
+            counts.expired += _rows_changed(older)
+        counts.deleted += _rows_changed(database.execute(unmet, (folder, number)))
         is_open = 0
     database.execute(
         "UPDATE folders SET sync_key = ?, options = ?, pass = ?, pass_open = ? WHERE id = ?",
@@ -357,6 +358,7 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
     if values.keys() - {"read", "flag_status", "importance", "last_verb", "categories"}:
         unindex(database, local_id)
     database.execute("UPDATE messages SET pass = ?, gone = 0 WHERE id = ?", (number, local_id))
+    database.execute("DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?", (folder, change.server_id))
     counts.changed += 1
 
 

@@ -32,7 +32,9 @@ from ..wbxml import Node, decode, encode
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 4
-"""Times one command is repeated for busy servers and cut connections together."""
+"""Times one command is repeated for a busy server."""
+MAX_RECONNECTS = 2
+"""Times one command is repeated when there is no answer at all."""
 _PAUSES = (1.0, 4.0, 15.0, 45.0)
 """Seconds before each repeat where the server names none."""
 
@@ -145,7 +147,8 @@ def _exchange(
             pause = _PAUSES[min(repeats, len(_PAUSES) - 1)]
         repeats += 1
         waited += pause
-        if repeats > MAX_REPEATS or waited > session.patience:
+        most = MAX_REPEATS if isinstance(problem, ServerBusy) else MAX_RECONNECTS
+        if repeats > most or waited > session.patience:
             raise problem
         yield from emit(Waiting(pause, str(problem)))
         yield from sleep(pause)

@@ -14,6 +14,7 @@ from ...errors import (
     FolderHierarchyChanged,
     HttpStatusError,
     InvalidSyncKey,
+    MalformedResponse,
     NetworkTimeout,
     ProtocolError,
     ResponseTooLarge,
@@ -38,6 +39,8 @@ COMFORTABLE_BYTES = 1 << 20
 """An answer up to this size makes the next window larger, one of four times the size makes it smaller."""
 MAX_COLLECTIONS = 30
 """Collections in one request; halved when the server finds it too many (status 15)."""
+MAX_IDLE = 20
+"""Answers that promise more and bring nothing before we stop believing them."""
 MAX_RESTARTS = 2
 """Times that one collection may lose its key in one run."""
 
@@ -51,6 +54,8 @@ class MailPlan:
     keep_content: bool = True
     tell_messages: bool = False
     """Emit `MessageReceived` for every new message."""
+    cutoff: float | None = None
+    """Unix time before which mail is out of the sync period."""
 
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
@@ -72,6 +77,8 @@ class _Work:
     restarts: int = 0
     met: int = 0
     checked: bool = False
+    idle: int = 0
+    """Answers in a row that promised more and brought nothing."""
 
 
 @dataclass(slots=True)
@@ -126,7 +133,7 @@ def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
         windows.append(Window(work.collection.folder_id, answer.sync_key, run.options, begins_pass=True))
         if answer.items:
             # Some servers send the first items with the first key: they belong to the pass that begins here.
-            _fill(windows[-1], answer, run.plan)
+            fill(windows[-1], answer, run.plan)
             work.met += answer.items
     if windows:
         yield from commit(SyncWindows(windows, run.plan.keep_content))
@@ -166,19 +173,22 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
         window = Window(
             work.collection.folder_id, answer.sync_key, run.options, completes_pass=complete and work.pass_open
         )
-        _fill(window, answer, run.plan)
+        fill(window, answer, run.plan)
         windows.append(window)
         arrived += [(work.collection.name, message) for message in window.added]
         work.sync_key, work.met = answer.sync_key, work.met + answer.items
         work.pass_open = work.pass_open and not complete
         run.done += answer.items
+        work.idle = work.idle + 1 if answer.more and not answer.items else 0
+        if work.idle > MAX_IDLE:
+            raise MalformedResponse(f"the server promises more of {work.collection.name!r} for ever and sends nothing")
         if answer.more:
             again.append(work)
     if run.plan.tell_messages and not run.plan.keep_content:
         for name, message in arrived:  # told before the key moves on: nothing is kept that could tell it later
             yield from emit(MessageReceived(name, message))
     if windows:
-        counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content))
+        counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content, run.plan.cutoff))
         yield from emit(WindowStored(counts.added, counts.changed, counts.deleted, counts.expired, counts.quarantined))
     if run.plan.tell_messages and run.plan.keep_content:
         for name, message in arrived:
@@ -243,7 +253,7 @@ def _check(answer: CollectionAnswer) -> None:
     raise status.error(sync.NAME, answer.status)
 
 
-def _fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
+def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     for message in answer.added:
         decide(message, plan.content)
     for change in answer.changed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import CommandFailed, FolderHierarchyChanged, HttpStatusError, ServerBusy
 from ...flow import Flow, commit, emit, load
@@ -17,6 +17,7 @@ from .connect import connect
 from .contents import fetch_contents
 from .folder_sync import sync_folders
 from .provision import apply_policy
+from .quarantine import retry_quarantine
 from .session import Session
 from .sync_mail import MailPlan, sync_mail
 
@@ -48,8 +49,10 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
         yield from _introduce(session)
     facts = yield from load(AccountFacts())
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
+    mail = replace(mail, cutoff=cutoff)
     content = mail.content
     yield from commit(ReviewLimits(content.max_body, content.max_attachment, BODY_MESSAGE, ATTACHMENT_MESSAGE))
+    yield from retry_quarantine(mail)
     yield from _folders_and_mail(session, mail)
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
