@@ -157,9 +157,7 @@ class _Fresh:
 
     def __init__(self, database: Database, folder: int, number: int) -> None:
         self._database, self._folder, self._number = database, folder, number
-        self._first = self._next = 1 + (
-            database.scalar("SELECT seq FROM sqlite_sequence WHERE name = 'messages'") or 0
-        )
+        self._first = self._next = 1 + (database.scalar("SELECT seq FROM sqlite_sequence WHERE name = 'messages'") or 0)
         self._messages: list[Row] = []
         self._bodies: list[Row] = []
         self._attachments: list[Row] = []
