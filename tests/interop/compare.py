@@ -164,7 +164,7 @@ def compare_attachments(tally: Tally, place: str, raw: bytes, attachments: list[
 
 
 def _attachment_difference(leaf: Leaf, name: str, state: str, content: bytes) -> str | None:
-    if state == "failed" and name == leaf.name or (state == "failed" and not leaf.name):
+    if (state == "failed" and name == leaf.name) or (state == "failed" and not leaf.name):
         if leaf.encoding not in ENCODINGS:
             return "attachment:encoding-unknown"
         return "attachment:base64-broken" if leaf.encoding == "base64" and leaf.base64_is_broken() else None
