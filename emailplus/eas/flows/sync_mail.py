@@ -20,9 +20,9 @@ from ...errors import (
     ResponseTooLarge,
     ServerBusy,
 )
-from ...flow import Flow, commit, emit, load
+from ...flow import Flow, commit, emit, load, sleep
 from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
-from ...model.events import MessageReceived, Phase, Progress, Warned, WindowStored
+from ...model.events import MessageReceived, Phase, Progress, Waiting, Warned, WindowStored
 from ...model.folder import Collection, FolderType
 from ...model.message import Message
 from ...model.queries import MailCollections
@@ -43,6 +43,8 @@ MAX_IDLE = 20
 """Answers that promise more and bring nothing before we stop believing them."""
 MAX_RESTARTS = 2
 """Times that one collection may lose its key in one run."""
+MAX_BUSY = 3
+"""Times in a row that the server may put off one collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ class _Work:
     restarts: int = 0
     met: int = 0
     checked: bool = False
+    more: bool = False
+    """The last answer promised more."""
+    busy: int = 0
     idle: int = 0
     """Answers in a row that promised more and brought nothing."""
 
@@ -147,13 +152,15 @@ def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
 
 def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
     """One request and its commit; the collections that are not done yet."""
-    asked, rest = active[: run.at_once], active[run.at_once :]
+    asked = active[: run.at_once]
     answers = yield from _ask(run, asked)
+    rest = active[len(asked) :]  # the server may have taken fewer than were asked for
     by_id = {answer.server_id: answer for answer in answers or ()}
     windows: list[Window] = []
     again: list[_Work] = []
     arrived: list[tuple[str, Message]] = []
     lost: list[_Work] = []
+    busy: list[tuple[_Work, ServerBusy]] = []
     for work in asked:
         answer = by_id.get(work.collection.server_id)
         if answer is None:  # an empty answer, or none for this collection: nothing changed (MS-ASCMD 2.2.1.21)
@@ -166,8 +173,12 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
         if status.describe(sync.NAME, answer.status)[1] == "full_resync" and answer.status != status.OK:
             lost.append(work)
             continue
-        _check(answer)
-        complete = not answer.more
+        try:
+            _check(answer)
+        except ServerBusy as problem:
+            busy.append((work, problem))
+            continue
+        complete, work.more, work.busy = not answer.more, answer.more, 0
         if complete and work.pass_open and not answer.items and not (yield from _seems_complete(run, work)):
             complete = False
         window = Window(
@@ -198,7 +209,21 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
         restarted = yield from _restart(run, work)
         if restarted is not None:
             again.append(restarted)
+    again += yield from _wait_for(busy)
     return again + rest
+
+
+def _wait_for(busy: list[tuple[_Work, ServerBusy]]) -> Flow[list[_Work]]:
+    """Collections that the server cannot answer for at present (Sync status 5 and 16): a pause, then once more."""
+    for work, problem in busy:
+        work.busy += 1
+        if work.busy > MAX_BUSY:
+            raise problem
+    if busy:
+        pause = 4.0 ** max(work.busy - 1 for work, _ in busy)
+        yield from emit(Waiting(pause, str(busy[0][1])))
+        yield from sleep(pause)
+    return [work for work, _ in busy]
 
 
 def _ask(run: _Run, works: list[_Work]) -> Flow[list[CollectionAnswer] | None]:
@@ -215,9 +240,13 @@ def _ask(run: _Run, works: list[_Work]) -> Flow[list[CollectionAnswer] | None]:
             if root is None:
                 return None
             answers = sync.parse(root)
-        except (NetworkTimeout, ResponseTooLarge, ServerBusy):
-            if run.window <= 1:
+        except InvalidSyncKey as problem:  # said of the whole command: no collection's key is known (status 132 to 136)
+            if all(work.sync_key == "0" for work in works):
                 raise
+            return [CollectionAnswer(work.collection.server_id, problem.status) for work in works]
+        except (NetworkTimeout, ResponseTooLarge, ServerBusy) as problem:
+            if run.window <= 1 or getattr(problem, "retry_after", None) is not None:
+                raise  # a server that names a time is not asked before it
             run.window = max(1, run.window // 8)
             continue
         except CommandFailed as problem:
@@ -277,17 +306,18 @@ def _restart(run: _Run, work: _Work) -> Flow[_Work | None]:
         )
     yield from emit(Warned(f"the server lost the state of the folder {work.collection.name!r}; it is compared anew"))
     yield from commit(ResetCollections([work.collection.folder_id]))
-    work.sync_key, work.pass_open, work.met = "0", False, 0
+    work.sync_key, work.pass_open, work.met, work.more = "0", False, 0, False
     yield from _prime(run, [work])
     return work if work.sync_key != "0" else None
 
 
 def _seems_complete(run: _Run, work: _Work) -> Flow[bool]:
-    """Whether a pass that met nothing may end: it would empty the folder, so the estimate must agree.
+    """Whether a pass may end that met nothing, or whose promised rest does not come: it would remove what it has not
+    met, so the estimate must agree.
 
     SOGo answers a key "-1" with nothing for ever although the folder has mail; asking for the estimate cures it.
     """
-    if work.met:
+    if work.met and not work.more:
         return True
     if work.checked:
         yield from emit(
