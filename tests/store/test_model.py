@@ -121,9 +121,9 @@ class Mailbox(RuleBasedStateMachine):
         folder, server_id = self.pick(data)
         self.answer(Window(folder, "6", "", quarantined=[QuarantinedItem(server_id, b"raw", "unreadable")]))
 
-    @rule(folder=FOLDERS, fresh_ids=st.booleans())
-    def begin_pass(self, folder: int, fresh_ids: bool) -> None:
-        """The key was lost; maybe the ServerIds too."""
+    @rule(folder=FOLDERS, fresh_ids=st.booleans(), copies=st.booleans())
+    def begin_pass(self, folder: int, fresh_ids: bool, copies: bool) -> None:
+        """The key was lost; maybe the ServerIds too; maybe everything was copied into the same folder meanwhile."""
         self.stale[folder] = self.held(folder)
         if fresh_ids:
             renamed = {}
@@ -131,9 +131,25 @@ class Mailbox(RuleBasedStateMachine):
                 self.number += 1
                 renamed[f"id{self.number}"] = facts
             self.server[folder] = renamed
+        if copies and len(self.server[folder]) < 10:
+            for facts in list(self.server[folder].values()):
+                self.number += 1
+                self.server[folder][f"id{self.number}"] = facts
         self.store.apply(ResetCollections([folder]))
         self.answer(Window(folder, "1", "", begins_pass=True))
         self.unmet[folder] = set(self.server[folder])
+
+    @precondition(lambda self: self.server[1] or self.server[2])
+    @rule(data=st.data(), fresh_ids=st.booleans(), copies=st.booleans(), newest_first=st.booleans())
+    def whole_pass(self, data: st.DataObject, fresh_ids: bool, copies: bool, newest_first: bool) -> None:
+        """A lost key, and all that the folder holds in one answer."""
+        folder = data.draw(st.sampled_from([number for number in (1, 2) if self.server[number]]))
+        self.begin_pass(folder, fresh_ids, copies)
+        names = sorted(self.server[folder], key=lambda name: int(name[2:]), reverse=newest_first)
+        window = Window(folder, "2", "", completes_pass=True)
+        window.added = [self.mail(name, *self.server[folder][name]) for name in names]
+        self.answer(window)
+        self.unmet[folder] = None
 
     @precondition(lambda self: any(unmet is not None for unmet in self.unmet.values()))
     @rule(data=st.data(), finish=st.booleans())
