@@ -205,3 +205,18 @@ def requests_obey_the_schema(exchange: MockExchange) -> None:
         if request.tree is not None and request.version not in ("", "2.5"):
             told = validate.problems(request.tree, request.version, "Request")
             assert told == [], (request.command, request.version, request.tree)
+
+
+def poison(subject: str) -> Any:
+    """A change of answers that makes the mail of that subject unreadable: its date is none."""
+
+    def change(node: Any) -> Any:
+        tag, content = node
+        if not isinstance(content, list):
+            return node
+        if tag == "AirSync:ApplicationData" and ("Email:Subject", subject) in content:
+            content = [(t, "some day" if t == "Email:DateReceived" else c) for t, c in content]
+            return tag, content
+        return tag, [change(child) for child in content]
+
+    return change
