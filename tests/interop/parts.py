@@ -107,7 +107,7 @@ def _split_head(raw: bytes) -> tuple[Message, bytes]:
 
 
 def _collect(headers: Message, body: bytes, path: str, around: tuple[str, ...], leaves: list[Leaf]) -> None:
-    boundary = headers.get_boundary()
+    boundary = re.sub(r"\r?\n(?=[ \t])", "", headers.get_boundary() or "")
     if headers.get_content_maintype() == "multipart" and boundary and len(around) < 50:
         inner = (*around, headers.get_content_type())
         default = "message/rfc822" if inner[-1] == "multipart/digest" else "text/plain"
