@@ -54,6 +54,7 @@ class Store:
             queries.AccountFacts: lambda _: self.account(),
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
+            queries.OldQuarantine: self._old_quarantine,
         }
 
     @classmethod
@@ -149,6 +150,14 @@ class Store:
             (after, query.limit - len(found)),
         )
         return found + [queries.PendingFetch(*("attachment", *row, (1, row[0]))) for row in rows]
+
+    def _old_quarantine(self, query: queries.OldQuarantine) -> list[queries.OldItem]:
+        rows = self.database.all(
+            "SELECT q.folder_id, f.sync_key, f.options, q.server_id, q.raw FROM quarantine q "
+            "JOIN folders f ON f.id = q.folder_id WHERE q.version <> ? AND f.sync_key <> '0' LIMIT 200",
+            (query.version,),
+        )
+        return [queries.OldItem(*row) for row in rows]
 
     def _review_limits(self, batch: changes.ReviewLimits) -> None:
         body = batch.max_body if batch.max_body is not None else 1 << 62
