@@ -51,6 +51,7 @@ contracts: $(STAMP)/dev
 
 documentation: $(STAMP)/dev
 	$(BIN)/python tools/config_table.py --check
+	$(BIN)/python tools/command_table.py --check
 	$(BIN)/python tools/spec_index.py --check
 	$(BIN)/mkdocs build --strict --quiet
 
