@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from . import __version__
 from .auth.basic import BasicAuth
@@ -41,12 +40,8 @@ def endpoint(config: AppConfig) -> str:
 
 def network(config: AppConfig, password: str) -> Network:
     """Credentials, trust and timeouts."""
-    url = endpoint(config)
-    tls = (
-        tls_context(config.trusted_roots, trust_all=config.email_trust_all_certificates)
-        if urlsplit(url).scheme == "https"
-        else False
-    )
+    # Without email_ssl_required too: a server may redirect to https, and is not trusted unseen then.
+    tls = tls_context(config.trusted_roots, trust_all=config.email_trust_all_certificates)
     return Network(
         auth=BasicAuth(config.email_exchange_username, password),
         timeout=float(config.default_network_timeout),
@@ -134,9 +129,12 @@ def bind(store: Store, config: AppConfig, *, query_form: str = "plain") -> list[
         store.apply(FolderChanges("0", full=True))
     elif facts.get("device", now["device"]) != now["device"]:
         told.append("the device id changed: a new partnership begins, everything is compared anew")
-        for name in ("policy_key", "policy", "provisioned", "folder_sync_key", "options_at"):
+        for name in ("policy_key", "policy", "provisioned", "folder_sync_key", "options_at", "cookies"):
             fresh[name] = None
         store.apply(ResetCollections([]))
+    now["configured"] = endpoint(config)
+    if facts.get("configured", now["configured"]) != now["configured"]:
+        fresh |= {"options_at": None, "endpoint": None}  # https demanded, say: nothing may go to the old address
     if fresh or any(facts.get(name) != value for name, value in now.items()):
         store.apply(SaveAccount({**fresh, **now}))
     return told

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +49,7 @@ def tls_context(roots: Iterable[bytes] = (), *, trust_all: bool = False) -> ssl.
 
 @dataclass(slots=True)
 class Traffic:
-    """What went over the wire: bodies, not headers."""
+    """What went over the wire: bodies as they travelled (compressed), not headers."""
 
     requests: int = 0
     bytes_in: int = 0
@@ -92,31 +93,79 @@ def run(flow: Flow[T], network: Network, store: Store, tell: Callable[[Any], Non
 
 
 async def arun(flow: Flow[T], network: Network, store: Store, tell: Callable[[Any], Any] | None = None) -> T:
-    """Drive a flow to its end without blocking the event loop: effects run in one thread of their own, in order."""
+    """Drive a flow to its end without blocking the event loop: it runs in one thread of its own, effects and all.
+
+    `tell` is called in the event loop, and awaited if it is a coroutine function. A cancelled run ends behind the
+    effect that is under way.
+    """
     loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, thread_name_prefix="emailplus") as worker, _client(network) as client:
-        result: Any = None
+    worker = ThreadPoolExecutor(1, thread_name_prefix="emailplus")
+    stopped = threading.Event()
+    client: httpx2.Client | None = None
+    try:
+        client = await loop.run_in_executor(worker, _client, network)
         failure: EmailplusError | None = None
-        try:
-            while True:
-                effect = flow.throw(failure) if failure is not None else flow.send(result)
-                result, failure = None, None
-                try:
-                    if isinstance(effect, Sleep):
-                        await asyncio.sleep(effect.seconds)
-                    elif isinstance(effect, Emit):
-                        answer = tell(effect.event) if tell is not None else None
-                        if isinstance(answer, Awaitable):
-                            await answer
-                    else:
-                        result = await loop.run_in_executor(worker, _perform, effect, client, network, store, None)
-                except EmailplusError as problem:
-                    failure = problem
-        except StopIteration as end:
-            value: T = end.value
-            return value
-        finally:
-            flow.close()
+        while True:
+            working = loop.run_in_executor(worker, _advance, flow, failure, client, network, store, stopped)
+            try:
+                step = await asyncio.shield(working)
+            except asyncio.CancelledError:
+                stopped.set()  # what is under way ends first: the store belongs to one thread at a time
+                await asyncio.wait([working])
+                raise
+            failure = None
+            if isinstance(step, _End):
+                value: T = step.value
+                return value
+            try:
+                if isinstance(step, Sleep):
+                    await asyncio.sleep(step.seconds)
+                else:
+                    answer = tell(step.event) if tell is not None else None
+                    if isinstance(answer, Awaitable):
+                        await answer
+            except EmailplusError as problem:
+                failure = problem
+    finally:
+        await asyncio.shield(loop.run_in_executor(worker, _conclude, flow, client))
+        worker.shutdown(wait=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The flow is over; `value` is its result."""
+
+    value: Any
+
+
+def _advance(
+    flow: Flow[Any],
+    failure: EmailplusError | None,
+    client: httpx2.Client,
+    network: Network,
+    store: Store,
+    stopped: threading.Event,
+) -> Sleep | Emit | _End:
+    """Drive a flow to the next effect that belongs to the event loop; `failure` is what became of the last one."""
+    result: Any = None
+    try:
+        while True:
+            effect = flow.throw(failure) if failure is not None else flow.send(result)
+            if isinstance(effect, (Sleep, Emit)) or stopped.is_set():
+                return effect if isinstance(effect, (Sleep, Emit)) else _End(None)
+            result, failure = None, None
+            try:
+                result = _perform(effect, client, network, store, None)
+            except EmailplusError as problem:
+                failure = problem
+    except StopIteration as end:
+        return _End(end.value)
+
+
+def _conclude(flow: Flow[Any], client: httpx2.Client | None) -> None:
+    flow.close()
+    if client is not None:
+        client.close()
 
 
 def _perform(
@@ -170,7 +219,7 @@ def _send_once(
     traffic = network.traffic
     traffic.requests += 1
     traffic.bytes_out += len(request.content)
-    received = 0
+    raw: httpx2.Response | None = None
     try:
         with client.stream(
             request.method,
@@ -182,39 +231,36 @@ def _send_once(
             response = HttpResponse(raw.status_code, _headers(raw.headers))
             pieces = _timed(raw.iter_bytes(), deadline, timeout)
             if payload is not None and payload.start(response):
-                received = _spool(pieces, payload, store, blob)
+                _spool(pieces, payload, store, blob)
             else:
                 body = bytearray()
                 for piece in pieces:
                     body += piece
                     if len(body) > MAX_BODY:
                         raise ResponseTooLarge(f"the server's answer is larger than {MAX_BODY >> 20} MB")
-                received = len(body)
                 response = HttpResponse(response.status, response.headers, bytes(body))
     except httpx2.HTTPError as problem:
         raise _mapped(problem, timeout) from problem
     except httpx2.InvalidURL as problem:
         raise ConnectionFailed(f"the server's address cannot be used: {problem}") from problem
     finally:
+        received = raw.num_bytes_downloaded if raw is not None else 0
         traffic.bytes_in += received
     if traffic.log is not None:
         traffic.log(request, response.status, received, time.monotonic() - started)
     return response
 
 
-def _spool(pieces: Iterator[bytes], payload: Payload, store: Store, blob: int) -> int:
+def _spool(pieces: Iterator[bytes], payload: Payload, store: Store, blob: int) -> None:
     writer = store.blob_writer(blob)
-    received = 0
     try:
         for piece in pieces:
-            received += len(piece)
             content = payload.feed(piece)
             if content:
                 writer.write(content)
         payload.finish()
     finally:
         writer.flush()  # what arrived before a cut is where the next attempt goes on
-    return received
 
 
 def _timed(pieces: Iterator[bytes], deadline: float, timeout: float) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from . import account
 from .config import AppConfig
+from .diagnosis import log
 from .driver import Network, arun, run
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, RemoteWiped
@@ -133,6 +134,8 @@ class Mailbox:
         plan = RunPlan(decide, now.timestamp(), pinned=version)
         session = account.session(self.config, query_form=self._query_form)
         network = account.network(self.config, self._secret())
+        if self.config.allow_logging:
+            network.traffic.log = log.traffic
         return synchronise(session, plan), network, report, _Clock(report, listener)
 
     def _conclude(

@@ -73,6 +73,8 @@ class SyncWindows:
     windows: list[Window]
     keep_content: bool = True
     """False under `disabled_features` = `local_cache_all`: ids only."""
+    cutoff: float | None = None
+    """Unix time: what a full pass did not meet and is older counts as expired, not as deleted."""
 
 
 @dataclass(slots=True)

@@ -38,3 +38,21 @@ class PendingFetch:
     subject: str
     name: str
     position: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OldQuarantine:
+    """Result: list of `OldItem`, at most 200: items that an earlier version of emailplus could not understand."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class OldItem:
+    """One quarantined item and the state of its collection."""
+
+    folder_id: int
+    sync_key: str
+    options: str
+    server_id: str
+    raw: bytes

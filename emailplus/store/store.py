@@ -54,6 +54,7 @@ class Store:
             queries.AccountFacts: lambda _: self.account(),
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
+            queries.OldQuarantine: self._old_quarantine,
         }
 
     @classmethod
@@ -150,6 +151,14 @@ class Store:
         )
         return found + [queries.PendingFetch(*("attachment", *row, (1, row[0]))) for row in rows]
 
+    def _old_quarantine(self, query: queries.OldQuarantine) -> list[queries.OldItem]:
+        rows = self.database.all(
+            "SELECT q.folder_id, f.sync_key, f.options, q.server_id, q.raw FROM quarantine q "
+            "JOIN folders f ON f.id = q.folder_id WHERE q.version <> ? AND f.sync_key <> '0' LIMIT 200",
+            (query.version,),
+        )
+        return [queries.OldItem(*row) for row in rows]
+
     def _review_limits(self, batch: changes.ReviewLimits) -> None:
         body = batch.max_body if batch.max_body is not None else 1 << 62
         attachment = batch.max_attachment if batch.max_attachment is not None else 1 << 62
@@ -164,25 +173,40 @@ class Store:
                 "UPDATE attachments SET state = 'pending', reason = '', told = 0 WHERE state = 'refused' AND size <= ?",
                 (attachment,),
             )
-            narrowed = self.database.all(
+            for row in self.database.all(
                 "SELECT id FROM messages WHERE body_state = 'stored' AND body_size > ?", (body,)
-            )
-            for row in narrowed:
-                mail.unindex(self.database, row[0])
-                run("DELETE FROM bodies WHERE message_id = ?", row)
-                run("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", row)
+            ):
+                self._drop_body(row[0])
                 run(
-                    "UPDATE messages SET body_state = 'refused', body_reason = ?, body_blob = NULL WHERE id = ?",
+                    "UPDATE messages SET body_state = 'refused', body_reason = ? WHERE id = ?",
                     (batch.body_reason, row[0]),
                 )
-            for row in self.database.all(
-                "SELECT id FROM attachments WHERE state = 'stored' AND size > ?", (attachment,)
+            for number, message_id, blob in self.database.all(
+                "SELECT id, message_id, blob FROM attachments WHERE state = 'stored' AND size > ?", (attachment,)
             ):
-                run("DELETE FROM blobs WHERE kind = 'attachment' AND item_id = ?", row)
+                run("DELETE FROM blobs WHERE kind = 'attachment' AND item_id = ?", (number,))
                 run(
                     "UPDATE attachments SET state = 'refused', reason = ?, blob = NULL WHERE id = ?",
-                    (batch.attachment_reason, row[0]),
+                    (batch.attachment_reason, number),
                 )
+                if blob is None and self._drop_body(message_id):
+                    # It was inside the MIME: the text is fetched in its place, as for new mail (`policy.contents`).
+                    run("UPDATE messages SET body_state = 'pending', body_type = 2 WHERE id = ?", (message_id,))
+
+    def _drop_body(self, message_id: int) -> bool:
+        """Remove a stored body; attachments that were only inside it have to come apart. False: none was stored."""
+        run = self.database.execute
+        if self.database.scalar("SELECT body_state FROM messages WHERE id = ?", (message_id,)) != "stored":
+            return False
+        mail.unindex(self.database, message_id)
+        run("DELETE FROM bodies WHERE message_id = ?", (message_id,))
+        run("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (message_id,))
+        run("UPDATE messages SET body_blob = NULL WHERE id = ?", (message_id,))
+        run(
+            "UPDATE attachments SET state = 'pending' WHERE message_id = ? AND state = 'stored' AND blob IS NULL",
+            (message_id,),
+        )
+        return True
 
     def _take_troubles(self) -> list[changes.Trouble]:
         with self.database.transaction():
@@ -214,7 +238,8 @@ class Store:
                     (batch.cutoff,),
                 )
                 removed = max(0, int(cursor.rowcount))
-        self.database.execute("PRAGMA incremental_vacuum(2000)")
+            index.forget_if_empty(self.database)
+        self.database.all("PRAGMA incremental_vacuum(2000)")  # a page for each row of the answer
         return removed
 
     def _wipe(self, batch: changes.Wipe) -> None:
@@ -225,8 +250,9 @@ class Store:
             self.database.execute("DELETE FROM folders")
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
-        self.database.execute("PRAGMA incremental_vacuum")
-        self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            index.forget_if_empty(self.database)
+        self.database.all("PRAGMA incremental_vacuum")
+        self.database.all("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # What people read.
 

@@ -150,11 +150,11 @@ def _answer(node: Node) -> CollectionAnswer:
     if answer.status == status.OK and not answer.sync_key:
         raise MalformedResponse("Sync answered without a SyncKey")
     for command in commands:
-        _take(command, answer)
+        take(command, answer)
     return answer
 
 
-def _take(command: Node, answer: CollectionAnswer) -> None:
+def take(command: Node, answer: CollectionAnswer) -> None:
     """Sort one command of the server into the answer."""
     tag, parts = command[0], command[1]
     server_id, data = "", None

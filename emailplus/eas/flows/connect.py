@@ -8,7 +8,7 @@ from ...model.changes import SaveAccount
 from ...model.events import Connected
 from .. import http as protocol
 from ..versions import negotiate
-from .session import MAX_REDIRECTS, Session
+from .session import MAX_REDIRECTS, Session, go_to, notice
 
 
 def connect(session: Session, pinned: str | None = None) -> Flow[None]:
@@ -23,10 +23,10 @@ def connect(session: Session, pinned: str | None = None) -> Flow[None]:
         target = protocol.redirect_target(response, session.url)
         if target is None or target in (session.url, *session.visited):
             raise RedirectLoop("the server sends us in circles (HTTP 451); check email_exchange_host")
-        session.visited.append(session.url)
-        session.url = target
-    if "set-cookie" in response.headers:
-        protocol.merge_cookies(session.cookies, response.headers["set-cookie"].split("\n"))
+        yield from go_to(session, target)
+    yield from notice(session, response)
+    if response.status == 451:
+        raise RedirectLoop(f"the server redirects more than {MAX_REDIRECTS} times; check email_exchange_host")
     if response.status != 200:
         raise protocol.status_error(response, 0.0)
     offered = response.headers.get("ms-asprotocolversions", "")

@@ -8,23 +8,26 @@ others go on.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ...errors import (
     CommandFailed,
     ConnectionFailed,
-    EndpointNotFound,
     HttpStatusError,
     LimitExceeded,
+    MalformedResponse,
     ProtocolError,
     ServerBusy,
+    WbxmlError,
 )
 from ...flow import Flow, commit, emit, load, sleep
 from ...model.changes import ClaimBlob, FinishBlob, RestartBlob, SettleFetch, StoreContents, SyncWindows, Window
-from ...model.events import Phase, Progress
+from ...model.events import Phase, Progress, Warned
 from ...model.folder import Collection
 from ...model.message import BodyType
 from ...model.queries import MailCollections, PendingFetch, PendingFetches
 from ...policy.body_preference import BodyRequest, ContentPolicy
+from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from .. import status
 from ..commands import item_operations, sync
@@ -36,6 +39,8 @@ SMALL = 96 * 1024
 """Announced bytes up to which attachments share a request."""
 BATCH_BYTES, BATCH_ITEMS = 1 << 20, 20
 """Bounds of one shared request."""
+MAX_MISSED = 2
+"""Contents in a row that a busy server may fail to give before the run ends."""
 MAX_RESUMES = 3
 """Times a cut download is resumed in one run."""
 
@@ -44,21 +49,53 @@ _FETCH = "ItemOperations:Response/ItemOperations:Fetch/"
 
 def fetch_contents(session: Session, policy: ContentPolicy) -> Flow[None]:
     """Everything that is pending, bodies before attachments. Raises only what stops the whole conversation."""
-    after, done = (0, 0), 0
+    after, done, patience = (0, 0), 0, _Patience()
     while pending := (yield from load(PendingFetches(after=after))):
         if not done:
             yield from emit(Phase("contents"))
+        pending, last = (yield from _refuse(policy, pending)), pending[-1].position
         small = [item for item in pending if _is_small(item, session)]
         for batch in _batches(small):
-            yield from _fetch_small(session, policy, batch)
+            yield from _fetch_small(session, policy, batch, patience)
             done += len(batch)
             yield from emit(Progress("contents", done))
         for item in pending:
             if not _is_small(item, session):
-                yield from _fetch_large(session, policy, item)
+                yield from _fetch_large(session, policy, item, patience)
                 done += 1
                 yield from emit(Progress("contents", done))
-        after = pending[-1].position
+        after = last
+
+
+@dataclass(slots=True)
+class _Patience:
+    """What a busy server did not give stays pending for the next run, until it gives nothing at all."""
+
+    missed: int = 0
+
+    def leave(self, item: PendingFetch, problem: ServerBusy) -> Flow[None]:
+        """Raises `problem` where going on is of no use."""
+        self.missed += 1
+        if self.missed > MAX_MISSED or problem.retry_after is not None:
+            raise problem
+        what = item.name or "the body"
+        yield from emit(Warned(f"{what} of {item.subject!r} is left for the next run: {problem}"))
+
+
+def _refuse(policy: ContentPolicy, pending: list[PendingFetch]) -> Flow[list[PendingFetch]]:
+    """Settle what is known beforehand to be refused; the others."""
+    allowed = []
+    for item in pending:
+        limit, reason = policy.max_attachment, ATTACHMENT_MESSAGE
+        if item.kind == "body":
+            limit, reason = policy.max_body, BODY_MESSAGE
+        elif not policy.attachments:
+            limit, reason = -1, FORBIDDEN
+        if limit is not None and item.size > limit:
+            yield from commit(SettleFetch(item.kind, item.item_id, "refused", reason))
+        else:
+            allowed.append(item)
+    return allowed
 
 
 def _is_small(item: PendingFetch, session: Session) -> bool:
@@ -76,18 +113,21 @@ def _batches(items: Iterable[PendingFetch]) -> Iterable[list[PendingFetch]]:
         yield batch
 
 
-def _fetch_small(session: Session, policy: ContentPolicy, batch: list[PendingFetch]) -> Flow[None]:
+def _fetch_small(session: Session, policy: ContentPolicy, batch: list[PendingFetch], patience: _Patience) -> Flow[None]:
     request = item_operations.build_attachments([item.file_reference for item in batch])
     try:
         root = yield from perform(session, item_operations.NAME, request, apply_policy)
         fetched = item_operations.parse_attachments(root) if root is not None else []
-    except (ProtocolError, HttpStatusError) as problem:
-        if len(batch) == 1:
+    except (ProtocolError, HttpStatusError, ServerBusy) as problem:
+        if len(batch) > 1 and getattr(problem, "retry_after", None) is None:
+            for item in batch:  # one of them is the culprit
+                yield from _fetch_small(session, policy, [item], patience)
+        elif isinstance(problem, ServerBusy):
+            yield from patience.leave(batch[0], problem)
+        else:
             yield from commit(SettleFetch("attachment", batch[0].item_id, "failed", _reason(problem)))
-            return
-        for item in batch:  # one of them is the culprit
-            yield from _fetch_small(session, policy, [item])
         return
+    patience.missed = 0
     by_reference = {answer.file_reference: answer for answer in fetched}
     contents: list[tuple[int, bytes, str]] = []
     for number, item in enumerate(batch):
@@ -96,6 +136,10 @@ def _fetch_small(session: Session, policy: ContentPolicy, batch: list[PendingFet
             answer = fetched[number]  # the server left the references out, but the order is the request's
         if answer is None or answer.status != status.OK:
             code = answer.status if answer is not None else 0
+            refusal = status.error(item_operations.NAME, code)
+            if isinstance(refusal, ServerBusy):
+                yield from patience.leave(item, refusal)
+                continue
             yield from commit(SettleFetch("attachment", item.item_id, "failed", _missing(code)))
         elif policy.max_attachment is not None and len(answer.data) > policy.max_attachment:
             yield from commit(SettleFetch("attachment", item.item_id, "refused", ATTACHMENT_MESSAGE))
@@ -105,11 +149,13 @@ def _fetch_small(session: Session, policy: ContentPolicy, batch: list[PendingFet
         yield from commit(StoreContents(contents))
 
 
-def _fetch_large(session: Session, policy: ContentPolicy, item: PendingFetch) -> Flow[None]:
+def _fetch_large(session: Session, policy: ContentPolicy, item: PendingFetch, patience: _Patience) -> Flow[None]:
     fetch = _fetch_body if item.kind == "body" else _fetch_attachment
+    unreadable = False
     for attempt in range(MAX_RESUMES + 1):
         try:
             yield from fetch(session, policy, item)
+            patience.missed = 0
             return
         except LimitExceeded:
             reason = BODY_MESSAGE if item.kind == "body" else ATTACHMENT_MESSAGE
@@ -119,10 +165,15 @@ def _fetch_large(session: Session, policy: ContentPolicy, item: PendingFetch) ->
             if attempt == MAX_RESUMES:
                 raise
             yield from sleep(2.0**attempt)
-        except EndpointNotFound as problem:
-            yield from commit(SettleFetch(item.kind, item.item_id, "failed", _reason(problem)))
+        except ServerBusy as problem:
+            yield from patience.leave(item, problem)
             return
-        except (ProtocolError, HttpStatusError, ServerBusy) as problem:
+        except (ProtocolError, HttpStatusError) as problem:
+            if isinstance(problem, (WbxmlError, MalformedResponse)) and not unreadable:
+                unreadable = True  # bytes that went wrong on their way: once more, from the start
+                blob, _ = yield from commit(ClaimBlob(item.kind, item.item_id))
+                yield from commit(RestartBlob(blob))
+                continue
             yield from commit(SettleFetch(item.kind, item.item_id, "failed", _reason(problem)))
             return
 

@@ -73,7 +73,7 @@ def _ask(session: Session, request: object) -> Flow[provision.ProvisionResult]:
 def _wipe(session: Session, kind: str) -> Flow[None]:
     """Destroy first, acknowledge then: a wipe that is cut in between is ordered again (MS-ASPROV 3.1.5.1.2)."""
     yield from commit(Wipe(account_only=kind == provision.ACCOUNT_WIPE))
-    session.policy_key = None
+    session.policy_key, session.wiped = None, True
     yield from perform(session, provision.NAME, provision.build_wipe_acknowledgement(kind), None)
     what = "this account's data" if kind == provision.ACCOUNT_WIPE else "this store"
     raise RemoteWiped(f"the server ordered a remote wipe of {what}; it was carried out and acknowledged")

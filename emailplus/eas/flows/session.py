@@ -9,8 +9,10 @@ a cut connection  repeat; the server keeps the previous SyncKey for exactly this
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from ...errors import (
     ConnectionFailed,
@@ -32,7 +34,9 @@ from ..wbxml import Node, decode, encode
 
 MAX_REDIRECTS = 5
 MAX_REPEATS = 4
-"""Times one command is repeated for busy servers and cut connections together."""
+"""Times one command is repeated for a busy server."""
+MAX_RECONNECTS = 2
+"""Times one command is repeated when there is no answer at all."""
 _PAUSES = (1.0, 4.0, 15.0, 45.0)
 """Seconds before each repeat where the server names none."""
 
@@ -58,6 +62,10 @@ class Session:
     """X-MS-RP was seen: local state must be synchronised again."""
     visited: list[str] = field(default_factory=list)
     last_answer_bytes: int = 0
+    told: set[str] = field(default_factory=set)
+    """Advice of the server that was passed on already in this run."""
+    wiped: bool = False
+    """The store is gone: nothing may be written any more."""
 
 
 def perform(
@@ -114,7 +122,7 @@ def _exchange(
                 raise  # the caller resumes where the spool ends
             problem = failure
         else:
-            _notice(session, response)
+            yield from notice(session, response)
             if response.status == 200:
                 root = _decode(command.name, response)
                 code = _command_status(root)
@@ -145,7 +153,8 @@ def _exchange(
             pause = _PAUSES[min(repeats, len(_PAUSES) - 1)]
         repeats += 1
         waited += pause
-        if repeats > MAX_REPEATS or waited > session.patience:
+        most = MAX_REPEATS if isinstance(problem, ServerBusy) else MAX_RECONNECTS
+        if repeats > most or waited > session.patience:
             raise problem
         yield from emit(Waiting(pause, str(problem)))
         yield from sleep(pause)
@@ -157,13 +166,34 @@ def _request(session: Session, command: Command) -> HttpRequest:
     return protocol.request(session.url, session.identity, session.version, command, key, cookies)
 
 
-def _notice(session: Session, response: HttpResponse) -> None:
-    """Headers that any answer may carry (MS-ASHTTP 2.2.2.1.2)."""
-    if "set-cookie" in response.headers:
-        protocol.merge_cookies(session.cookies, response.headers["set-cookie"].split("\n"))
+def notice(session: Session, response: HttpResponse) -> Flow[None]:
+    """Headers that any answer may carry (MS-ASHTTP 2.2.2.1.2).
+
+    Cookies are kept beyond the run: they name the mailbox server that holds our state, and from 16.0 on are to be
+    returned with every request (MS-ASHTTP_R4076).
+    """
     session.last_answer_bytes = len(response.body)
     if response.headers.get("x-ms-rp"):
         session.resync_ordered = True
+    for text in protocol.advice(response.headers):
+        if text not in session.told:
+            session.told.add(text)
+            yield from emit(Warned(text))
+    if "set-cookie" in response.headers:
+        before = dict(session.cookies)
+        protocol.merge_cookies(session.cookies, response.headers["set-cookie"].split("\n"))
+        if session.cookies != before and not session.wiped:
+            yield from commit(SaveAccount({"cookies": json.dumps(session.cookies)}))
+
+
+def go_to(session: Session, target: str) -> Flow[None]:
+    """Continue at another address. Cookies belong to the host that set them (RFC 6265 5.1.3)."""
+    session.visited.append(session.url)
+    if session.cookies and urlsplit(target).netloc.lower() != urlsplit(session.url).netloc.lower():
+        session.cookies.clear()
+        if not session.wiped:
+            yield from commit(SaveAccount({"cookies": None}))
+    session.url = target
 
 
 def _follow(session: Session, response: HttpResponse) -> Flow[None]:
@@ -171,12 +201,12 @@ def _follow(session: Session, response: HttpResponse) -> Flow[None]:
     target = protocol.redirect_target(response, session.url)
     if target is None:
         raise RedirectLoop("the server sends us elsewhere (HTTP 451) without a usable address in X-MS-Location")
-    session.visited.append(session.url)
-    if target in session.visited or len(session.visited) > MAX_REDIRECTS:
+    if target in (session.url, *session.visited) or len(session.visited) >= MAX_REDIRECTS:
         raise RedirectLoop(f"the server sends us in circles (HTTP 451 to {target}); check email_exchange_host")
     yield from emit(Warned(f"the server moved this mailbox to {target}"))
-    session.url = target
-    yield from commit(SaveAccount({"endpoint": target}))
+    yield from go_to(session, target)
+    if not session.wiped:
+        yield from commit(SaveAccount({"endpoint": target}))
 
 
 def _wants_policy(response: HttpResponse, session: Session) -> bool:

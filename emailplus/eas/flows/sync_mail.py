@@ -14,14 +14,15 @@ from ...errors import (
     FolderHierarchyChanged,
     HttpStatusError,
     InvalidSyncKey,
+    MalformedResponse,
     NetworkTimeout,
     ProtocolError,
     ResponseTooLarge,
     ServerBusy,
 )
-from ...flow import Flow, commit, emit, load
+from ...flow import Flow, commit, emit, load, sleep
 from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
-from ...model.events import MessageReceived, Phase, Progress, Warned, WindowStored
+from ...model.events import MessageReceived, Phase, Progress, Waiting, Warned, WindowStored
 from ...model.folder import Collection, FolderType
 from ...model.message import Message
 from ...model.queries import MailCollections
@@ -38,8 +39,12 @@ COMFORTABLE_BYTES = 1 << 20
 """An answer up to this size makes the next window larger, one of four times the size makes it smaller."""
 MAX_COLLECTIONS = 30
 """Collections in one request; halved when the server finds it too many (status 15)."""
+MAX_IDLE = 20
+"""Answers that promise more and bring nothing before we stop believing them."""
 MAX_RESTARTS = 2
 """Times that one collection may lose its key in one run."""
+MAX_BUSY = 3
+"""Times in a row that the server may put off one collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class MailPlan:
     keep_content: bool = True
     tell_messages: bool = False
     """Emit `MessageReceived` for every new message."""
+    cutoff: float | None = None
+    """Unix time before which mail is out of the sync period."""
 
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
@@ -72,6 +79,11 @@ class _Work:
     restarts: int = 0
     met: int = 0
     checked: bool = False
+    more: bool = False
+    """The last answer promised more."""
+    busy: int = 0
+    idle: int = 0
+    """Answers in a row that promised more and brought nothing."""
 
 
 @dataclass(slots=True)
@@ -126,7 +138,7 @@ def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
         windows.append(Window(work.collection.folder_id, answer.sync_key, run.options, begins_pass=True))
         if answer.items:
             # Some servers send the first items with the first key: they belong to the pass that begins here.
-            _fill(windows[-1], answer, run.plan)
+            fill(windows[-1], answer, run.plan)
             work.met += answer.items
     if windows:
         yield from commit(SyncWindows(windows, run.plan.keep_content))
@@ -140,13 +152,15 @@ def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
 
 def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
     """One request and its commit; the collections that are not done yet."""
-    asked, rest = active[: run.at_once], active[run.at_once :]
+    asked = active[: run.at_once]
     answers = yield from _ask(run, asked)
+    rest = active[len(asked) :]  # the server may have taken fewer than were asked for
     by_id = {answer.server_id: answer for answer in answers or ()}
     windows: list[Window] = []
     again: list[_Work] = []
     arrived: list[tuple[str, Message]] = []
     lost: list[_Work] = []
+    busy: list[tuple[_Work, ServerBusy]] = []
     for work in asked:
         answer = by_id.get(work.collection.server_id)
         if answer is None:  # an empty answer, or none for this collection: nothing changed (MS-ASCMD 2.2.1.21)
@@ -159,26 +173,33 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
         if status.describe(sync.NAME, answer.status)[1] == "full_resync" and answer.status != status.OK:
             lost.append(work)
             continue
-        _check(answer)
-        complete = not answer.more
+        try:
+            _check(answer)
+        except ServerBusy as problem:
+            busy.append((work, problem))
+            continue
+        complete, work.more, work.busy = not answer.more, answer.more, 0
         if complete and work.pass_open and not answer.items and not (yield from _seems_complete(run, work)):
             complete = False
         window = Window(
             work.collection.folder_id, answer.sync_key, run.options, completes_pass=complete and work.pass_open
         )
-        _fill(window, answer, run.plan)
+        fill(window, answer, run.plan)
         windows.append(window)
         arrived += [(work.collection.name, message) for message in window.added]
         work.sync_key, work.met = answer.sync_key, work.met + answer.items
         work.pass_open = work.pass_open and not complete
         run.done += answer.items
+        work.idle = work.idle + 1 if answer.more and not answer.items else 0
+        if work.idle > MAX_IDLE:
+            raise MalformedResponse(f"the server promises more of {work.collection.name!r} for ever and sends nothing")
         if answer.more:
             again.append(work)
     if run.plan.tell_messages and not run.plan.keep_content:
         for name, message in arrived:  # told before the key moves on: nothing is kept that could tell it later
             yield from emit(MessageReceived(name, message))
     if windows:
-        counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content))
+        counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content, run.plan.cutoff))
         yield from emit(WindowStored(counts.added, counts.changed, counts.deleted, counts.expired, counts.quarantined))
     if run.plan.tell_messages and run.plan.keep_content:
         for name, message in arrived:
@@ -188,7 +209,21 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
         restarted = yield from _restart(run, work)
         if restarted is not None:
             again.append(restarted)
+    again += yield from _wait_for(busy)
     return again + rest
+
+
+def _wait_for(busy: list[tuple[_Work, ServerBusy]]) -> Flow[list[_Work]]:
+    """Collections that the server cannot answer for at present (Sync status 5 and 16): a pause, then once more."""
+    for work, problem in busy:
+        work.busy += 1
+        if work.busy > MAX_BUSY:
+            raise problem
+    if busy:
+        pause = 4.0 ** max(work.busy - 1 for work, _ in busy)
+        yield from emit(Waiting(pause, str(busy[0][1])))
+        yield from sleep(pause)
+    return [work for work, _ in busy]
 
 
 def _ask(run: _Run, works: list[_Work]) -> Flow[list[CollectionAnswer] | None]:
@@ -205,9 +240,13 @@ def _ask(run: _Run, works: list[_Work]) -> Flow[list[CollectionAnswer] | None]:
             if root is None:
                 return None
             answers = sync.parse(root)
-        except (NetworkTimeout, ResponseTooLarge, ServerBusy):
-            if run.window <= 1:
+        except InvalidSyncKey as problem:  # said of the whole command: no collection's key is known (status 132 to 136)
+            if all(work.sync_key == "0" for work in works):
                 raise
+            return [CollectionAnswer(work.collection.server_id, problem.status) for work in works]
+        except (NetworkTimeout, ResponseTooLarge, ServerBusy) as problem:
+            if run.window <= 1 or getattr(problem, "retry_after", None) is not None:
+                raise  # a server that names a time is not asked before it
             run.window = max(1, run.window // 8)
             continue
         except CommandFailed as problem:
@@ -243,7 +282,7 @@ def _check(answer: CollectionAnswer) -> None:
     raise status.error(sync.NAME, answer.status)
 
 
-def _fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
+def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     for message in answer.added:
         decide(message, plan.content)
     for change in answer.changed:
@@ -267,17 +306,18 @@ def _restart(run: _Run, work: _Work) -> Flow[_Work | None]:
         )
     yield from emit(Warned(f"the server lost the state of the folder {work.collection.name!r}; it is compared anew"))
     yield from commit(ResetCollections([work.collection.folder_id]))
-    work.sync_key, work.pass_open, work.met = "0", False, 0
+    work.sync_key, work.pass_open, work.met, work.more = "0", False, 0, False
     yield from _prime(run, [work])
     return work if work.sync_key != "0" else None
 
 
 def _seems_complete(run: _Run, work: _Work) -> Flow[bool]:
-    """Whether a pass that met nothing may end: it would empty the folder, so the estimate must agree.
+    """Whether a pass may end that met nothing, or whose promised rest does not come: it would remove what it has not
+    met, so the estimate must agree.
 
     SOGo answers a key "-1" with nothing for ever although the folder has mail; asking for the estimate cures it.
     """
-    if work.met:
+    if work.met and not work.more:
         return True
     if work.checked:
         yield from emit(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import CommandFailed, FolderHierarchyChanged, HttpStatusError, ServerBusy
 from ...flow import Flow, commit, emit, load
 from ...model.changes import EndRun, IndexMessages, ResetCollections, ReviewLimits, SaveAccount, TakeTroubles, Trouble
 from ...model.events import Connected, Phase, Progress, Warned
 from ...model.queries import AccountFacts
+from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from ...policy.server_policy import ServerPolicy
 from ..versions import VERSIONS
@@ -17,6 +19,7 @@ from .connect import connect
 from .contents import fetch_contents
 from .folder_sync import sync_folders
 from .provision import apply_policy
+from .quarantine import retry_quarantine
 from .session import Session
 from .sync_mail import MailPlan, sync_mail
 
@@ -42,14 +45,20 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     """Bring the store up to date with the server; what could not be had, with reasons."""
     facts: dict[str, str] = yield from load(AccountFacts())
     session.policy_key = facts.get("policy_key")
+    session.cookies.update(json.loads(facts.get("cookies", "{}")))
     yield from emit(Phase("connect"))
     yield from _connect(session, plan, facts)
     if "provisioned" not in facts:
         yield from _introduce(session)
     facts = yield from load(AccountFacts())
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
+    mail = replace(mail, cutoff=cutoff)
     content = mail.content
-    yield from commit(ReviewLimits(content.max_body, content.max_attachment, BODY_MESSAGE, ATTACHMENT_MESSAGE))
+    limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
+    if not content.attachments:  # none is small enough
+        limit, reason = -1, FORBIDDEN
+    yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
+    yield from retry_quarantine(mail)
     yield from _folders_and_mail(session, mail)
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
     removed = yield from commit(EndRun(cutoff))
@@ -88,16 +97,19 @@ def _introduce(session: Session) -> Flow[None]:
 
 
 def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
+    resynced = False
     for attempt in range(MAX_HIERARCHY_CHANGES):
         facts: dict[str, str] = yield from load(AccountFacts())
         yield from emit(Phase("folders"))
         yield from sync_folders(session, facts.get("folder_sync_key", "0"))
-        if session.resync_ordered:  # X-MS-RP: compare everything anew, losing nothing (MS-ASHTTP 2.2.2.1.2.9)
-            session.resync_ordered = False
-            yield from emit(Warned("the server asks for a full resynchronisation; everything is compared anew"))
-            yield from commit(ResetCollections([]))
+        if session.resync_ordered and not resynced:
+            yield from _resync(session)
+            resynced = True
         try:
             yield from sync_mail(session, plan)
+            if session.resync_ordered and not resynced:
+                yield from _resync(session)
+                yield from sync_mail(session, plan)
             return
         except FolderHierarchyChanged:
             if attempt == MAX_HIERARCHY_CHANGES - 1:
@@ -105,6 +117,13 @@ def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
             # The list we hold does not lead to what the server names: read it as a whole.
             if attempt:
                 yield from commit(SaveAccount({"folder_sync_key": "0"}))
+
+
+def _resync(session: Session) -> Flow[None]:
+    """X-MS-RP: folders and items are compared anew, losing nothing (MS-ASHTTP 2.2.2.1.2.9)."""
+    yield from emit(Warned("the server asks for a full resynchronisation; everything is compared anew"))
+    yield from commit(ResetCollections([]))
+    yield from sync_folders(session, "0")
 
 
 def _index() -> Flow[None]:

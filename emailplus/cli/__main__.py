@@ -1,0 +1,5 @@
+"""``python -m emailplus.cli``."""
+
+from .app import main
+
+main()

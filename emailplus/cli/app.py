@@ -1,0 +1,58 @@
+"""The `emailplus` command: its sub-commands, one module each."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+try:
+    import typer
+except ImportError:  # pragma: no cover - the core is installed without the extra
+    sys.exit("the command line needs an extra: pip install 'emailplus[cli]'")
+
+from .. import __version__
+from . import demo, export_command, mock_commands, read_commands, sync_command
+from .config_commands import config_app
+from .store_commands import store_app
+from .wbxml_commands import app as wbxml_app
+
+app = typer.Typer(
+    name="emailplus",
+    help="A headless Exchange mail engine: sync a mailbox into an encrypted store, search it, read it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"emailplus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A headless Exchange mail engine: sync a mailbox into an encrypted store, search it, read it."""
+
+
+app.command("demo")(demo.demo)
+app.command("sync")(sync_command.sync)
+app.command("folders")(read_commands.folders)
+app.command("search")(read_commands.search)
+app.command("show")(read_commands.show)
+app.command("export")(export_command.export)
+app.add_typer(config_app, name="config")
+app.add_typer(wbxml_app, name="wbxml")
+app.add_typer(store_app, name="store")
+app.add_typer(mock_commands.mock_app, name="mock")
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()

@@ -1,0 +1,184 @@
+"""What the commands share: options, secrets, output and the way errors end a command.
+
+People read tables and progress on standard error; `--json` prints exactly one JSON document on standard output.
+Secrets come from a file, the environment, the keyring of the system or a prompt, never from the command line.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..config import AppConfig
+from ..errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    EmailplusError,
+    StoreKeyMissing,
+    UsageError,
+)
+from ..store.keys import ENVIRONMENT_VARIABLE, EnvironmentKey, KeyFile, KeyProvider, KeyringKey, Passphrase
+from ..store.store import Store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PASSWORD_VARIABLE = "EMAILPLUS_PASSWORD"
+
+StoreOption = Annotated[
+    Path, typer.Option("--store", "-s", metavar="FILE", help="The encrypted mailbox.", show_default=False)
+]
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", metavar="FILE", help="The app config.", show_default=False)
+]
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option("--key-file", metavar="FILE", help=f"Store key; else {ENVIRONMENT_VARIABLE}.", show_default=False),
+]
+PassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", metavar="FILE", help="Passphrase of the store.", show_default=False),
+]
+PasswordFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file", metavar="FILE", help=f"Server password; else {PASSWORD_VARIABLE}.", show_default=False
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+
+def console() -> Console:
+    """Standard error, for people."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+
+
+def print_json(document: Any) -> None:
+    """The one JSON document of a command."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def errors_as_exit_codes(as_json: bool) -> Iterator[None]:
+    """End the command with the exit code of an `EmailplusError`, said in one line (and in JSON where asked for)."""
+    try:
+        yield
+    except EmailplusError as problem:
+        problems = list(getattr(problem, "problems", ()))
+        say(f"error: {problem}")
+        for entry in problems:
+            say(f"  {entry}")
+        if as_json:
+            print_json(
+                {
+                    "error": {
+                        "type": type(problem).__name__,
+                        "message": str(problem),
+                        "exit_code": problem.exit_code,
+                        "problems": [str(entry) for entry in problems],
+                    }
+                }
+            )
+        raise typer.Exit(problem.exit_code) from None
+    except KeyboardInterrupt:
+        say("stopped; what was stored is whole, and the next run goes on from there")
+        raise typer.Exit(130) from None
+
+
+def say(line: str) -> None:
+    """One line for people."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def load_config(path: Path) -> AppConfig:
+    """The app config; its warnings are said. Raises `ConfigurationError` or `UsageError`."""
+    try:
+        config = AppConfig.load(path)
+    except OSError as problem:
+        raise UsageError(f"{path}: {problem.strerror}") from problem
+    for warning in config.warnings:
+        say(f"warning: {warning}")
+    return config
+
+
+def store_key(
+    key_file: Path | None, passphrase_file: Path | None, config: AppConfig | None = None, *, new: bool = False
+) -> KeyProvider:
+    """The store's key from a file, the environment, the keyring (under `allow_device_keychain`) or a prompt."""
+    if key_file is not None:
+        return KeyFile(key_file)
+    if passphrase_file is not None:
+        return Passphrase(read_secret(passphrase_file, "the passphrase file"))
+    if os.environ.get(ENVIRONMENT_VARIABLE):
+        return EnvironmentKey()
+    if config is not None and config.allow_device_keychain:
+        return KeyringKey(config.email_address, create=True)
+    if sys.stdin.isatty():
+        passphrase = getpass.getpass("Passphrase of the store: ")
+        if new and getpass.getpass("The same again: ") != passphrase:
+            raise StoreKeyMissing("the two passphrases differ")
+        return Passphrase(passphrase)
+    raise StoreKeyMissing(
+        f"no store key: set {ENVIRONMENT_VARIABLE} to 64 hexadecimal digits (openssl rand -hex 32), "
+        "or give --key-file or --passphrase-file"
+    )
+
+
+def server_password(password_file: Path | None, config: AppConfig) -> str | None:
+    """The password: a file, the environment, `email_password`, or a prompt where `allow_prompt_password` lets us."""
+    if password_file is not None:
+        return read_secret(password_file, "the password file")
+    if os.environ.get(PASSWORD_VARIABLE):
+        return os.environ[PASSWORD_VARIABLE]
+    if config.email_password is not None:
+        return None
+    if config.allow_prompt_password and sys.stdin.isatty():
+        return getpass.getpass(f"Password of {config.email_exchange_username}: ")
+    raise AuthenticationFailed(
+        f"no password: set {PASSWORD_VARIABLE}, give --password-file, or set email_password in the app config"
+    )
+
+
+def read_secret(path: Path, what: str) -> str:
+    """The first line of a file."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.readline(4096).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{what} cannot be read: {path}") from problem
+
+
+def open_store(path: Path, key_file: Path | None, passphrase_file: Path | None) -> Store:
+    """An existing store, for reading."""
+    return Store.open(path, store_key(key_file, passphrase_file), create=False)
+
+
+__all__ = [
+    "ConfigOption",
+    "ConfigurationError",
+    "JsonOption",
+    "KeyFileOption",
+    "PassphraseFileOption",
+    "PasswordFileOption",
+    "StoreOption",
+    "console",
+    "errors_as_exit_codes",
+    "load_config",
+    "open_store",
+    "print_json",
+    "read_secret",
+    "say",
+    "server_password",
+    "store_key",
+]

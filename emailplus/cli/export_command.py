@@ -1,0 +1,59 @@
+"""`emailplus export`: the one deliberate way out of the encrypted store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import NotFound, UsageError
+from ..store.search import search as find
+from . import common
+from .common import JsonOption, KeyFileOption, PassphraseFileOption, StoreOption
+
+FORMS = ("eml", "mbox", "maildir", "jsonl")
+
+
+def export(
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="File (mbox, jsonl) or folder (eml, maildir).")],
+    store: StoreOption,
+    form: Annotated[str, typer.Option("--format", "-f", help=" | ".join(FORMS))] = "eml",
+    query: Annotated[str, typer.Option("--query", "-q", help="Only what matches; see search.")] = "",
+    contents: Annotated[
+        bool, typer.Option("--contents", help="jsonl: with the bytes of attachments, in base64.")
+    ] = False,
+    key_file: KeyFileOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write messages out, decrypted. Exit 1 when parts of them were not in the store."""
+    with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
+        from ..store.export import export as write
+
+        if form not in FORMS:
+            raise UsageError(f"a format is {', '.join(FORMS)}, not {form!r}")
+        ids = find(opened.database, query, None) if query.strip() else list(opened.ids())
+        report = write(opened, ids, target, form, contents=contents)  # type: ignore[arg-type]
+        document: dict[str, Any] = {
+            "format": form,
+            "target": str(target),
+            "exported": report.exported,
+            "bytes": report.bytes,
+            "reconstructed": report.reconstructed,
+            "missing": [
+                {"message_id": part.message_id, "name": part.name, "state": part.state, "reason": part.reason}
+                for part in report.missing
+            ],
+        }
+        if as_json:
+            common.print_json(document)
+        else:
+            common.say(
+                f"{report.exported} messages, {report.bytes:,} bytes to {target}; "
+                f"{report.reconstructed} composed from stored parts, {len(report.missing)} parts missing"
+            )
+            for part in report.missing:
+                common.say(f"  message {part.message_id}: {part.name or 'body'} ({part.state}) {part.reason}")
+        if report.missing:
+            raise typer.Exit(NotFound.exit_code)

@@ -1,0 +1,192 @@
+"""`emailplus folders | search | show`: reading a store. No server and no app config are needed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import NotFound, UsageError
+from ..model.message import StoredMessage
+from ..store.search import search as find
+from . import common
+from .common import JsonOption, KeyFileOption, PassphraseFileOption, StoreOption
+
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many messages.")]
+
+
+def folders(
+    store: StoreOption,
+    key_file: KeyFileOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the folders with their messages and how many are unread."""
+    with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
+        rows = opened.folders()
+        if as_json:
+            common.print_json(
+                [
+                    {
+                        "server_id": folder.server_id,
+                        "parent_id": folder.parent_id,
+                        "name": folder.name,
+                        "type": folder.type,
+                        "class": folder.item_class,
+                        "messages": count,
+                        "unread": unread,
+                    }
+                    for folder, count, unread in rows
+                ]
+            )
+            return
+        from rich.table import Table
+
+        table = Table("Folder", "Class", "Messages", "Unread", box=None, padding=(0, 2, 0, 0))
+        for folder, count, unread in rows:
+            table.add_row(folder.name, folder.item_class or "", str(count), str(unread))
+        common.console().print(table)
+
+
+def search(
+    query: Annotated[list[str] | None, typer.Argument(help="Words and filters, see below; none: the newest.")] = None,
+    *,
+    store: StoreOption,
+    key_file: KeyFileOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Find messages, newest first.
+
+    Filters: from: to: cc: subject: body: in:FOLDER has:attachment unread is:read is:flagged before:2026-01-31 after:7d
+    larger:1M filename: category: "a phrase" pre* -not a OR b
+    """
+    with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
+        messages = opened.messages(find(opened.database, " ".join(query or ()), limit))
+        if as_json:
+            common.print_json([summary(message) for message in messages])
+            return
+        from rich.table import Table
+
+        table = Table("Id", "Received", "From", "Subject", "Folder", box=None, padding=(0, 2, 0, 0))
+        for message in messages:
+            received = message.received.strftime("%Y-%m-%d %H:%M") if message.received else ""
+            style = "" if message.read else "bold"
+            table.add_row(
+                str(message.id), received, _short(message.sender, 28), _short(message.subject, 48), message.folder,
+                style=style,
+            )  # fmt: skip
+        console = common.console()
+        console.print(table)
+        console.print(f"{len(messages)} messages", style="dim")
+
+
+def show(
+    message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id, as search prints it.")],
+    store: StoreOption,
+    key_file: KeyFileOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    attachment: Annotated[
+        int | None, typer.Option("--attachment", metavar="ID", help="Write this attachment to standard output.")
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="The HTML body as it came, not as text.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print one message, or one of its attachments."""
+    with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
+        message = opened.message(message_id)
+        if attachment is not None:
+            if as_json:
+                raise UsageError("an attachment is written as it is: leave --json out")
+            if attachment not in {item.id for item in message.attachments}:
+                raise NotFound(f"message {message_id} has no attachment {attachment}")
+            for piece in opened.attachment_content(attachment):
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            return
+        if as_json:
+            common.print_json(whole(message))
+            return
+        print(_readable(message, html))
+
+
+def summary(message: StoredMessage) -> dict[str, Any]:
+    """A message without its body, for JSON."""
+    return {
+        "id": message.id,
+        "folder": message.folder,
+        "server_id": message.server_id,
+        "subject": message.subject,
+        "from": message.sender,
+        "to": message.to,
+        "cc": message.cc,
+        "received": message.received.isoformat() if message.received else None,
+        "read": message.read,
+        "flag_status": message.flag_status,
+        "importance": message.importance,
+        "message_class": message.message_class,
+        "conversation": message.conversation_id,
+        "categories": list(message.categories),
+        "size": message.size,
+        "body_state": message.body_state,
+        "reason": message.reason,
+    }
+
+
+def whole(message: StoredMessage) -> dict[str, Any]:
+    """A message with body and attachments, for JSON."""
+    return summary(message) | {
+        "reply_to": message.reply_to,
+        "text": message.text,
+        "html": message.html,
+        "attachments": [
+            {
+                "id": item.id,
+                "name": item.name,
+                "size": item.size,
+                "content_type": item.content_type,
+                "inline": item.inline,
+                "state": item.state,
+                "reason": item.reason,
+            }
+            for item in message.attachments
+        ],
+    }
+
+
+def _readable(message: StoredMessage, html: bool) -> str:
+    lines = [
+        f"{name}: {_plain(value)}"
+        for name, value in (
+            ("From", message.sender),
+            ("To", message.to),
+            ("Cc", message.cc),
+            ("Date", message.received.isoformat(" ") if message.received else ""),
+            ("Subject", message.subject),
+            ("Folder", message.folder),
+        )
+        if value
+    ]
+    lines.append("")
+    if message.body_state == "stored":
+        lines.append(_plain(message.html if html and message.html else message.text))
+    elif message.body_state != "none":
+        lines.append(f"[the body is not here ({message.body_state}): {message.reason or 'it is fetched next time'}]")
+    for item in message.attachments:
+        note = "" if item.state == "stored" else f" ({item.state}{': ' + item.reason if item.reason else ''})"
+        lines.append(f"[attachment {item.id}: {_plain(item.name) or '(no name)'}, {item.size:,} bytes{note}]")
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: mail must not drive the terminal."""
+    return "".join(c for c in text if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f"))
+
+
+def _short(text: str, width: int) -> str:
+    from rich.markup import escape
+
+    text = " ".join(_plain(text).split())
+    return escape(text if len(text) <= width else text[: width - 1] + "…")

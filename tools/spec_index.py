@@ -1,0 +1,177 @@
+"""List where the code names its sources, and check the names against the reference data.
+
+python tools/spec_index.py            # what is covered, by document
+python tools/spec_index.py --full     # every reference with its files and lines
+python tools/spec_index.py --check    # only problems; exit 1 if there are any
+
+Collected are sections (``MS-ASCMD 2.2.3.166``), requirement ids (``MS-ASCMD_R4512``), RFC numbers, and config keys.
+Config keys are checked against the key table of the project. Requirement ids are checked against the tables in
+``spec/eas/requirements`` of the folder that EMAILPLUS_SHARED names, else of ``../shared`` beside the checkout; where
+there is none, it says so and checks the rest. A section that no requirement row stands in or under is a remark, not a
+problem: not every section of a document carries requirements.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emailplus.config.keys import KEYS
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("emailplus", "tests", "tools", "bench", "fuzz")
+
+REQUIREMENT = re.compile(r"\b(MS-[A-Z]+)_R(\d+)\b")
+SECTION = re.compile(r"\b(MS-[A-Z]+),? (?:section )?(\d+(?:\.\d+)+)(?!\.?\d)")
+MORE_SECTIONS = re.compile(r"\s*(?:,|and|or|to)\s+(\d+(?:\.\d+){2,})(?!\.?\d)")
+RFC = re.compile(r"\bRFC ?(\d{3,5})\b")
+KEY = re.compile(r"`((?:email|default_network)_[a-z0-9_]+)`")
+
+Place = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Index:
+    """References by what they name; each with the files and lines that name it."""
+
+    requirements: dict[str, list[Place]] = field(default_factory=dict)
+    sections: dict[str, list[Place]] = field(default_factory=dict)
+    rfcs: dict[str, list[Place]] = field(default_factory=dict)
+    keys: dict[str, list[Place]] = field(default_factory=dict)
+
+    def take(self, name: str, text: str) -> None:
+        """Collect the references of one file."""
+        for number, line in enumerate(text.splitlines(), start=1):
+            place = (name, number)
+            for match in REQUIREMENT.finditer(line):
+                self.requirements.setdefault(match[0], []).append(place)
+            for match in SECTION.finditer(line):
+                self.sections.setdefault(f"{match[1]} {match[2]}", []).append(place)
+                end = match.end()
+                while more := MORE_SECTIONS.match(line, end):
+                    self.sections.setdefault(f"{match[1]} {more[1]}", []).append(place)
+                    end = more.end()
+            for match in RFC.finditer(line):
+                self.rfcs.setdefault(f"RFC {match[1]}", []).append(place)
+            for match in KEY.finditer(line):
+                self.keys.setdefault(match[1], []).append(place)
+
+
+def sources(root: Path) -> Iterator[Path]:
+    """The Python files whose references count; this one and its test name things that do not exist."""
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*.py")):
+            if path.name not in ("spec_index.py", "test_spec_index.py"):
+                yield path
+
+
+def collect(root: Path, files: Iterable[Path]) -> Index:
+    """The references of `files`, with paths relative to `root`."""
+    index = Index()
+    for path in files:
+        index.take(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"))
+    return index
+
+
+def requirement_tables(root: Path) -> dict[str, dict[str, str]] | None:
+    """Document -> requirement id -> section; None where the reference data is absent."""
+    shared = Path(os.environ.get("EMAILPLUS_SHARED") or root.parent / "shared")
+    folder = shared / "spec" / "eas" / "requirements"
+    if not folder.is_dir():
+        return None
+    tables = {}
+    for path in sorted(folder.glob("*.tsv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            tables[path.stem] = {row["req_id"]: row["section"] for row in rows}
+    return tables
+
+
+def problems(index: Index, tables: Mapping[str, Mapping[str, str]] | None, keys: frozenset[str]) -> list[str]:
+    """References that name nothing, one line each."""
+    found = [
+        f"{_where(places)}: {name} is no config key" for name, places in sorted(index.keys.items()) if name not in keys
+    ]
+    for name, places in sorted(index.requirements.items()):
+        document = name.partition("_")[0]
+        if tables is not None and name not in tables.get(document, {}):
+            found.append(f"{_where(places)}: {name} is in no requirement table")
+    return found
+
+
+def remarks(index: Index, tables: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Sections in and under which no requirement stands."""
+    found = []
+    for name, places in sorted(index.sections.items()):
+        document, _, section = name.partition(" ")
+        rows = tables.get(document)
+        if rows is not None and not any(f"{other}.".startswith(f"{section}.") for other in rows.values()):
+            found.append(f"{_where(places)}: {name} carries no requirement")
+    return found
+
+
+def key_names() -> frozenset[str]:
+    """Every name that may be written as a config key, numbered ones included."""
+    names = {key.name for key in KEYS} | {key.cloud for key in KEYS if key.cloud}
+    for name in tuple(names):
+        if name.endswith("_X"):
+            names |= {f"{name[:-1]}{number}" for number in range(1, 11)}
+    return frozenset(names)
+
+
+def _where(places: Sequence[Place]) -> str:
+    name, line = places[0]
+    return f"{name}:{line}"
+
+
+def summary(index: Index, tables: Mapping[str, Mapping[str, str]] | None) -> Iterator[str]:
+    """One line a document: what is named, and of how many rows there are."""
+    documents = sorted({name.partition("_")[0] for name in index.requirements} | set(tables or ()))
+    yield f"{'document':<12} {'requirements':>16} {'sections':>9}"
+    sections: dict[str, int] = {}
+    for name in index.sections:
+        document = name.partition(" ")[0]
+        sections[document] = sections.get(document, 0) + 1
+    for document in sorted({*documents, *sections}):
+        named = sum(name.startswith(f"{document}_") for name in index.requirements)
+        total = f" of {len(tables[document])}" if tables and document in tables else ""
+        yield f"{document:<12} {f'{named}{total}':>16} {sections.get(document, 0):>9}"
+    yield f"RFCs: {', '.join(sorted(index.rfcs, key=lambda name: int(name[4:]))) or 'none'}"
+    yield f"config keys named in the code: {len(index.keys)}"
+
+
+def full(index: Index) -> Iterator[str]:
+    """Every reference with the places that name it."""
+    for group in (index.requirements, index.sections, index.rfcs, index.keys):
+        for name, places in sorted(group.items()):
+            yield f"{name}: {', '.join(f'{file}:{line}' for file, line in places)}"
+
+
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+    """Entry point; 0 done, 1 problems found, 2 wrong usage."""
+    if list(arguments) not in ([], ["--check"], ["--full"]):
+        print(__doc__, file=sys.stderr)
+        return 2
+    index = collect(root, sources(root))
+    tables = requirement_tables(root)
+    if tables is None:
+        print("spec_index: NO REFERENCE DATA (EMAILPLUS_SHARED): requirement ids are not checked", file=sys.stderr)
+    if "--full" in arguments:
+        print(*full(index), sep="\n")
+    elif "--check" not in arguments:
+        print(*summary(index, tables), sep="\n")
+        if tables is not None:
+            print(*remarks(index, tables), sep="\n")
+    wrong = problems(index, tables, key_names())
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
