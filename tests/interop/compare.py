@@ -30,6 +30,7 @@ NAMED = {
     "attachment:root-undecoded": "a message that is nothing but a file: the file comes with its transfer encoding",
     "attachment:encoding-unknown": "a transfer encoding that the server does not decode: it gives no content",
     "attachment:base64-broken": "base64 that is none: the server gives no content",
+    "attachment:base64-salvaged": "base64 that is none: the server gives what it can make of it",
     "attachment:text-not-offered": "a text part that is no body is not offered as an attachment",
     "attachment:not-offered": "a part without a file name that is neither text nor offered as an attachment",
     "mime:eight-bit": "octets above 127 without a charset (in headers or parts) come as UTF-8",
@@ -189,6 +190,8 @@ def _attachment_difference(leaf: Leaf, name: str, state: str, content: bytes) ->
         return ""
     if leaf.encoding != "base64" and content == lines(decoded):
         return "attachment:line-ends"
+    if leaf.encoding == "base64" and leaf.base64_is_broken() and name == leaf.name:
+        return "attachment:base64-salvaged"
     if leaf.kind == "message/rfc822" and content.removesuffix(b"\n") == lines(decoded):
         return "attachment:nested-end"
     if leaf.is_root and leaf.encoding not in ("", "7bit", "8bit", "binary") and lines(content) == lines(leaf.raw):

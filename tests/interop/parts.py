@@ -103,7 +103,9 @@ def _split_head(raw: bytes) -> tuple[Message, bytes]:
     else:
         found = re.search(rb"\r?\n\r?\n", raw)
         head, body = (raw[: found.start()], raw[found.end() :]) if found else (raw, b"")
-    return email.message_from_bytes(head + b"\r\n\r\n"), body
+    # A line that is no field ends the head for the parser of the standard library, for servers it does not.
+    fields = [line for line in head.splitlines(keepends=True) if b":" in line or line[:1] in (b" ", b"\t")]
+    return email.message_from_bytes(b"".join(fields) + b"\r\n\r\n"), body
 
 
 def _collect(headers: Message, body: bytes, path: str, around: tuple[str, ...], leaves: list[Leaf]) -> None:

@@ -153,3 +153,19 @@ def test_default_limits_refuse_with_the_messages_of_the_guide(
             name: row.message.id for name, row in there.items() if name in now
         }
         assert mailbox.store.body(now["large text"].message.id) == b""
+
+
+def test_mime_does_not_carry_a_refused_attachment(server: Server, work: Workplace, tmp_path: Path) -> None:
+    work.add("attachment of two megabytes", text="the text of it\r\n", attachment=secrets.token_bytes(2 << 20))
+    with open_mailbox(
+        server, work.user, tmp_path / "mail.db", always_fetch_mime=True, email_max_attachment=1
+    ) as mailbox:
+        mailbox.sync()
+        row = mine(mailbox, work)["attachment of two megabytes"]
+        message = mailbox.message(row.message.id)
+        assert message.body_state == "stored"
+        assert message.body_type in (1, 2)
+        assert message.text.strip() == "the text of it"
+        assert [(item.name, item.state, item.reason) for item in message.attachments] == [
+            ("large.bin", "refused", ATTACHMENT_MESSAGE)
+        ]
