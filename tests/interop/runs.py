@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from emailplus.flow import HttpRequest
 from emailplus.mailbox import Mailbox
 from emailplus.model.folder import MAIL_TYPES
 from emailplus.model.message import StoredMessage
@@ -155,16 +154,3 @@ def compare_with_mime_run(mailbox: Mailbox, reference: Mailbox) -> Tally:
     for path, server_id in wanted:
         tally.note(None, f"{path}/{server_id}", "in the MIME run only")
     return tally
-
-
-@dataclass
-class Wire:
-    """A log of requests in short form, for the report of what a server does."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def __call__(self, request: HttpRequest, status: int, received: int, seconds: float) -> None:
-        query = request.url.partition("?")[2].partition("&")[0]
-        self.lines.append(
-            f"{request.method} {query} ({len(request.content)} bytes) -> {status}, {received} bytes, {seconds:.2f} s"
-        )
