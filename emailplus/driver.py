@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import httpx2
@@ -192,6 +193,7 @@ def _client(network: Network) -> httpx2.Client:
         verify=network.tls,
         follow_redirects=False,
         transport=network.transport,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # the flows keep them, by host and beyond the run
         limits=httpx2.Limits(max_connections=1, keepalive_expiry=60),
     )
 

@@ -161,6 +161,8 @@ def _twin(database: Database, folder: int, number: int, fingerprint: bytes | Non
 
 
 def _add_id(database: Database, folder: int, server_id: str, number: int) -> None:
+    # What was kept before the rule came goes with everything that hangs on it.
+    database.execute("DELETE FROM messages WHERE folder_id = ? AND server_id = ? AND cached = 1", (folder, server_id))
     database.execute(
         "INSERT INTO messages (folder_id, server_id, pass, cached) VALUES (?, ?, ?, 0) "
         "ON CONFLICT (folder_id, server_id) DO UPDATE SET pass = excluded.pass, gone = 0",
