@@ -293,7 +293,7 @@ def _mapped(problem: httpx2.HTTPError, timeout: float) -> ConnectionFailed:
                 f"the server's certificate is not trusted ({cause.verify_message}); add its root as email_certificate_1"
             )
         if isinstance(cause, ssl.SSLError):
-            return TlsFailed(f"the TLS handshake failed ({cause.reason or 'unknown reason'})")
+            return TlsFailed(f"the TLS handshake failed ({getattr(cause, 'reason', None) or 'unknown reason'})")
         cause = cause.__cause__ or cause.__context__
     if isinstance(problem, httpx2.ConnectError):
         return ConnectionFailed("the server cannot be reached: check email_exchange_host and the network")
