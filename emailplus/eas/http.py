@@ -15,6 +15,7 @@ from ..errors import (
     EndpointNotFound,
     HttpStatusError,
     MailboxFull,
+    MalformedResponse,
     ServerBusy,
 )
 from ..flow import HttpRequest, HttpResponse
@@ -161,7 +162,7 @@ def base64_query(identity: Identity, version: Version, command: Command, policy_
 
 def _counted(value: bytes) -> bytes:
     if len(value) > 255:
-        raise ValueError("a field of a base64 query holds at most 255 bytes")
+        raise MalformedResponse("a name that the server gave does not fit a base64 query (255 bytes)")
     return bytes([len(value)]) + value
 
 
@@ -204,6 +205,10 @@ def status_error(response: HttpResponse, now: float) -> EmailplusError:
     status = response.status
     if status == 401:
         return AuthenticationFailed("the server refused user name or password (HTTP 401); they were not sent again")
+    if status in (456, 457):  # MS-ASHTTP 2.2.2.1.1: account blocked, password expired
+        what = "the account is blocked" if status == 456 else "the password has expired"
+        where = _service_url(response.headers)
+        return AuthenticationFailed(f"{what} (HTTP {status}){f'; see {where}' if where else ''}")
     if status == 403:
         return DeviceBlocked(
             "the server refuses this user or device (HTTP 403): an administrator must allow ActiveSync for it"
@@ -219,6 +224,25 @@ def status_error(response: HttpResponse, now: float) -> EmailplusError:
     if status in (400, 501, 505):
         return HttpStatusError(f"the server does not accept the request (HTTP {status})", status)
     return HttpStatusError(f"unexpected HTTP status {status}", status)
+
+
+def advice(headers: Mapping[str, str]) -> list[str]:
+    """What the server's headers tell the user: a password about to expire, throttling (MS-ASHTTP 2.2.2.1.2)."""
+    texts = []
+    days = headers.get("x-ms-credentials-expire", "").strip()
+    if days:
+        where = _service_url(headers)
+        texts.append(f"the password expires in {days[:20]} days{f'; change it at {where}' if where else ''}")
+    reason = headers.get("x-ms-asthrottle", "").strip()
+    if reason:
+        texts.append(f"the server throttles this device ({reason[:80]}); synchronise less often")
+    return texts
+
+
+def _service_url(headers: Mapping[str, str]) -> str:
+    """X-MS-Credential-Service-Url, if it is a web address."""
+    address = headers.get("x-ms-credential-service-url", "").strip()
+    return address[:300] if urlsplit(address).scheme in ("http", "https") else ""
 
 
 def merge_cookies(jar: dict[str, str], set_cookie: Iterable[str]) -> None:

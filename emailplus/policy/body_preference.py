@@ -54,7 +54,8 @@ class ContentPolicy:
         if self.max_body is not None:
             cut = min(cut, self.max_body)
         if self.always_fetch_mime:
-            return BodyRequest((BodyPreference(4, cut), BodyPreference(1, cut)), 2)
+            # Alone: of several forms SOGo takes the last, and MIME is one that every server has.
+            return BodyRequest((BodyPreference(4, cut),), 2)
         return self.readable_request(cut)
 
     def readable_request(self, cut: int | None = None) -> BodyRequest:

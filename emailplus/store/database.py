@@ -7,6 +7,7 @@ temporary tables live in memory. Nothing else of a store is written anywhere.
 from __future__ import annotations
 
 import fcntl
+import hmac
 import os
 import secrets
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Any
 
 from sqlcipher3 import dbapi2 as sqlite
 
-from ..errors import StoreBusy, StoreDamaged, StoreError, StoreTooNew, WrongStoreKey
+from ..errors import StoreBusy, StoreDamaged, StoreError, StoreKeyMissing, StoreTooNew, WrongStoreKey
 from .keys import KeyProvider, KeyRecord, sync_directory, verifier
 from .schema import CURRENT, MIGRATIONS
 from .text import folded
@@ -47,29 +48,21 @@ class Database:
         Raises `WrongStoreKey`, `StoreDamaged`, `StoreBusy`, `StoreTooNew`, `StoreKeyMissing` or `StoreError`.
         """
         path = Path(path)
-        record = KeyRecord.read(path)
-        exists = path.exists() and path.stat().st_size > 0
-        if not exists and record is not None and not create:
-            raise StoreError(f"there is no store at {path.name}, only its key record")
-        if not exists and not create:
+        if not create and not _exists(path):
+            if KeyRecord.path(path).exists():
+                raise StoreError(f"there is no store at {path.name}, only its key record")
             raise StoreError(f"there is no store at {path}; `sync` makes one")
-        if exists and record is None:
-            raise StoreDamaged(f"{KeyRecord.path(path).name} is missing beside the store; restore it from a backup")
-        secret = key.key(record.kdf) if record is not None else b""
-        if record is None:
-            kdf = key.new_kdf()
-            secret = key.key(kdf)
-            store_id = secrets.token_hex(16)
-            record = KeyRecord(store_id, kdf, verifier(secret, store_id))
-            record.write(path)
-        elif record.next_verifier:
-            secret = _settle_rekey(path, record, key, secret)
-        elif not record.matches(secret):
-            raise WrongStoreKey(f"the key does not belong to {path.name}; nothing was changed")
+        if not path.parent.is_dir():
+            raise StoreError(f"there is no folder {path.parent} for the store")
+        # Locked before anything is read: two first runs must not both write a key record.
         descriptor = _lock(path) if lock else None
         try:
-            database = cls(path, _connect(path, secret), descriptor)
-            database._migrate()
+            database = cls(path, _connect(path, _secret(path, key, locked=lock)), descriptor)
+            try:
+                database._migrate()
+            except BaseException:
+                database._connection.close()
+                raise
         except BaseException:
             _unlock(descriptor)
             raise
@@ -111,18 +104,18 @@ class Database:
     def executemany(self, statement: str, rows: Any) -> None:
         """Run one statement for many rows."""
         with self._mutex, _mapped(self.path):
-            self._connection.executemany(statement, rows)
+            self._open().executemany(statement, rows)
 
     def all(self, statement: str, parameters: Any = ()) -> list[Row]:
         """Every row of a query."""
         with self._mutex, _mapped(self.path):
-            rows: list[Row] = self._connection.execute(statement, parameters).fetchall()
+            rows: list[Row] = self._open().execute(statement, parameters).fetchall()
             return rows
 
     def one(self, statement: str, parameters: Any = ()) -> Row | None:
         """The first row of a query."""
         with self._mutex, _mapped(self.path):
-            row: Row | None = self._connection.execute(statement, parameters).fetchone()
+            row: Row | None = self._open().execute(statement, parameters).fetchone()
             return row
 
     def scalar(self, statement: str, parameters: Any = ()) -> Any:
@@ -131,10 +124,13 @@ class Database:
         return row[0] if row else None
 
     def _execute(self, statement: str, parameters: Any = ()) -> Any:
+        with _mapped(self.path):
+            return self._open().execute(statement, parameters)
+
+    def _open(self) -> Any:
         if self._connection is None:
             raise StoreError("the store is closed")
-        with _mapped(self.path):
-            return self._connection.execute(statement, parameters)
+        return self._connection
 
     def _migrate(self) -> None:
         version = self.scalar("PRAGMA user_version")
@@ -149,7 +145,10 @@ class Database:
     def verify(self) -> list[str]:
         """Check every page's authentication and the structure of every table; problems found, none if whole."""
         problems = [str(row[0]) for row in self.all("PRAGMA cipher_integrity_check")]
-        problems += [str(row[0]) for row in self.all("PRAGMA integrity_check(20)") if row[0] != "ok"]
+        try:
+            problems += [str(row[0]) for row in self.all("PRAGMA integrity_check(20)") if row[0] != "ok"]
+        except StoreDamaged as damage:  # too damaged to be walked through
+            problems.append(str(damage.__cause__ or damage))
         return problems
 
     def rekey(self, new: KeyProvider) -> None:
@@ -164,7 +163,8 @@ class Database:
             record.write(self.path)
             # A rekey rewrites every page; a rollback journal makes that one atomic step, a log does not.
             self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._execute("PRAGMA journal_mode = DELETE")
+            if self._execute("PRAGMA journal_mode = DELETE").fetchone() != ("delete",):
+                raise StoreBusy(f"{self.path.name} is open elsewhere; close it there to change the key")
             self._execute(f"PRAGMA rekey = \"x'{secret.hex()}'\"")
             self._execute("PRAGMA journal_mode = WAL")
             KeyRecord(record.store_id, kdf, record.next_verifier).write(self.path)
@@ -191,50 +191,82 @@ def destroy(path: Path) -> None:
     sync_directory(path.parent)
 
 
-def _settle_rekey(path: Path, record: KeyRecord, key: KeyProvider, secret: bytes) -> bytes:
-    """Finish a rekey that was cut: find out which of the two keys the pages have, and write that down."""
+def _exists(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _secret(path: Path, key: KeyProvider, *, locked: bool) -> bytes:
+    """The key of the store at `path`, proved; for a store to be made, its key record is written."""
+    record = KeyRecord.read(path)
+    if record is None:
+        if _exists(path):
+            raise StoreDamaged(f"{KeyRecord.path(path).name} is missing beside the store; restore it from a backup")
+        kdf = key.new_kdf()
+        secret = key.key(kdf)
+        store_id = secrets.token_hex(16)
+        KeyRecord(store_id, kdf, verifier(secret, store_id)).write(path)
+        return secret
+    if record.next_verifier:
+        return _settle_rekey(path, record, key, locked)
+    secret = key.key(record.kdf)
+    if not record.matches(secret):
+        raise WrongStoreKey(f"the key does not belong to {path.name}; nothing was changed")
+    return secret
+
+
+def _settle_rekey(path: Path, record: KeyRecord, key: KeyProvider, locked: bool) -> bytes:
+    """Finish a rekey that was cut: find out which of the two keys the pages have, and write that down.
+
+    Written only under the lock: the rekey may not have been cut but be under way in another process.
+    """
     candidates = []
-    if record.matches(secret):
-        candidates.append((secret, record.kdf, record.verifier))
-    try:
-        later = key.key(record.next_kdf)
-    except StoreError:
-        later = b""
-    if later and record.matches_next(later):
-        candidates.append((later, record.next_kdf, record.next_verifier))
+    for kdf, proof in ((record.kdf, record.verifier), (record.next_kdf, record.next_verifier)):
+        try:
+            secret = key.key(kdf)
+        except StoreKeyMissing:  # one of the two may be a passphrase, the other a raw key
+            continue
+        if hmac.compare_digest(proof, verifier(secret, record.store_id)):
+            candidates.append((secret, kdf, proof))
     if not candidates:
         raise WrongStoreKey(f"the key does not belong to {path.name}; nothing was changed")
-    for candidate, kdf, proof in candidates:
+    for secret, kdf, proof in candidates:
         try:
-            _connect(path, candidate).close()
+            _connect(path, secret).close()
         except StoreDamaged:
             continue
+        try:
+            descriptor = None if locked else _lock(path)
+        except StoreBusy:
+            return secret
         KeyRecord(record.store_id, kdf, proof).write(path)
-        return candidate
+        _unlock(descriptor)
+        return secret
     raise WrongStoreKey(f"{path.name} was being rekeyed when it was cut: open it once with the other of the two keys")
 
 
 def _connect(path: Path, secret: bytes) -> Any:
-    new = not path.exists()
-    if new:
+    if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         sync_directory(path.parent)
-    connection = sqlite.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    pragmas = [
+        "cipher_log_level = NONE",
+        "cipher_memory_security = ON",
+        f"key = \"x'{secret.hex()}'\"",
+        f"cipher_page_size = {PAGE_SIZE}",
+        "temp_store = MEMORY",
+        "foreign_keys = ON",
+        "synchronous = FULL",
+        "cache_size = -16384",
+    ]
+    if path.stat().st_size == 0:
+        pragmas.append("auto_vacuum = INCREMENTAL")  # for a file that has it already, this would be a write
+    with _mapped(path):
+        connection = sqlite.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     try:
-        for pragma in (
-            "cipher_log_level = NONE",
-            "cipher_memory_security = ON",
-            f"key = \"x'{secret.hex()}'\"",
-            f"cipher_page_size = {PAGE_SIZE}",
-            "temp_store = MEMORY",
-            "auto_vacuum = INCREMENTAL",
-            "foreign_keys = ON",
-            "synchronous = FULL",
-            "cache_size = -16384",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.create_function("folded", 1, folded, deterministic=True)
         with _mapped(path):
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+            connection.create_function("folded", 1, folded, deterministic=True)
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             connection.execute("PRAGMA journal_mode = WAL")
     except BaseException:
@@ -255,8 +287,10 @@ def _mapped(path: Path) -> Iterator[None]:
         if "full" in text:
             raise StoreError(f"the disk is full: {path.name} was left as it was before this step") from problem
         raise StoreError(f"{path.name}: {text}") from problem
-    except (sqlite.DatabaseError, sqlite.NotSupportedError) as problem:
-        if isinstance(problem, (sqlite.IntegrityError, sqlite.DataError, sqlite.ProgrammingError)):
+    except sqlite.Error as problem:
+        if isinstance(
+            problem, (sqlite.InterfaceError, sqlite.IntegrityError, sqlite.DataError, sqlite.ProgrammingError)
+        ):
             raise StoreError(f"{path.name}: {problem}") from problem
         raise StoreDamaged(f"{path.name} is damaged ({problem}); restore a backup or start a new store") from problem
 

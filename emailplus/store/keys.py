@@ -182,11 +182,11 @@ class KeyRecord:
         try:
             document = json.loads(written)
             return cls(
-                store_id=document["store_id"],
+                store_id=_hexadecimal(document["store_id"]),
                 kdf=_kdf_from(document["kdf"]),
-                verifier=document["verifier"],
+                verifier=_hexadecimal(document["verifier"]),
                 next_kdf=_kdf_from(document.get("next_kdf")),
-                next_verifier=document.get("next_verifier", ""),
+                next_verifier=_hexadecimal(document.get("next_verifier", "")),
             )
         except (ValueError, KeyError, TypeError) as problem:
             raise StoreDamaged(f"{cls.path(store).name} is damaged; restore it from a backup of the store") from problem
@@ -214,9 +214,6 @@ class KeyRecord:
     def matches(self, key: bytes) -> bool:
         return hmac.compare_digest(self.verifier, verifier(key, self.store_id))
 
-    def matches_next(self, key: bytes) -> bool:
-        return bool(self.next_verifier) and hmac.compare_digest(self.next_verifier, verifier(key, self.store_id))
-
 
 def sync_directory(directory: Path) -> None:
     """Make a rename or creation in `directory` outlive a power cut."""
@@ -225,6 +222,11 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _hexadecimal(written: str) -> str:
+    bytes.fromhex(written)
+    return written
 
 
 def _kdf_from(document: Any) -> Kdf | None:

@@ -24,13 +24,15 @@ _COLUMNS = (
     "body_type", "body_size", "body_state", "body_reason", "fingerprint",
 )  # fmt: skip
 _INSERT = (
-    f"INSERT INTO messages (folder_id, server_id, pass, {', '.join(_COLUMNS)}) "
-    f"VALUES ({', '.join('?' * (len(_COLUMNS) + 3))}) RETURNING id"
+    f"INSERT INTO messages (id, folder_id, server_id, pass, {', '.join(_COLUMNS)}) "
+    f"VALUES ({', '.join('?' * (len(_COLUMNS) + 4))})"
 )
 _BODY_COLUMNS = frozenset({"body_type", "body_size", "body_state", "body_reason"})
 _ATTACHMENT_COLUMNS = (
     "message_id, file_reference, name, size, method, content_id, content_location, content_type, inline, state, reason"
 )
+_INSERT_ATTACHMENT = f"INSERT INTO attachments ({_ATTACHMENT_COLUMNS}) VALUES ({', '.join('?' * 11)})"
+_INSERT_BODY = "INSERT INTO bodies (message_id, data) VALUES (?, ?)"
 _BATCH = 400
 
 _COLUMN_OF = {
@@ -49,6 +51,10 @@ def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:
     """Write one Sync answer. Everything in it or nothing of it reaches the disk."""
     counts = SyncCounts()
     with database.transaction():
+        for window in batch.windows:
+            # All that goes before all that comes: what moves between the folders of one answer keeps its id.
+            counts.deleted += _mark_gone(database, window.folder_id, window.deleted)
+            counts.expired += _mark_gone(database, window.folder_id, window.soft_deleted)
         for window in batch.windows:
             _apply(database, window, batch, counts)
     return counts
@@ -77,8 +83,6 @@ def _apply(database: Database, window: Window, batch: SyncWindows, counts: SyncC
     _add(database, window.added, folder, number, keep, counts)
     for change in window.changed:
         _change(database, change, folder, number, keep, counts)
-    counts.deleted += _mark_gone(database, folder, window.deleted)
-    counts.expired += _mark_gone(database, folder, window.soft_deleted)
     for item in window.quarantined:
         known = database.one(
             "SELECT raw FROM quarantine WHERE folder_id = ? AND server_id = ?", (folder, item.server_id)
@@ -114,27 +118,74 @@ def _add(database: Database, messages: list[Message], folder: int, number: int, 
     if not messages:
         return
     known = _known(database, folder, [message.server_id for message in messages])
-    database.executemany(
-        "DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?",
-        [(folder, message.server_id) for message in messages],
-    )
-    for message in messages:
-        if not keep:
+    if database.scalar("SELECT 1 FROM quarantine WHERE folder_id = ? LIMIT 1", (folder,)):
+        database.executemany(
+            "DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?",
+            [(folder, message.server_id) for message in messages],
+        )
+    if not keep:
+        for message in messages:
             counts.added += message.server_id not in known
             _add_id(database, folder, message.server_id, number)
             known[message.server_id] = 0
-            continue
-        values = _values(message)
+        return
+    rows = [(message, _values(message)) for message in messages]
+    twins = _twins(database, folder, number, rows, known)
+    fresh = _Fresh(database, folder, number)
+    for message, values in rows:
         present = known.get(message.server_id)
-        if present is None:
-            present = _twin(database, folder, number, values[-1])
+        waiting = twins.get(values[-1]) if present is None else None
+        if waiting:
+            present = waiting.pop(0)
         if present is None:
             counts.added += 1
-            known[message.server_id] = _insert(database, message, values, folder, number)
-        elif _replace(database, present, message, values, folder, number):
+            known[message.server_id] = fresh.take(message, values)
+            continue
+        known[message.server_id] = present
+        if present in fresh:  # named twice in one answer
+            fresh.write()
+        if _replace(database, present, message, values, folder, number):
             counts.changed += 1
         else:
             counts.unchanged += 1
+    fresh.write()
+
+
+class _Fresh:
+    """New messages of one window, written together: a statement a table instead of three a message.
+
+    Their ids are chosen here. ``RETURNING`` would build a temporary table for every row, which costs as much as the
+    row; AUTOINCREMENT never gives an id again, chosen by us or not.
+    """
+
+    def __init__(self, database: Database, folder: int, number: int) -> None:
+        self._database, self._folder, self._number = database, folder, number
+        self._first = self._next = 1 + (database.scalar("SELECT seq FROM sqlite_sequence WHERE name = 'messages'") or 0)
+        self._messages: list[Row] = []
+        self._bodies: list[Row] = []
+        self._attachments: list[Row] = []
+
+    def __contains__(self, local_id: int) -> bool:
+        return local_id >= self._first
+
+    def take(self, message: Message, values: Row) -> int:
+        """Put a message in line; its id."""
+        local_id = self._next
+        self._next += 1
+        self._messages.append((local_id, self._folder, message.server_id, self._number, *values))
+        if _has_inline_body(message) and message.body is not None:
+            self._bodies.append((local_id, message.body.data))
+        self._attachments += [_attachment_row(local_id, attachment) for attachment in message.attachments]
+        return local_id
+
+    def write(self) -> None:
+        """Write what is in line."""
+        if self._messages:
+            self._database.executemany(_INSERT, self._messages)
+            self._database.executemany(_INSERT_BODY, self._bodies)
+            self._database.executemany(_INSERT_ATTACHMENT, self._attachments)
+        self._first = self._next
+        self._messages, self._bodies, self._attachments = [], [], []
 
 
 def _known(database: Database, folder: int, server_ids: list[str]) -> dict[str, int]:
@@ -148,33 +199,39 @@ def _known(database: Database, folder: int, server_ids: list[str]) -> dict[str, 
     return found
 
 
-def _twin(database: Database, folder: int, number: int, fingerprint: bytes | None) -> int | None:
-    """A row with the same content that is off the server, or that an open pass has not met under its old ServerId."""
-    if fingerprint is None:
-        return None
-    twin: int | None = database.scalar(
-        "SELECT m.id FROM messages m JOIN folders f ON f.id = m.folder_id WHERE m.fingerprint = ? "
-        "AND (m.gone = 1 OR (m.folder_id = ? AND f.pass_open = 1 AND m.pass < ?)) ORDER BY m.id LIMIT 1",
-        (fingerprint, folder, number),
-    )
-    return twin
+def _twins(
+    database: Database, folder: int, number: int, rows: list[tuple[Message, Row]], known: dict[str, int]
+) -> dict[bytes, list[int]]:
+    """Fingerprint -> rows with that content that are off the server, or that an open pass has not met.
+
+    A row whose own ServerId is in this answer too is there for that message alone.
+    """
+    candidates = [values[-1] for message, values in rows if values[-1] is not None and message.server_id not in known]
+    wanted = list(dict.fromkeys(candidates))  # asked for twice, a row would be given twice
+    taken = set(known.values())
+    found: dict[bytes, list[int]] = {}
+    for start in range(0, len(wanted), _BATCH):
+        part = wanted[start : start + _BATCH]
+        marks = ", ".join("?" * len(part))
+        query = (
+            "SELECT m.fingerprint, m.id FROM messages m JOIN folders f ON f.id = m.folder_id "
+            f"WHERE m.fingerprint IN ({marks}) "
+            "AND (m.gone = 1 OR (m.folder_id = ? AND f.pass_open = 1 AND m.pass < ?)) ORDER BY m.id"
+        )
+        for fingerprint, local_id in database.all(query, (*part, folder, number)):
+            if local_id not in taken:
+                found.setdefault(bytes(fingerprint), []).append(local_id)
+    return found
 
 
 def _add_id(database: Database, folder: int, server_id: str, number: int) -> None:
-    # What was kept before the rule came goes with everything that hangs on it.
+    """Keep the id of an item only; what was kept of it before goes."""
     database.execute("DELETE FROM messages WHERE folder_id = ? AND server_id = ? AND cached = 1", (folder, server_id))
     database.execute(
         "INSERT INTO messages (folder_id, server_id, pass, cached) VALUES (?, ?, ?, 0) "
         "ON CONFLICT (folder_id, server_id) DO UPDATE SET pass = excluded.pass, gone = 0",
         (folder, server_id, number),
     )
-
-
-def _insert(database: Database, message: Message, values: Row, folder: int, number: int) -> int:
-    local_id: int = database.scalar(_INSERT, (folder, message.server_id, number, *values))
-    _store_body(database, local_id, message)
-    _store_attachments(database, local_id, message.attachments)
-    return local_id
 
 
 def _replace(database: Database, local_id: int, message: Message, values: Row, folder: int, number: int) -> bool:
@@ -198,6 +255,7 @@ def _replace(database: Database, local_id: int, message: Message, values: Row, f
         (*new.values(), message.server_id, folder, number, local_id),
     )
     if not keeps_body:
+        database.execute("UPDATE messages SET body_blob = NULL WHERE id = ?", (local_id,))
         database.execute("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (local_id,))
         database.execute("DELETE FROM bodies WHERE message_id = ?", (local_id,))
         _store_body(database, local_id, message)
@@ -219,15 +277,18 @@ def _has_body(database: Database, local_id: int, message: Message, state: str, f
 
 
 def _store_body(database: Database, local_id: int, message: Message) -> None:
-    if message.body is not None and message.body_state == "stored" and message.body.data:
-        database.execute("INSERT INTO bodies (message_id, data) VALUES (?, ?)", (local_id, message.body.data))
+    if message.body is not None and _has_inline_body(message):
+        database.execute(_INSERT_BODY, (local_id, message.body.data))
+
+
+def _has_inline_body(message: Message) -> bool:
+    return message.body is not None and message.body_state == "stored" and bool(message.body.data)
 
 
 def _store_attachments(database: Database, local_id: int, attachments: Iterable[Attachment]) -> None:
     rows = [_attachment_row(local_id, attachment) for attachment in attachments]
     if rows:
-        marks = ", ".join("?" * 11)
-        database.executemany(f"INSERT INTO attachments ({_ATTACHMENT_COLUMNS}) VALUES ({marks})", rows)
+        database.executemany(_INSERT_ATTACHMENT, rows)
 
 
 def _attachment_row(local_id: int, a: Attachment) -> Row:

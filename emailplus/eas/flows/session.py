@@ -62,6 +62,8 @@ class Session:
     """X-MS-RP was seen: local state must be synchronised again."""
     visited: list[str] = field(default_factory=list)
     last_answer_bytes: int = 0
+    told: set[str] = field(default_factory=set)
+    """Advice of the server that was passed on already in this run."""
     wiped: bool = False
     """The store is gone: nothing may be written any more."""
 
@@ -173,6 +175,10 @@ def notice(session: Session, response: HttpResponse) -> Flow[None]:
     session.last_answer_bytes = len(response.body)
     if response.headers.get("x-ms-rp"):
         session.resync_ordered = True
+    for text in protocol.advice(response.headers):
+        if text not in session.told:
+            session.told.add(text)
+            yield from emit(Warned(text))
     if "set-cookie" in response.headers:
         before = dict(session.cookies)
         protocol.merge_cookies(session.cookies, response.headers["set-cookie"].split("\n"))
