@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from emailplus import account, driver
+from emailplus.eas.wbxml import decode, encode
 from emailplus.errors import (
     AuthenticationFailed,
     CommandFailed,
@@ -323,8 +324,6 @@ def test_busy_server_large_window(world: World) -> None:
 
 def windows(request: Any) -> list[int]:
     """WindowSizes of a recorded request."""
-    from emailplus.eas.wbxml import decode
-
     sizes: list[int] = []
 
     def walk(node: Any) -> None:
@@ -426,7 +425,7 @@ def test_slow_bytes(world: World) -> None:
 
 def test_the_network_timeout_is_the_configured_one(world: World) -> None:
     fill(world, 2)
-    world.exchange.faults.add(Stall(1.6), "FolderSync", times=None)
+    world.exchange.faults.add(Stall(1.3), "FolderSync", times=None)
     with pytest.raises(NetworkTimeout, match="1 s"):
         world.sync({"default_network_timeout": "1"})
     world.sync({"default_network_timeout": "2"})
@@ -825,3 +824,22 @@ def test_same_host_https_demanded(tmp_path: Any) -> None:
         assert account.bind(store, config("mail.example.test", email_ssl_required="true")) == []
         assert "options_at" not in store.account()
         assert "endpoint" not in store.account()
+
+
+@pytest.mark.parametrize("keys", [{}, {"disabled_features": "local_cache_all"}])
+@pytest.mark.parametrize("tag", ["Add", "Change"])
+def test_second_chance_of_a_quarantined_item_ends(world: World, tag: str, keys: dict[str, str]) -> None:
+    """Read by a later version, of a message that may not be in the store: it is settled, not tried for ever."""
+    fill(world, 1)
+    world.sync(keys)
+    properties = [("Email:Subject", "second chance"), ("Email:DateReceived", "2026-11-24T10:00:00.000Z")]
+    raw = encode((f"AirSync:{tag}", [("AirSync:ServerId", "1:99"), ("AirSync:ApplicationData", properties)]))
+    with Store.open(world.path, KEY) as store:
+        store.database.execute(
+            "INSERT INTO quarantine (folder_id, server_id, raw, error, version) "
+            "SELECT id, '1:99', ?, 'unknown', '0.0' FROM folders WHERE type = 2",
+            (raw,),
+        )
+    world.sync(keys)
+    assert world.snapshot()["quarantine"] == []
+    assert ("second chance" in world.subjects()) == (tag == "Add" and not keys)
