@@ -201,10 +201,12 @@ def requests_obey_the_schema(exchange: MockExchange) -> None:
     if not validate.AVAILABLE:
         return
     for request in exchange.requests:
-        # The schemas are those of 16.1, which dropped what 2.5 says about bodies.
-        if request.tree is not None and request.version not in ("", "2.5"):
+        # The schemas are those of 16.1, which dropped what 2.5 says about bodies, and the order that elements of
+        # GetItemEstimate had until 12.1 (MS-ASCMD 2.2.3.29.1); the mock's own rules know both.
+        old = request.version in ("12.0", "12.1") and request.command == "GetItemEstimate"
+        if request.tree is not None and request.version not in ("", "2.5") and not old:
             told = validate.problems(request.tree, request.version, "Request")
-            assert told == [], (request.command, request.version, request.tree)
+            assert told == [], (request.command, request.version, told)
 
 
 def poison(subject: str) -> Any:
