@@ -178,6 +178,14 @@ def test_twins_in_one_pass_are_both_kept(store: Store) -> None:
     assert (held(store)["a1"], held(store)["a2"]) == (1, 2)
 
 
+def test_a_twin_is_given_once_in_a_large_answer(store: Store) -> None:
+    window(store, added=[message("old", "Same")])
+    window(store, begins_pass=True)
+    others = [message(f"m{n}", f"Mail {n}") for n in range(900)]
+    window(store, added=[message("n1", "Same"), *others, message("n2", "Same")], completes_pass=True)
+    assert set(held(store)) == {"n1", "n2", *(f"m{n}" for n in range(900))}
+
+
 def test_one_item_named_twice_in_an_answer(store: Store) -> None:
     counts = window(store, added=[message("a", "first"), message("a", "second")])
     assert (counts.added, counts.changed) == (1, 1)
