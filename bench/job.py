@@ -11,8 +11,7 @@ window durable; the full-text index, which follows, is a row of its own. Every c
 - *mbsync*, *offlineimap*: one pull, with their defaults, from a private Dovecot with a Maildir of the same messages.
 - *imaplib*: batches of 200 by FETCH from that Dovecot, each message to a file.
 - *pyactivesync*: the inbox listed and every body fetched, over TLS, from a mock with a policy, nothing stored; ours
-  over TLS from it too, for this row. Its interpreter: `--pyactivesync PYTHON` or the variable
-  EMAILPLUS_BENCH_PYACTIVESYNC.
+  over TLS from it too, for this row. Its interpreter: `--pyactivesync` or the variable EMAILPLUS_BENCH_PYACTIVESYNC.
 
 Scratch files lie under `build/job` unless `--directory` says otherwise: it should be a real disk, for fsync counts.
 """
