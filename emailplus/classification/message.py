@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from email.generator import BytesGenerator
 from email.header import Header
 from email.message import Message
+from email.parser import BytesHeaderParser
 from io import BytesIO
 from typing import Final
 
@@ -59,9 +60,14 @@ def stamp_message(data: bytes, marks: Marks) -> bytes:
 
 def receive_message(receiver: Receiver, data: bytes) -> Received:
     """The marking of a whole message, by its header fields and subject."""
-    message: Message = email.message_from_bytes(data, policy=_POLICY)
+    return receiver.receive(*fields_of(data))
+
+
+def fields_of(data: bytes) -> tuple[list[tuple[str, str]], str]:
+    """The header fields of a message as they stand, and its subject decoded; its body is not looked at."""
+    message: Message = BytesHeaderParser(policy=_POLICY).parsebytes(data)
     subject = next((header_text(_unfolded(value)) for value in message.get_all("Subject", [])), "")
-    return receiver.receive([(name, str(value)) for name, value in message.items()], subject)
+    return [(name, str(value)) for name, value in message.items()], subject
 
 
 def encoded_header(name: str, text: str) -> str:
