@@ -52,6 +52,10 @@ class Received:
         return bool(self.unknown or self.notes)
 
 
+NOTHING: Final = Received()
+"""What a message without any marking gives."""
+
+
 @dataclass(slots=True)
 class _Hits:
     accepted: dict[str, list[str]] = field(default_factory=dict)
@@ -83,7 +87,7 @@ class Receiver:
             if found is not None and found.selection:
                 return found
             missed = missed or found
-        return missed or Received()
+        return missed or NOTHING
 
     def stripped(self, subject: str, *, every: bool = False) -> str:
         """`subject` without the last bounded marking, or without `every` one, and the blanks before it."""
@@ -119,6 +123,20 @@ class _Compiled:
         if prefixes and self.overlapping:
             self.find = re.compile("(?=(" + "|".join(_beginning(prefix) for prefix in prefixes) + "))")
         self.values = {rule.field: _values(self.fields[rule.field]) for rule in source.rules}
+        self.single = source.separator.single if source.separator is not None else None
+        self.fast = {rule: self._fast(rule) for rule in source.rules}
+
+    def _fast(self, rule: Rule) -> re.Pattern[str] | None:
+        """Value and its end in one expression, where the separator is one character or none."""
+        ends = [r"\Z", *([re.escape(rule.suffix)] if rule.suffix else [])]
+        if self.source.separator is not None:
+            if self.single is None or "(?" in self.single.pattern:
+                return None
+            ends.append(self.single.pattern)
+        values = sorted(self.fields[rule.field].values, key=lambda value: (-len(value), value))
+        if not values:
+            return None
+        return re.compile(rf"\s*((?i:{'|'.join(map(re.escape, values))}))(?=\s*(?:{'|'.join(ends)}))")
 
     def from_headers(self, headers: list[tuple[str, str]]) -> Received | None:
         missed: Received | None = None
@@ -127,6 +145,8 @@ class _Compiled:
         for name, value in headers:
             if (lowered := name.lower()) in wanted:
                 texts.setdefault(lowered, []).append(value)
+        if not texts:
+            return None
         for name in wanted:
             if name not in texts:
                 continue
@@ -153,6 +173,8 @@ class _Compiled:
                 return None
             text = text[first : last + len(stop)]
             end = len(stop)
+        if self.find is None or self.find.search(text, 0, MAX_TEXT) is None:
+            return None
         hits = _Hits()
         self.read(text, hits, end=end)
         if not hits.accepted and not hits.unknown:
@@ -188,7 +210,8 @@ class _Compiled:
                 return
             if not found_any:
                 found_any = True
-                stops = self.source.separator.starts(text) if self.source.separator else []
+                separator = self.source.separator
+                stops = separator.starts(text) if separator is not None and self.single is None else []
             for rule in self.rules[found[self.find.groups]]:
                 self.hit(rule, text, found.start() + len(rule.prefix), stops, end, hits)
 
@@ -196,22 +219,32 @@ class _Compiled:
         """One rule at one position: a declared value first, else a typed one (reading A10)."""
         entry = self.fields[rule.field]
         last = len(text) - end
+        fast = self.fast[rule]
+        if fast is not None:
+            matched = fast.match(text, at, last)
+            declared = entry.by_folded.get(matched[1].casefold()) if matched else None
+            if declared is not None:
+                hits.accepted.setdefault(rule.field, []).append(declared)
+                return
         start = at
         while start < last and text[start].isspace():
             start += 1
-        pattern = self.values[rule.field]
-        for found in _alternatives(pattern, text, start):
+        for found in _alternatives(self.values[rule.field], text, start) if fast is None else ():
             stop = found
             while stop < last and text[stop].isspace() and not _is_stop(stops, stop):
                 stop += 1
             if stop >= last or _is_stop(stops, stop) or (rule.suffix and text.startswith(rule.suffix, stop)):
-                hits.accepted.setdefault(rule.field, []).append(entry.by_folded[text[start:found].casefold()])
-                return
+                declared = entry.by_folded.get(text[start:found].casefold())
+                if declared is not None:
+                    hits.accepted.setdefault(rule.field, []).append(declared)
+                    return
         if not rule.prefix and (start != at or at):
             return  # a rule without a beginning takes typed text only from the beginning
         stop = last
-        nearest = bisect_left(stops, start)
-        if nearest < len(stops):
+        if self.single is not None:
+            found_stop = self.single.search(text, start)
+            stop = min(stop, found_stop.start()) if found_stop else stop
+        elif (nearest := bisect_left(stops, start)) < len(stops):
             stop = min(stop, stops[nearest])
         if rule.suffix and (suffix := text.find(rule.suffix, start, len(text))) >= 0:
             stop = min(stop, suffix)

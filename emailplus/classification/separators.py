@@ -41,8 +41,9 @@ class Separator:
         except (re.error, RecursionError, OverflowError) as problem:
             raise ValueError(f"expression does not compile: {problem}") from None
         self._flags: int = tree.state.flags
-        self._single = re.compile(pattern) if _one_character(tree) else None
-        if self._single is None:
+        # One literal or class, where `re` is linear; None for all else.
+        self.single = re.compile(pattern) if _one_character(tree) else None
+        if self.single is None:
             self._automaton = _Automaton(self._flags)
             try:
                 start = self._automaton.sequence(tree, self._automaton.new())
@@ -61,8 +62,8 @@ class Separator:
 
     def starts(self, text: str) -> list[int]:
         """The positions in `text` where a match of at least one character begins, ascending."""
-        if self._single is not None:
-            return [found.start() for found in self._single.finditer(text)]
+        if self.single is not None:
+            return [found.start() for found in self.single.finditer(text)]
         return self._automaton.starts(text)
 
 

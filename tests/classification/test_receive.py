@@ -80,6 +80,15 @@ def test_rules_that_share_beginnings_are_all_tried() -> None:
     assert receiver.receive({}, "REOPEN!").selection == {}
 
 
+def test_letters_that_fold_oddly_are_no_values() -> None:
+    receiver = Receiver(samples.scheme("guide_assembled.json"))
+    assert receiver.receive({}, "[SEC=OFFİCIAL]").selection == {}
+    assert receiver.receive({}, "[SEC=ſECRET]").selection == {"SEC": ("SECRET",)}
+    slow = subject_scheme(["S=$SEC$"], ",+")
+    assert slow.receive({}, "S=SHUT ,").selection == {"SEC": ("SHUT",)}
+    assert slow.receive({}, "S=OPEN-İSH").selection == {}
+
+
 def test_longest_value_first_then_a_shorter_that_ends_right() -> None:
     receiver = subject_scheme(["S=$SEC$"], "-")
     assert receiver.receive({}, "S=OPEN-ISHY").selection == {"SEC": ("OPEN",)}
