@@ -110,7 +110,9 @@ class _Compiled:
             prefix: [rule for rule in source.rules if prefix.startswith(rule.prefix) and _same_edge(prefix, rule)]
             for prefix in prefixes
         }
-        self.find = re.compile("|".join(_beginning(prefix) for prefix in prefixes)) if prefixes else None
+        self.find = re.compile("|".join(map(re.escape, prefixes))) if prefixes else None
+        # Checked apart: an alternation of plain texts lets the matcher skip to their first characters.
+        self.edges = {prefix for prefix in prefixes if prefix[:1].isalnum() or prefix[:1] == "_"}
         self.overlapping = (
             any(
                 prefix[at:].startswith(other[: len(prefix) - at])
@@ -173,8 +175,6 @@ class _Compiled:
                 return None
             text = text[first : last + len(stop)]
             end = len(stop)
-        if self.find is None or self.find.search(text, 0, MAX_TEXT) is None:
-            return None
         hits = _Hits()
         self.read(text, hits, end=end)
         if not hits.accepted and not hits.unknown:
@@ -208,12 +208,15 @@ class _Compiled:
             if count >= MAX_HITS and "" not in self.rules:
                 hits.notes.append(f"more than {MAX_HITS} hits; the rest was not read")
                 return
+            beginning, at = found[self.find.groups], found.start()
+            if at and beginning in self.edges and (text[at - 1].isalnum() or text[at - 1] == "_"):
+                continue
             if not found_any:
                 found_any = True
                 separator = self.source.separator
                 stops = separator.starts(text) if separator is not None and self.single is None else []
-            for rule in self.rules[found[self.find.groups]]:
-                self.hit(rule, text, found.start() + len(rule.prefix), stops, end, hits)
+            for rule in self.rules[beginning]:
+                self.hit(rule, text, at + len(rule.prefix), stops, end, hits)
 
     def hit(self, rule: Rule, text: str, at: int, stops: list[int], end: int, hits: _Hits) -> None:
         """One rule at one position: a declared value first, else a typed one (reading A10)."""
