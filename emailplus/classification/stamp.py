@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from .receive import Receiver
+from .receive import MAX_HITS, Receiver
 from .scheme import Look, Scheme, TextBlock
 from .selection import Chosen, Selection
 from .template import one_line
@@ -134,14 +134,15 @@ def stamp_subject(subject: str, marks: Marks) -> str:
 
 def strip_subject(subject: str, marks: Marks) -> str:
     """`subject` without any marking of its scheme: bounded ones anywhere, exact copies of a suffix at the end."""
-    while True:
+    for _ in range(MAX_HITS):
         kept = marks.strip(subject).rstrip()
         for suffix in marks.old_suffixes:
             if kept == suffix.strip() or kept.endswith(suffix if suffix[0].isspace() else " " + suffix):
                 kept = kept.removesuffix(suffix.strip()).rstrip()
         if kept == subject:
-            return kept
+            break
         subject = kept
+    return subject
 
 
 # -- plain bodies
@@ -166,7 +167,8 @@ def stamp_text(body: str, marks: Marks) -> str:
 
 def _without_blocks(lines: list[str], blocks: list[list[str]], depth: int) -> list[str]:
     """`lines` without the blocks at their edges, quoted parts treated alike."""
-    start, end = 0, len(lines)
+    closing = [""] if lines and not lines[-1] else []
+    start, end = 0, len(lines) - len(closing)
     changed = True
     while changed and blocks:
         changed = False
@@ -176,14 +178,12 @@ def _without_blocks(lines: list[str], blocks: list[list[str]], depth: int) -> li
                 start += size
                 start += start < end and not lines[start]
                 changed = True
-            tail = end - (end > start and not lines[end - 1])
-            if tail - start >= size and lines[tail - size : tail] == block:
-                blank = tail - size > start and not lines[tail - size - 1]
-                lines = [*lines[: tail - size - blank], *lines[tail:]]
-                end = len(lines)
+            if end - start >= size and lines[end - size : end] == block:
+                end -= size
+                end -= end > start and not lines[end - 1]
                 changed = True
     result: list[str] = []
-    lines = lines[start:end]
+    lines = [*lines[start:end], *closing]
     at = 0
     while at < len(lines):
         if not lines[at].startswith(">") or depth >= MAX_QUOTE_DEPTH or not blocks:
@@ -237,8 +237,8 @@ def _body_start(text: str) -> int:
             tag = text[at] == "<" and found[0][-1] != ">"
             at = _tag_end(text, found.end()) if tag else found.end()
         elif found := _SKIPPED.match(text, at):
-            end = text.lower().find(f"</{found[1].lower()}", found.end()) if at < 1_000_000 else -1
-            at = _tag_end(text, end) if end >= 0 else -1
+            closed = re.compile(f"</{found[1]}", re.IGNORECASE).search(text, found.end())
+            at = _tag_end(text, closed.end()) if closed else -1
         elif re.match(r"<body\b", text[at : at + 6], re.IGNORECASE):
             at = _tag_end(text, at + 5)
             return at if at >= 0 else first
