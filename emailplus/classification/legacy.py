@@ -22,7 +22,7 @@ from .stamp import Block, Marks
 
 HEADER = "X-Protective-Marking"
 _ENTRY = re.compile(r"(SEC|DLM)=([!-+\--:<-~]{1,128})")
-_MARKED = re.compile(r"\s*\[(?:SEC|DLM)[=:][^\[\]]{0,2000}+\]", re.IGNORECASE)
+_MARKED = re.compile(r"(?<!\s)\s*+\[(?:SEC|DLM)[=:][^\[\]]{0,2000}+\]", re.IGNORECASE)
 _STYLE = "color:#000000;text-align:center"
 
 

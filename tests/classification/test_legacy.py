@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,3 +140,13 @@ def test_ready_made_configurations_hold(name: str) -> None:
 def test_other_names_are_refused() -> None:
     with pytest.raises(UsageError, match="au_2025, company"):
         ready.text("../../errors")
+
+
+def test_long_subjects_take_their_length() -> None:
+    found = Legacy.load(LIST.split(";"))
+    marks = found.render(Choice("PROTECTED"))
+    began = time.perf_counter()
+    for piece in (" ", "[SEC=", "[SEC=PROTECTED] ", "\t["):
+        stamp_subject(piece * 100_000, marks)
+        found.receive([("X-Protective-Marking", piece * 100_000)], piece * 100_000)
+    assert time.perf_counter() - began < 5
