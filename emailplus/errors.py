@@ -3,6 +3,7 @@
     EmailplusError
     ├── ConfigurationError (2)          the app config has problems; `.problems` lists them all
     ├── UsageError (2)                  a call or a query that cannot be carried out as written
+    │   └── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
     ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
     ├── ServerError (4)
     │   ├── ConnectionFailed            no answer: name, route, TLS or a cut connection
@@ -26,7 +27,10 @@
     │   ├── ProvisioningRequired        the server wants its policy applied first
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
     │   ├── DeviceBlocked               blocked or quarantined by an administrator
-    │   └── RemoteWiped                 the server ordered a wipe; it was carried out
+    │   ├── RemoteWiped                 the server ordered a wipe; it was carried out
+    │   └── ClassificationRefused       a choice of markings is not allowed; `.refusals` says why
+    │       ├── ClassificationRequired  the message needs a marking before it is sent
+    │       └── ClassificationDowngrade the original message's marking may not be lowered
     ├── StoreError (5)
     │   ├── WrongStoreKey               the file is whole, the key is another one
     │   ├── StoreDamaged                the key is right, the file is not
@@ -68,6 +72,14 @@ class UsageError(EmailplusError):
     """A call or query that cannot be carried out as written."""
 
     exit_code = 2
+
+
+class InvalidMarking(UsageError):
+    """A protective marking that breaks its standard. `faults` holds all of them, readable."""
+
+    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class AuthenticationFailed(EmailplusError):
@@ -189,6 +201,22 @@ class DeviceBlocked(PolicyError):
 
 class RemoteWiped(PolicyError):
     """The server ordered a wipe. It was carried out on the store and acknowledged."""
+
+
+class ClassificationRefused(PolicyError):
+    """A choice of classification values is not allowed. `refusals` holds all of them, typed and readable."""
+
+    def __init__(self, message: str, refusals: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.refusals = tuple(refusals)
+
+
+class ClassificationRequired(ClassificationRefused):
+    """The message may not be sent without a marking, or without one of its fields."""
+
+
+class ClassificationDowngrade(ClassificationRefused):
+    """A reply or forward may not lower, or change, the marking of the original message."""
 
 
 class StoreError(EmailplusError):
