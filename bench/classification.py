@@ -1,4 +1,7 @@
-"""Receiving against a plain loop over the same rules, and against one compiled alternation, in the same run."""
+"""Receiving against a plain loop over the same rules, and against one compiled alternation.
+
+Run as `python bench/classification.py`; both ratios come from the same run.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,9 @@ import re
 import time
 from collections.abc import Callable
 
+from emailplus.classification import document, ready
 from emailplus.classification.receive import Receiver
 from emailplus.classification.scheme import Scheme
-
-from . import samples
 
 Pair = tuple[dict[str, str], str]
 
@@ -55,8 +57,8 @@ def best(action: Callable[[], None]) -> float:
     return min(times)
 
 
-def test_receiving_keeps_its_pace() -> None:
-    scheme = samples.scheme("guide_assembled.json")
+def main() -> None:
+    scheme = document.load(ready.text("au_2025"))
     receiver = Receiver(scheme)
     given = pairs(4_000, scheme.by_name["SEC"].values)
     values = {entry.name: "|".join(map(re.escape, reversed(entry.values))) for entry in scheme.fields}
@@ -79,5 +81,9 @@ def test_receiving_keeps_its_pace() -> None:
                     assert found.lastgroup
 
     ours = best(receive)
-    assert best(plain) > 5 * ours
-    assert ours < 3 * best(alternate)
+    print(f"receiving {len(given)} markings, speed against the plain loop: {best(plain) / ours:.1f} (target: >= 5)")
+    print(f"the same, time against one compiled alternation: {ours / best(alternate):.2f} (target: <= 3)")
+
+
+if __name__ == "__main__":
+    main()
