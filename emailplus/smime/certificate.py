@@ -29,9 +29,11 @@ def load(der: bytes) -> x509.Certificate:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             certificate = x509.load_der_x509_certificate(der)
-            _ = certificate.extensions, certificate.subject, certificate.issuer
+            # These are read late; what is wrong with them is to be known now.
+            _ = certificate.extensions, certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number
             return certificate
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise MalformedCms("a certificate that cannot be read") from error
 
 

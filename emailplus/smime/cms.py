@@ -331,7 +331,12 @@ def same_party(party: PartyId, issuer: bytes, serial: int, key_id: bytes) -> boo
         return party.key_id == key_id
     if party.serial != serial or not party.issuer:
         return False
-    return party.issuer == issuer or name_key(party.issuer) == name_key(issuer)
+    if party.issuer == issuer:
+        return True
+    try:
+        return name_key(party.issuer) == name_key(issuer)
+    except MalformedCms:
+        return False
 
 
 def parameters(algorithm: Algorithm) -> list[tuple[int, bytes]]:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.utils import CryptographyDeprecationWarning
 
-from ..errors import CertificateUnusable, KeyImportFailed, MalformedCms, WrongKeyPassword
+from ..errors import CertificateUnusable, KeyImportFailed, MalformedCms, SmimeLimitExceeded, WrongKeyPassword
 from . import certificate as certs
 from .ber import to_der
 from .cms import shrouded_keys
@@ -108,10 +108,8 @@ def load_certificate(data: bytes) -> x509.Certificate:
     if data.lstrip().startswith(b"-----BEGIN"):
         raise KeyImportFailed("this is PEM; give the certificate as DER (openssl x509 -outform der)")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            return x509.load_der_x509_certificate(data)
-    except ValueError as error:
+        return certs.load(data)
+    except MalformedCms as error:
         raise KeyImportFailed("this is not a certificate in DER") from error
 
 
@@ -126,11 +124,13 @@ def import_pkcs12(data: bytes, password: str | None, *, source: str = "") -> lis
         raise KeyImportFailed("this is not a PKCS#12 archive")
     try:
         key, certificate, others = _open_archive(data, password)
+    except (MalformedCms, SmimeLimitExceeded) as error:
+        raise KeyImportFailed("this is not a PKCS#12 archive that can be read") from error
     except ValueError as error:
         if "password" in str(error).lower() or "mac" in str(error).lower():
             raise WrongKeyPassword("the password does not open the archive") from error
         raise KeyImportFailed("this is not a PKCS#12 archive that can be read") from error
-    except (TypeError, UnsupportedAlgorithm) as error:
+    except (TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise KeyImportFailed("the archive is protected in a way that cannot be read") from error
     if key is None or certificate is None:
         raise KeyImportFailed("the archive has no private key with its certificate")

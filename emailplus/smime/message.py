@@ -17,7 +17,7 @@ from ..errors import (
 )
 from . import algorithms as alg
 from . import certificate as certs
-from . import cms, headers
+from . import cms, der, headers
 from .decrypt import decompress, decrypt, describe
 from .entity import Entity, addresses, parse
 from .keychain import KeyEntry
@@ -174,8 +174,6 @@ _NESTED = {alg.SIGNED_DATA, alg.ENVELOPED_DATA, alg.AUTH_ENVELOPED_DATA, alg.COM
 
 def _content_info(kind: str, content: bytes) -> bytes:
     """Content that is itself a CMS type stands without its ContentInfo (RFC 5652 4)."""
-    from . import der
-
     return der.sequence(der.oid(kind), der.explicit(0, content))
 
 

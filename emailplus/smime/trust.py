@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification as v
-from cryptography.x509.oid import ExtensionOID
+from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
 from .certificate import public_key, valid_at
 from .limits import MAX_PATH_LENGTH
@@ -104,7 +104,7 @@ def _is_ca(policy: v.Policy, certificate: x509.Certificate, constraints: x509.Ba
 
 def _edwards(certificate: x509.Certificate) -> bool:
     return isinstance(public_key(certificate), (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)) or (
-        certificate.signature_hash_algorithm is None
+        certificate.signature_algorithm_oid in (SignatureAlgorithmOID.ED25519, SignatureAlgorithmOID.ED448)
     )
 
 
