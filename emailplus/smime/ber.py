@@ -107,6 +107,10 @@ class _Walk:
             stop = start + length
             octet_string: _Chunks = [self._view[start:stop]] if tag == _OCTETS else []
             return _Element(tag, stop, [self._view[at:stop]], False, octet_string, False)
+        if tag in (_OCTETS_CONSTRUCTED, _CONTEXT_0):
+            run = self._octet_run(start, end if length < 0 else start + length, length < 0)
+            if run is not None:
+                return self._of_octets(at, tag_end, length, run)
         children, after = self._children(start, length, end, depth)
         all_octets = bool(children) and all(child.tag & ~_CONSTRUCTED == _OCTETS for child in children)
         octets = tag == _OCTETS_CONSTRUCTED
@@ -120,6 +124,47 @@ class _Walk:
         body = content if octets else [chunk for child in children for chunk in child.chunks]
         head = (bytes([_OCTETS]) if octets else self._data[at:tag_end]) + encode_length(sum(map(len, body)))
         return _Element(tag, after, [head, *body], True, content, all_octets)
+
+    def _octet_run(self, start: int, stop: int, indefinite: bool) -> tuple[_Chunks, int] | None:
+        """(contents, byte after) where there are primitive OCTET STRINGs only: a streamed content has thousands."""
+        data, view = self._data, self._view
+        content: _Chunks = []
+        position = start
+        while position < stop - 1:
+            if data[position] != _OCTETS:
+                break
+            size = data[position + 1]
+            begin = position + 2
+            if size >= 0x80:
+                count = size & 0x7F
+                if not 1 <= count <= 8:
+                    return None
+                begin += count
+                size = int.from_bytes(data[position + 2 : begin], "big")
+            position = begin + size
+            content.append(view[begin:position])
+        self._count += len(content)
+        if self._count > MAX_ASN1_ELEMENTS:
+            raise SmimeLimitExceeded("the CMS object has too many elements")
+        if not content or position > stop:
+            return None
+        if indefinite:
+            return (content, position + 2) if data[position : min(position + 2, stop)] == b"\0\0" else None
+        return (content, position) if position == stop else None
+
+    def _of_octets(self, at: int, tag_end: int, length: int, run: tuple[_Chunks, int]) -> _Element:
+        content, after = run
+        tag = self._data[at]
+        if tag == _OCTETS_CONSTRUCTED:
+            head = bytes([_OCTETS]) + encode_length(sum(map(len, content)))
+            return _Element(tag, after, [head, *content], True, content, True)
+        if length >= 0:
+            return _Element(tag, after, [self._view[at:after]], False, content, True)
+        body: _Chunks = []
+        for chunk in content:
+            body += (bytes([_OCTETS]) + encode_length(len(chunk)), chunk)
+        head = self._data[at:tag_end] + encode_length(sum(map(len, body)))
+        return _Element(tag, after, [head, *body], True, content, True)
 
     def _children(self, start: int, length: int, end: int, depth: int) -> tuple[list[_Element], int]:
         """The elements inside, and the byte after them (after the end-of-contents octets of an indefinite one)."""
