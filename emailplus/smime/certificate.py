@@ -69,9 +69,19 @@ def key_id(certificate: x509.Certificate) -> bytes:
 
 def belongs(party: PartyId, certificate: x509.Certificate) -> bool:
     """True when `party` names this certificate."""
-    if party.serial and party.serial != certificate.serial_number:
-        return False
-    return same_party(party, certificate.issuer.public_bytes(), certificate.serial_number, key_id(certificate))
+    return same_party(party, *_identity(certificate))
+
+
+@lru_cache(maxsize=512)
+def _identity(certificate: x509.Certificate) -> tuple[bytes, int, bytes]:
+    return certificate.issuer.public_bytes(), serial(certificate), key_id(certificate)
+
+
+def serial(certificate: x509.Certificate) -> int:
+    """The serial number. Some old roots have zero or less, which is to be read all the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return certificate.serial_number
 
 
 def addresses(certificate: x509.Certificate) -> tuple[tuple[str, ...], bool]:
@@ -158,7 +168,7 @@ def summary(certificate: x509.Certificate) -> CertificateSummary:
     return CertificateSummary(
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
-        serial=certificate.serial_number,
+        serial=_identity(certificate)[1],
         addresses=addresses(certificate)[0],
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,

@@ -153,7 +153,8 @@ def _implicit_rejection(key: rsa.RSAPrivateKey, encrypted: bytes, size: int) -> 
         found = key.decrypt(encrypted, padding.PKCS1v15())
     except ValueError:
         return instead
-    return found if (len(found) == size or (not size and 5 <= len(found) <= 128)) else instead
+    fits = len(found) == size if size else 5 <= len(found) <= 128
+    return found if fits else instead
 
 
 def _oaep(algorithm: Algorithm) -> padding.OAEP:
@@ -232,7 +233,13 @@ def _gcm(envelope: EnvelopedData, key: bytes, nonce: bytes, fields: list[tuple[i
 
 def _rc2(envelope: EnvelopedData, key: bytes, vector: bytes) -> bytes:
     bits = _rc2_bits(envelope.cipher)
-    if not bits or len(vector) != 8 or len(envelope.ciphertext) % 8 or not envelope.ciphertext:
+    if (
+        not bits
+        or not 1 <= len(key) <= 128
+        or len(vector) != 8
+        or len(envelope.ciphertext) % 8
+        or not envelope.ciphertext
+    ):
         raise ValueError("RC2 of an impossible size")
     return _unpadded(rc2.decrypt_cbc(key, bits, vector, envelope.ciphertext), 8)
 

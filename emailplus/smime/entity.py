@@ -15,7 +15,7 @@ from email.message import Message
 from .limits import MAX_PARTS
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\A\r?\n")
-_TRANSPORT_PADDING = rb"[ \t]*(?:\r?\n|\Z)"
+_REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +62,33 @@ class Entity:
         return [parse(self.raw[start:end]) for start, end in self._spans(boundary.encode("utf-8", "replace"))]
 
     def _spans(self, boundary: bytes) -> Iterator[tuple[int, int]]:
-        """(start, end) of the parts; the line end before a delimiter belongs to the delimiter."""
-        line = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(--)?" + _TRANSPORT_PADDING)
-        body = self.body
-        position, start = 0, -1
+        """(start, end) of the parts. A part that no delimiter ends goes to the end (cut mail)."""
+        raw, delimiter = self.raw, b"--" + boundary
+        start, position = -1, self.body_start
         for _ in range(MAX_PARTS):
-            found = line.search(body, position)
-            end = found.start() if found else len(body)
+            at, after, last = _delimiter(raw, delimiter, position, self.body_start)
             if start >= 0:
-                yield self.body_start + start, self.body_start + max(start, end)
-            if not found or found.group(1):
+                yield start, max(start, _without_line_end(raw, at))
+            if at == len(raw) or last:
                 return
-            start = found.end()
-            # The line end of this delimiter may be the one before the next: an empty part.
-            position = start - 2 if body[start - 2 : start] == b"\r\n" else start - 1
+            start = position = after
+
+
+def _delimiter(raw: bytes, delimiter: bytes, position: int, first: int) -> tuple[int, int, bool]:
+    """(start, byte after its line, closing) of the next delimiter line; its start is the end of `raw` for none."""
+    while (at := raw.find(delimiter, position)) >= 0:
+        rest = _REST_OF_DELIMITER.match(raw, at + len(delimiter))
+        if rest and (at == first or raw[at - 1 : at] == b"\n"):
+            return at, rest.end(), bool(rest.group(1))
+        position = at + 1
+    return len(raw), len(raw), True
+
+
+def _without_line_end(raw: bytes, at: int) -> int:
+    """The line end before a delimiter belongs to the delimiter."""
+    if at == len(raw) or raw[at - 1 : at] != b"\n":
+        return at
+    return at - 2 if raw[at - 2 : at] == b"\r\n" else at - 1
 
 
 def parse(raw: bytes) -> Entity:

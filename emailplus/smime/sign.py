@@ -152,7 +152,7 @@ def _signer_info(content: bytes, signer: KeyEntry, name: str, pss: bool, moment:
 
 def issuer_and_serial(certificate: x509.Certificate) -> bytes:
     """IssuerAndSerialNumber (RFC 5652 10.2.4)."""
-    return der.sequence(certificate.issuer.public_bytes(), der.integer(certificate.serial_number))
+    return der.sequence(certificate.issuer.public_bytes(), der.integer(certs.serial(certificate)))
 
 
 def _attribute(oid: str, value: bytes) -> bytes:

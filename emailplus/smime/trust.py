@@ -20,7 +20,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification as v
 from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
-from .certificate import public_key, valid_at
+from .certificate import public_key, serial, valid_at
 from .limits import MAX_PATH_LENGTH
 from .report import Revocation
 
@@ -195,7 +195,7 @@ def _one_revocation(certificate: x509.Certificate, issuer: x509.Certificate, tru
     for crl in trust.crls:
         if crl.issuer != issuer.subject or not _usable_list(crl, issuer, certificate):
             continue
-        entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
+        entry = crl.get_revoked_certificate_by_serial_number(serial(certificate))
         if entry is not None and not _lifted(entry):
             moment = entry.revocation_date_utc
             return Revocation.REVOKED, f"{certificate.subject.rfc4514_string()} since {moment:%Y-%m-%d}"

@@ -36,6 +36,8 @@ class Senders:
 
 def canonical(content: bytes) -> bytes:
     """`content` with CRLF line ends (RFC 8551 3.1.1); itself where it has them."""
+    if content.count(b"\n") == content.count(b"\r\n") == content.count(b"\r"):
+        return content
     return _BARE_LINE_END.sub(b"\r\n", content)
 
 

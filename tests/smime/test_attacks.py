@@ -16,6 +16,7 @@ from emailplus.smime import cms, der
 from emailplus.smime.ber import encode_length, to_der
 from emailplus.smime.decrypt import decompress, decrypt
 from emailplus.smime.encrypt import encrypt_for, enveloped_data
+from emailplus.smime.entity import parse
 from emailplus.smime.keychain import KeyEntry
 from emailplus.smime.message import OpenedMessage, open_message
 from emailplus.smime.report import Reason, Revocation, Word
@@ -345,3 +346,34 @@ def test_depth_and_trailing_bytes() -> None:
     with pytest.raises(MalformedCms):
         to_der(der.sequence(der.integer(1)) + b"\x30\x00")
     assert to_der(der.sequence(der.integer(1)) + b"\r\n\0") == der.sequence(der.integer(1))
+
+
+def test_an_rc2_key_of_no_length_is_a_failed_decryption(authority: Authority) -> None:
+    """RC2 keys may have any length that the cipher takes, and none is not one."""
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    entry = authority.issue("rsa")
+    envelope = cms.parse(enveloped_data(ENTITY, [entry.certificate], cipher="aes128-cbc", transport="v1.5"))
+    assert isinstance(envelope, cms.EnvelopedData)
+    public = entry.certificate.public_key()
+    empty = public.encrypt(b"", padding.PKCS1v15())  # type: ignore[union-attr, call-arg, arg-type]
+    parameters = der.sequence(der.integer(160), der.octets(bytes(8)))
+    old = cms.Algorithm("1.2.840.113549.3.2", parameters, b"")
+    recipient = replace(envelope.recipients[0], encrypted_key=empty)
+    broken = replace(envelope, cipher=old, recipients=(recipient,), ciphertext=bytes(7))
+    with pytest.raises(DecryptionFailed):
+        decrypt(broken, [entry])
+    with pytest.raises(DecryptionFailed):
+        decrypt(replace(broken, ciphertext=bytes(9)), [entry])
+
+
+def test_parts_are_cut_where_the_delimiters_are() -> None:
+    head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    for body, expected in (
+        (b"--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n", [b"\r\none", b"\r\ntwo"]),
+        (b"before\r\n--b \r\n\r\none\n\r\n--b--", [b"\r\none\n"]),
+        (b"--b\r\n\r\nx --b\r\n--bb\r\n\r\n--b--\r\nafter", [b"\r\nx --b\r\n--bb\r\n"]),
+        (b"--b\n--b\n\ncut", [b"", b"\ncut"]),
+        (b"nothing", []),
+    ):
+        assert [part.raw for part in parse(head + body).parts()] == expected
