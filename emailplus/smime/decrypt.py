@@ -37,7 +37,7 @@ from .cms import (
     parameters,
 )
 from .keychain import KeyEntry
-from .limits import MAX_UNWRAPPED_BYTES
+from .limits import MAX_KEY_TRIALS, MAX_UNWRAPPED_BYTES
 from .report import Finding, Layer, Reason, RecipientReport
 
 _FAILED = "the message could not be decrypted"
@@ -114,7 +114,7 @@ def decrypt(envelope: EnvelopedData, keys: Sequence[KeyEntry]) -> Opened:
     unsupported: UnsupportedCms | None = None
     layer = describe(envelope, keys)
     size = 0 if cipher.mode == "rc2-cbc" else cipher.key_bytes  # RC2 keys may have any length
-    for recipient, entry in pairs:
+    for recipient, entry in pairs[:MAX_KEY_TRIALS]:
         try:
             content = _content(envelope, cipher, _content_key(recipient, entry, size))
         except UnsupportedCms as error:

@@ -31,3 +31,9 @@ MAX_PATH_LENGTH = 10
 
 MAX_PARTS = 1_000
 """MIME parts looked at for S/MIME inside a message that is not S/MIME itself."""
+
+MAX_KEY_TRIALS = 32
+"""Recipients that are one of our keys and are tried. Each costs a private key operation and a pass over the content."""
+
+MAX_ISSUER_CHECKS = 200
+"""Signatures checked while walking for a path: authorities that all sign each other make the walk exponential."""

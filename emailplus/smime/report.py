@@ -167,7 +167,14 @@ class Layer:
         return self.kind == "signed" or not any(f.reason in _UNREADABLE for f in self.findings)
 
 
-_UNREADABLE = {Reason.NO_KEY, Reason.DECRYPTION_FAILED, Reason.NOT_OPENED, Reason.LIMIT, Reason.UNSUPPORTED}
+_UNREADABLE = {
+    Reason.NO_KEY,
+    Reason.DECRYPTION_FAILED,
+    Reason.NOT_OPENED,
+    Reason.LIMIT,
+    Reason.UNSUPPORTED,
+    Reason.MALFORMED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +201,8 @@ class SecurityReport:
         """The worst that is true. A layer of several signers is as good as its best one, never with a broken one."""
         if not self.layers:
             return Word.INVALID if self._broken(self.findings) else Word.UNPROTECTED
-        if self._broken(self.reasons()):
+        signed = (f for layer in self.layers if layer.kind == "signed" for f in layer.all_findings())
+        if self._broken((*signed, *self.findings)):
             return Word.INVALID
         if not all(layer.opened for layer in self.layers):
             return Word.UNREADABLE

@@ -21,7 +21,7 @@ from cryptography.x509 import verification as v
 from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
 from .certificate import public_key, serial, valid_at
-from .limits import MAX_PATH_LENGTH
+from .limits import MAX_ISSUER_CHECKS, MAX_PATH_LENGTH
 from .report import Revocation
 
 _KNOWN_CRITICAL = {
@@ -72,7 +72,7 @@ def find_path(leaf: x509.Certificate, others: Sequence[x509.Certificate], trust:
     except (v.VerificationError, ValueError, UnsupportedAlgorithm) as error:
         if not any(_edwards(certificate) for certificate in (leaf, *pool, *trust.anchors)):
             return Path(problem=_first_line(error))
-        found = _strict_walk(leaf, pool, trust.anchors, at, ())
+        found = _strict_walk(leaf, pool, trust.anchors, at, (), _Budget())
         if found is None:
             return Path(problem=_first_line(error))
         chain = found
@@ -114,17 +114,18 @@ def _strict_walk(
     anchors: Sequence[x509.Certificate],
     at: datetime,
     seen: tuple[x509.Certificate, ...],
+    budget: _Budget,
 ) -> list[x509.Certificate] | None:
     """Depth first over issuers; None where no path holds."""
     if not valid_at(leaf, at) or len(seen) >= MAX_PATH_LENGTH:
         return None
     for anchor in anchors:
-        if valid_at(anchor, at) and _issued(leaf, anchor) and _plain(anchor):
+        if valid_at(anchor, at) and _issued(leaf, anchor, budget) and _plain(anchor):
             return [*seen, leaf, anchor]
     for issuer in pool:
-        if issuer in seen or issuer == leaf or not _issued(leaf, issuer) or not _plain(issuer):
+        if issuer in seen or issuer == leaf or not _issued(leaf, issuer, budget) or not _plain(issuer):
             continue
-        found = _strict_walk(issuer, pool, anchors, at, (*seen, leaf))
+        found = _strict_walk(issuer, pool, anchors, at, (*seen, leaf), budget)
         if found is not None:
             return found
     return None
@@ -134,9 +135,17 @@ def _plain(certificate: x509.Certificate) -> bool:
     return not any(e.oid == ExtensionOID.NAME_CONSTRAINTS for e in certificate.extensions)
 
 
-def _issued(child: x509.Certificate, issuer: x509.Certificate) -> bool:
-    if child.issuer != issuer.subject:
+class _Budget:
+    """Signature checks left; see `MAX_ISSUER_CHECKS`."""
+
+    def __init__(self) -> None:
+        self.left = MAX_ISSUER_CHECKS
+
+
+def _issued(child: x509.Certificate, issuer: x509.Certificate, budget: _Budget) -> bool:
+    if child.issuer != issuer.subject or budget.left <= 0:
         return False
+    budget.left -= 1
     try:
         child.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

@@ -377,3 +377,20 @@ def test_parts_are_cut_where_the_delimiters_are() -> None:
         (b"nothing", []),
     ):
         assert [part.raw for part in parse(head + body).parts()] == expected
+
+
+def test_many_copies_of_one_recipient_cost_little(authority: Authority) -> None:
+    """Thousands of wrong keys for one of ours: some are tried, then it is over."""
+    entry = authority.issue("rsa")
+    envelope = cms.parse(enveloped_data(ENTITY, [entry.certificate], transport="v1.5"))
+    assert isinstance(envelope, cms.EnvelopedData)
+    wrong = replace(envelope.recipients[0], encrypted_key=b"\x01" * 256)
+    with pytest.raises(DecryptionFailed):
+        decrypt(replace(envelope, recipients=(wrong,) * 5000), [entry])
+    few = replace(envelope, recipients=(*(wrong,) * 5, envelope.recipients[0]))
+    assert decrypt(few, [entry]).content == ENTITY
+
+
+def test_damaged_envelope_is_unreadable_not_forged(authority: Authority) -> None:
+    opened = open_message(FROM + pkcs7_entity(b"\x30\x03\x02\x01\x00", "enveloped-data"), trust=authority.trust)
+    assert opened.report.word is Word.UNREADABLE
