@@ -163,7 +163,8 @@ class Database:
             record.write(self.path)
             # A rekey rewrites every page; a rollback journal makes that one atomic step, a log does not.
             self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._execute("PRAGMA journal_mode = DELETE")
+            if self._execute("PRAGMA journal_mode = DELETE").fetchone() != ("delete",):
+                raise StoreBusy(f"{self.path.name} is open elsewhere; close it there to change the key")
             self._execute(f"PRAGMA rekey = \"x'{secret.hex()}'\"")
             self._execute("PRAGMA journal_mode = WAL")
             KeyRecord(record.store_id, kdf, record.next_verifier).write(self.path)
@@ -286,8 +287,10 @@ def _mapped(path: Path) -> Iterator[None]:
         if "full" in text:
             raise StoreError(f"the disk is full: {path.name} was left as it was before this step") from problem
         raise StoreError(f"{path.name}: {text}") from problem
-    except (sqlite.DatabaseError, sqlite.NotSupportedError) as problem:
-        if isinstance(problem, (sqlite.IntegrityError, sqlite.DataError, sqlite.ProgrammingError)):
+    except sqlite.Error as problem:
+        if isinstance(
+            problem, (sqlite.InterfaceError, sqlite.IntegrityError, sqlite.DataError, sqlite.ProgrammingError)
+        ):
             raise StoreError(f"{path.name}: {problem}") from problem
         raise StoreDamaged(f"{path.name} is damaged ({problem}); restore a backup or start a new store") from problem
 

@@ -29,6 +29,12 @@ def index_messages(database: Database, limit: int) -> int:
     return len(entries)
 
 
+def forget_if_empty(database: Database) -> None:
+    """Where no message is left in the index, remove the words too: FTS5 only strikes entries out at first."""
+    if database.scalar("SELECT 1 FROM messages WHERE indexed = 1 LIMIT 1") is None:
+        database.execute("INSERT INTO search (search) VALUES ('delete-all')")
+
+
 def body_bytes(database: Database, message_id: int, blob: int | None, limit: int | None = None) -> bytes:
     """The stored body of a message, b"" where there is none."""
     if blob is not None:

@@ -52,6 +52,10 @@ def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:
     counts = SyncCounts()
     with database.transaction():
         for window in batch.windows:
+            # All that goes before all that comes: what moves between the folders of one answer keeps its id.
+            counts.deleted += _mark_gone(database, window.folder_id, window.deleted)
+            counts.expired += _mark_gone(database, window.folder_id, window.soft_deleted)
+        for window in batch.windows:
             _apply(database, window, batch, counts)
     return counts
 
@@ -79,8 +83,6 @@ def _apply(database: Database, window: Window, batch: SyncWindows, counts: SyncC
     _add(database, window.added, folder, number, keep, counts)
     for change in window.changed:
         _change(database, change, folder, number, keep, counts)
-    counts.deleted += _mark_gone(database, folder, window.deleted)
-    counts.expired += _mark_gone(database, folder, window.soft_deleted)
     for item in window.quarantined:
         known = database.one(
             "SELECT raw FROM quarantine WHERE folder_id = ? AND server_id = ?", (folder, item.server_id)
@@ -116,10 +118,11 @@ def _add(database: Database, messages: list[Message], folder: int, number: int, 
     if not messages:
         return
     known = _known(database, folder, [message.server_id for message in messages])
-    database.executemany(
-        "DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?",
-        [(folder, message.server_id) for message in messages],
-    )
+    if database.scalar("SELECT 1 FROM quarantine WHERE folder_id = ? LIMIT 1", (folder,)):
+        database.executemany(
+            "DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?",
+            [(folder, message.server_id) for message in messages],
+        )
     if not keep:
         for message in messages:
             counts.added += message.server_id not in known
@@ -203,7 +206,8 @@ def _twins(
 
     A row whose own ServerId is in this answer too is there for that message alone.
     """
-    wanted = [values[-1] for message, values in rows if values[-1] is not None and message.server_id not in known]
+    candidates = [values[-1] for message, values in rows if values[-1] is not None and message.server_id not in known]
+    wanted = list(dict.fromkeys(candidates))  # asked for twice, a row would be given twice
     taken = set(known.values())
     found: dict[bytes, list[int]] = {}
     for start in range(0, len(wanted), _BATCH):
@@ -221,6 +225,8 @@ def _twins(
 
 
 def _add_id(database: Database, folder: int, server_id: str, number: int) -> None:
+    """Keep the id of an item only; what was kept of it before goes."""
+    database.execute("DELETE FROM messages WHERE folder_id = ? AND server_id = ? AND cached = 1", (folder, server_id))
     database.execute(
         "INSERT INTO messages (folder_id, server_id, pass, cached) VALUES (?, ?, ?, 0) "
         "ON CONFLICT (folder_id, server_id) DO UPDATE SET pass = excluded.pass, gone = 0",
@@ -249,6 +255,7 @@ def _replace(database: Database, local_id: int, message: Message, values: Row, f
         (*new.values(), message.server_id, folder, number, local_id),
     )
     if not keeps_body:
+        database.execute("UPDATE messages SET body_blob = NULL WHERE id = ?", (local_id,))
         database.execute("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (local_id,))
         database.execute("DELETE FROM bodies WHERE message_id = ?", (local_id,))
         _store_body(database, local_id, message)

@@ -173,25 +173,40 @@ class Store:
                 "UPDATE attachments SET state = 'pending', reason = '', told = 0 WHERE state = 'refused' AND size <= ?",
                 (attachment,),
             )
-            narrowed = self.database.all(
+            for row in self.database.all(
                 "SELECT id FROM messages WHERE body_state = 'stored' AND body_size > ?", (body,)
-            )
-            for row in narrowed:
-                mail.unindex(self.database, row[0])
-                run("DELETE FROM bodies WHERE message_id = ?", row)
-                run("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", row)
+            ):
+                self._drop_body(row[0])
                 run(
-                    "UPDATE messages SET body_state = 'refused', body_reason = ?, body_blob = NULL WHERE id = ?",
+                    "UPDATE messages SET body_state = 'refused', body_reason = ? WHERE id = ?",
                     (batch.body_reason, row[0]),
                 )
-            for row in self.database.all(
-                "SELECT id FROM attachments WHERE state = 'stored' AND size > ?", (attachment,)
+            for number, message_id, blob in self.database.all(
+                "SELECT id, message_id, blob FROM attachments WHERE state = 'stored' AND size > ?", (attachment,)
             ):
-                run("DELETE FROM blobs WHERE kind = 'attachment' AND item_id = ?", row)
+                run("DELETE FROM blobs WHERE kind = 'attachment' AND item_id = ?", (number,))
                 run(
                     "UPDATE attachments SET state = 'refused', reason = ?, blob = NULL WHERE id = ?",
-                    (batch.attachment_reason, row[0]),
+                    (batch.attachment_reason, number),
                 )
+                if blob is None and self._drop_body(message_id):
+                    # It was inside the MIME: the text is fetched in its place, as for new mail (`policy.contents`).
+                    run("UPDATE messages SET body_state = 'pending', body_type = 2 WHERE id = ?", (message_id,))
+
+    def _drop_body(self, message_id: int) -> bool:
+        """Remove a stored body; attachments that were only inside it have to come apart. False: none was stored."""
+        run = self.database.execute
+        if self.database.scalar("SELECT body_state FROM messages WHERE id = ?", (message_id,)) != "stored":
+            return False
+        mail.unindex(self.database, message_id)
+        run("DELETE FROM bodies WHERE message_id = ?", (message_id,))
+        run("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (message_id,))
+        run("UPDATE messages SET body_blob = NULL WHERE id = ?", (message_id,))
+        run(
+            "UPDATE attachments SET state = 'pending' WHERE message_id = ? AND state = 'stored' AND blob IS NULL",
+            (message_id,),
+        )
+        return True
 
     def _take_troubles(self) -> list[changes.Trouble]:
         with self.database.transaction():
@@ -223,7 +238,8 @@ class Store:
                     (batch.cutoff,),
                 )
                 removed = max(0, int(cursor.rowcount))
-        self.database.execute("PRAGMA incremental_vacuum(2000)")
+            index.forget_if_empty(self.database)
+        self.database.all("PRAGMA incremental_vacuum(2000)")  # a page for each row of the answer
         return removed
 
     def _wipe(self, batch: changes.Wipe) -> None:
@@ -234,8 +250,9 @@ class Store:
             self.database.execute("DELETE FROM folders")
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
-        self.database.execute("PRAGMA incremental_vacuum")
-        self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            index.forget_if_empty(self.database)
+        self.database.all("PRAGMA incremental_vacuum")
+        self.database.all("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # What people read.
 
