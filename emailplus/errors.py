@@ -40,6 +40,16 @@
     ├── LimitExceeded (1)               a size limit of the app config refuses it
     │   ├── MessageTooLarge
     │   └── AttachmentTooLarge
+    ├── SmimeError (1)                  a protected message cannot be opened or made as asked
+    │   ├── MalformedCms                not CMS, or CMS that breaks its own rules
+    │   ├── UnsupportedCms              CMS whose algorithm or form this engine does not carry out
+    │   ├── SmimeLimitExceeded          nested too deep, too many elements, or too large when unwrapped
+    │   ├── DecryptionFailed            the one error for every way in which decryption fails
+    │   ├── NoDecryptionKey             no key of the keychain belongs to any recipient of the message
+    │   ├── KeyImportFailed             a certificate or archive that cannot be imported
+    │   │   └── WrongKeyPassword        the archive is whole, its password is another one
+    │   ├── CertificateUnusable         expired, revoked or not made for this use; `.reasons`
+    │   └── RecipientsWithoutCertificate  the mail cannot be encrypted to everyone; `.addresses`
     └── NotFound (1)                    no such message, folder or attachment in the store
 
 Lower errors (HTTP client, SQLite) are mapped where they arise, always with ``raise ... from``. Messages say what to do
@@ -262,6 +272,56 @@ class MessageTooLarge(LimitExceeded):
 
 class AttachmentTooLarge(LimitExceeded):
     """`email_max_attachment` refuses the attachment."""
+
+
+class SmimeError(EmailplusError):
+    """A protected message cannot be opened or made as asked."""
+
+    exit_code = 1
+
+
+class MalformedCms(SmimeError):
+    """Not CMS (RFC 5652), or CMS that breaks its own rules."""
+
+
+class UnsupportedCms(SmimeError):
+    """Well-formed CMS with an algorithm or a form that this engine does not carry out."""
+
+
+class SmimeLimitExceeded(SmimeError):
+    """Nested too deep, too many elements, or too large when unwrapped (`emailplus.smime.limits`)."""
+
+
+class DecryptionFailed(SmimeError):
+    """Decryption failed. Which step failed is not said, so that nobody can use us as an oracle."""
+
+
+class NoDecryptionKey(SmimeError):
+    """No key of the keychain belongs to any recipient of the message."""
+
+
+class KeyImportFailed(SmimeError):
+    """A certificate or archive that cannot be imported."""
+
+
+class WrongKeyPassword(KeyImportFailed):
+    """The archive is whole, its password is another one (or none was given)."""
+
+
+class CertificateUnusable(SmimeError):
+    """The certificate must not be used for this: expired, revoked, or not made for it. `reasons` says why."""
+
+    def __init__(self, message: str, reasons: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.reasons = tuple(reasons)
+
+
+class RecipientsWithoutCertificate(SmimeError):
+    """The mail cannot be encrypted to everyone. `addresses` are those without a usable certificate."""
+
+    def __init__(self, message: str, addresses: Sequence[str]) -> None:
+        super().__init__(message)
+        self.addresses = tuple(addresses)
 
 
 class NotFound(EmailplusError):
