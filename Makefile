@@ -5,6 +5,7 @@
 #   make check   lint, types, import contracts, documentation, then the tests
 #   make docs    build the documentation into site/
 #   make bench   measure (see bench/)
+#   make accelerator   compile the optional fast codec into build/accelerator (needs a C compiler)
 #   make clean   remove everything that these made
 #
 # PYTHON names the interpreter (default: the first of python3, python3.14 ... python3.11 that is new enough),
@@ -20,7 +21,7 @@ STAMP := $(VENV)/stamp
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TEST := $(BIN)/python -m pytest -n auto --maxprocesses $(JOBS)
 
-.PHONY: help demo test check lint types contracts documentation docs bench clean
+.PHONY: help demo test check lint types contracts documentation docs bench accelerator clean
 .DELETE_ON_ERROR:
 
 help:
@@ -51,6 +52,7 @@ contracts: $(STAMP)/dev
 
 documentation: $(STAMP)/dev
 	$(BIN)/python tools/config_table.py --check
+	$(BIN)/python tools/command_table.py --check
 	$(BIN)/python tools/spec_index.py --check
 	$(BIN)/mkdocs build --strict --quiet
 
@@ -59,6 +61,9 @@ docs: $(STAMP)/dev
 
 bench: $(STAMP)/bench
 	$(BIN)/python bench/run.py
+
+accelerator: $(STAMP)/bench
+	$(BIN)/python hatch_build.py build/accelerator
 
 clean:
 	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -36,14 +36,15 @@ def peak_kilobytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def mock(count: int, size: int, seconds: float) -> None:
+def mock(count: int, size: int, seconds: float, policy: bool) -> None:
     """Serve a mailbox of `count` messages until standard input ends, or for `seconds`."""
     import threading
 
     from emailplus.mock.fixture_mailbox import large_mailbox
+    from emailplus.mock.policy import MockPolicy
     from emailplus.mock.server import MockExchange
 
-    exchange = MockExchange(tls=True, gzip=False, record_bytes=0)
+    exchange = MockExchange(tls=True, gzip=False, record_bytes=0, policy=MockPolicy() if policy else None)
     exchange.user(USER).deliver_many(large_mailbox(count, size))
     with exchange:
         print(json.dumps(exchange.server_json()), flush=True)

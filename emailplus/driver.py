@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import httpx2
@@ -192,6 +193,7 @@ def _client(network: Network) -> httpx2.Client:
         verify=network.tls,
         follow_redirects=False,
         transport=network.transport,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # the flows keep them, by host and beyond the run
         limits=httpx2.Limits(max_connections=1, keepalive_expiry=60),
     )
 
@@ -291,7 +293,7 @@ def _mapped(problem: httpx2.HTTPError, timeout: float) -> ConnectionFailed:
                 f"the server's certificate is not trusted ({cause.verify_message}); add its root as email_certificate_1"
             )
         if isinstance(cause, ssl.SSLError):
-            return TlsFailed(f"the TLS handshake failed ({cause.reason or 'unknown reason'})")
+            return TlsFailed(f"the TLS handshake failed ({getattr(cause, 'reason', None) or 'unknown reason'})")
         cause = cause.__cause__ or cause.__context__
     if isinstance(problem, httpx2.ConnectError):
         return ConnectionFailed("the server cannot be reached: check email_exchange_host and the network")

@@ -3,6 +3,7 @@
     EmailplusError
     ├── ConfigurationError (2)          the app config has problems; `.problems` lists them all
     ├── UsageError (2)                  a call or a query that cannot be carried out as written
+    │   └── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
     ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
     ├── ServerError (4)
     │   ├── ConnectionFailed            no answer: name, route, TLS or a cut connection
@@ -26,7 +27,10 @@
     │   ├── ProvisioningRequired        the server wants its policy applied first
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
     │   ├── DeviceBlocked               blocked or quarantined by an administrator
-    │   └── RemoteWiped                 the server ordered a wipe; it was carried out
+    │   ├── RemoteWiped                 the server ordered a wipe; it was carried out
+    │   └── ClassificationRefused       a choice of markings is not allowed; `.refusals` says why
+    │       ├── ClassificationRequired  the message needs a marking before it is sent
+    │       └── ClassificationDowngrade the original message's marking may not be lowered
     ├── StoreError (5)
     │   ├── WrongStoreKey               the file is whole, the key is another one
     │   ├── StoreDamaged                the key is right, the file is not
@@ -36,6 +40,16 @@
     ├── LimitExceeded (1)               a size limit of the app config refuses it
     │   ├── MessageTooLarge
     │   └── AttachmentTooLarge
+    ├── SmimeError (1)                  a protected message cannot be opened or made as asked
+    │   ├── MalformedCms                not CMS, or CMS that breaks its own rules
+    │   ├── UnsupportedCms              CMS whose algorithm or form this engine does not carry out
+    │   ├── SmimeLimitExceeded          nested too deep, too many elements, or too large when unwrapped
+    │   ├── DecryptionFailed            the one error for every way in which decryption fails
+    │   ├── NoDecryptionKey             no key of the keychain belongs to any recipient of the message
+    │   ├── KeyImportFailed             a certificate or archive that cannot be imported
+    │   │   └── WrongKeyPassword        the archive is whole, its password is another one
+    │   ├── CertificateUnusable         expired, revoked or not made for this use; `.reasons`
+    │   └── RecipientsWithoutCertificate  the mail cannot be encrypted to everyone; `.addresses`
     └── NotFound (1)                    no such message, folder or attachment in the store
 
 Lower errors (HTTP client, SQLite) are mapped where they arise, always with ``raise ... from``. Messages say what to do
@@ -68,6 +82,14 @@ class UsageError(EmailplusError):
     """A call or query that cannot be carried out as written."""
 
     exit_code = 2
+
+
+class InvalidMarking(UsageError):
+    """A protective marking that breaks its standard. `faults` holds all of them, readable."""
+
+    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class AuthenticationFailed(EmailplusError):
@@ -191,6 +213,22 @@ class RemoteWiped(PolicyError):
     """The server ordered a wipe. It was carried out on the store and acknowledged."""
 
 
+class ClassificationRefused(PolicyError):
+    """A choice of classification values is not allowed. `refusals` holds all of them, typed and readable."""
+
+    def __init__(self, message: str, refusals: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.refusals = tuple(refusals)
+
+
+class ClassificationRequired(ClassificationRefused):
+    """The message may not be sent without a marking, or without one of its fields."""
+
+
+class ClassificationDowngrade(ClassificationRefused):
+    """A reply or forward may not lower, or change, the marking of the original message."""
+
+
 class StoreError(EmailplusError):
     """Anything that goes wrong with the local store."""
 
@@ -234,6 +272,56 @@ class MessageTooLarge(LimitExceeded):
 
 class AttachmentTooLarge(LimitExceeded):
     """`email_max_attachment` refuses the attachment."""
+
+
+class SmimeError(EmailplusError):
+    """A protected message cannot be opened or made as asked."""
+
+    exit_code = 1
+
+
+class MalformedCms(SmimeError):
+    """Not CMS (RFC 5652), or CMS that breaks its own rules."""
+
+
+class UnsupportedCms(SmimeError):
+    """Well-formed CMS with an algorithm or a form that this engine does not carry out."""
+
+
+class SmimeLimitExceeded(SmimeError):
+    """Nested too deep, too many elements, or too large when unwrapped (`emailplus.smime.limits`)."""
+
+
+class DecryptionFailed(SmimeError):
+    """Decryption failed. Which step failed is not said, so that nobody can use us as an oracle."""
+
+
+class NoDecryptionKey(SmimeError):
+    """No key of the keychain belongs to any recipient of the message."""
+
+
+class KeyImportFailed(SmimeError):
+    """A certificate or archive that cannot be imported."""
+
+
+class WrongKeyPassword(KeyImportFailed):
+    """The archive is whole, its password is another one (or none was given)."""
+
+
+class CertificateUnusable(SmimeError):
+    """The certificate must not be used for this: expired, revoked, or not made for it. `reasons` says why."""
+
+    def __init__(self, message: str, reasons: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.reasons = tuple(reasons)
+
+
+class RecipientsWithoutCertificate(SmimeError):
+    """The mail cannot be encrypted to everyone. `addresses` are those without a usable certificate."""
+
+    def __init__(self, message: str, addresses: Sequence[str]) -> None:
+        super().__init__(message)
+        self.addresses = tuple(addresses)
 
 
 class NotFound(EmailplusError):

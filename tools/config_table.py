@@ -28,7 +28,7 @@ TITLES = {
 
 def cell(text: str) -> str:
     """`text` inside a Markdown table."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("[", "\\[").replace("<", "&lt;")
 
 
 def row(key: Key) -> str:

@@ -118,10 +118,11 @@ def _add(database: Database, messages: list[Message], folder: int, number: int, 
     if not messages:
         return
     known = _known(database, folder, [message.server_id for message in messages])
-    database.executemany(
-        "DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?",
-        [(folder, message.server_id) for message in messages],
-    )
+    if database.scalar("SELECT 1 FROM quarantine WHERE folder_id = ? LIMIT 1", (folder,)):
+        database.executemany(
+            "DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?",
+            [(folder, message.server_id) for message in messages],
+        )
     if not keep:
         for message in messages:
             counts.added += message.server_id not in known

@@ -21,12 +21,16 @@ NAMED = {
     "text:empty-body-left-out": "an empty text has no Body element",
     "text:other-part": "of several texts of one kind the server shows another than the first",
     "text:broken-quoted-printable": "a bare = in quoted-printable is dropped",
+    "text:undeclared-charset": "octets above 127 in a text without a charset are taken for ISO-8859-1",
+    "text:from-html": "2.5 has plain text only: the server makes it of the HTML",
     "text:open-boundary": "a line end at the end of a part whose boundary is never closed",
     "text:further-parts": "of several texts of one kind the server shows one; the others are in the MIME",
     "attachment:line-ends": "CR LF in a part that is not base64 comes as LF",
+    "attachment:nested-end": "an attached multipart message: the line end before the next delimiter is counted to it",
     "attachment:root-undecoded": "a message that is nothing but a file: the file comes with its transfer encoding",
     "attachment:encoding-unknown": "a transfer encoding that the server does not decode: it gives no content",
     "attachment:base64-broken": "base64 that is none: the server gives no content",
+    "attachment:base64-salvaged": "base64 that is none: the server gives what it can make of it",
     "attachment:text-not-offered": "a text part that is no body is not offered as an attachment",
     "attachment:not-offered": "a part without a file name that is neither text nor offered as an attachment",
     "mime:eight-bit": "octets above 127 without a charset (in headers or parts) come as UTF-8",
@@ -85,15 +89,20 @@ def lines(data: bytes) -> bytes:
     return data.replace(b"\r\n", b"\n")
 
 
-def compare_body(tally: Tally, place: str, raw: bytes, body_type: int, state: str, stored: bytes) -> None:
-    """The stored text, or the MIME where the server gave that for a signed or encrypted message."""
+def compare_body(
+    tally: Tally, place: str, raw: bytes, body_type: int, state: str, stored: bytes, *, html: bool = True
+) -> None:
+    """`html` False: this protocol version has plain text only (2.5).
+
+    The stored text is compared, or the MIME where the server gave that for a signed or encrypted message.
+    """
     parsed = parse(raw)
     if state == "stored" and body_type == BodyType.MIME:
         compare_mime(tally, place, raw, stored)
         return
-    html = [leaf for leaf in parsed.texts if leaf.kind == "text/html"]
+    marked_up = [leaf for leaf in parsed.texts if leaf.kind == "text/html"]
     plain = [leaf for leaf in parsed.texts if leaf.kind == "text/plain"]
-    candidates = html if body_type == BodyType.HTML or (state == "none" and html) else plain
+    candidates = marked_up if body_type == BodyType.HTML or (state == "none" and not plain) else plain
     if state == "none":
         if not parsed.texts:
             tally.no_body += 1
@@ -102,10 +111,14 @@ def compare_body(tally: Tally, place: str, raw: bytes, body_type: int, state: st
         else:
             tally.note(None, place, "no body arrived, but the server has one")
         return
+    if not html and marked_up and not plain:
+        wordless = not re.sub(r"<[^>]*>", "", marked_up[0].text()).strip()
+        tally.note("text:from-html" if stored.strip() or wordless else None, place, "no text made of the HTML")
+        return
     if state != "stored" or not candidates:
         tally.note(None, place, f"body of type {body_type} is {state}; {len(candidates)} such parts on the server")
         return
-    if html and body_type == BodyType.PLAIN:
+    if html and marked_up and body_type == BodyType.PLAIN:
         tally.note(None, place, "plain text arrived although the server has HTML")
         return
     got = normalised(stored.decode(errors="replace"))
@@ -130,6 +143,8 @@ def _text_difference(got: str, candidates: list[Leaf]) -> str | None:
     leaf = candidates[0]
     if leaf.encoding == "quoted-printable" and _BARE_EQUALS.search(leaf.raw) and got == first.replace("=", ""):
         return "text:broken-quoted-printable"
+    if not leaf.headers.get_content_charset() and got == normalised(leaf.decoded().decode("latin-1")):
+        return "text:undeclared-charset"
     if got.rstrip("\n") == first.rstrip("\n"):
         return "text:open-boundary"
     return None
@@ -164,7 +179,7 @@ def compare_attachments(tally: Tally, place: str, raw: bytes, attachments: list[
 
 
 def _attachment_difference(leaf: Leaf, name: str, state: str, content: bytes) -> str | None:
-    if (state == "failed" and name == leaf.name) or (state == "failed" and not leaf.name):
+    if state == "failed":
         if leaf.encoding not in ENCODINGS:
             return "attachment:encoding-unknown"
         return "attachment:base64-broken" if leaf.encoding == "base64" and leaf.base64_is_broken() else None
@@ -175,6 +190,10 @@ def _attachment_difference(leaf: Leaf, name: str, state: str, content: bytes) ->
         return ""
     if leaf.encoding != "base64" and content == lines(decoded):
         return "attachment:line-ends"
+    if leaf.encoding == "base64" and leaf.base64_is_broken() and name == leaf.name:
+        return "attachment:base64-salvaged"
+    if leaf.kind == "message/rfc822" and content.removesuffix(b"\n") == lines(decoded):
+        return "attachment:nested-end"
     if leaf.is_root and leaf.encoding not in ("", "7bit", "8bit", "binary") and lines(content) == lines(leaf.raw):
         return "attachment:root-undecoded"
     return None
@@ -211,4 +230,4 @@ def _rewritten(wanted: Parsed, got: Parsed) -> bool:
     mine, other = got.leaves[0], wanted.leaves[0]
     if mine.kind != other.kind or mine.headers.get_content_charset() != "utf-8":
         return False
-    return normalised(mine.text()) == normalised(other.text())
+    return normalised(mine.text()).rstrip("\n") == normalised(other.text()).rstrip("\n")

@@ -50,7 +50,10 @@ class Imap:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session.logout()
+        try:
+            self._session.logout()
+        except (imaplib.IMAP4.abort, OSError):
+            self._session.shutdown()
 
     def folders(self) -> dict[str, tuple[str, frozenset[str]]]:
         """Readable path with "/" -> (name for commands, attributes), for folders that can be selected."""
@@ -91,6 +94,7 @@ class Imap:
 
     def delete_folder(self, folder: str) -> None:
         """Remove a folder with what is in it; one that is not there is no error."""
+        self._session.select("INBOX", readonly=True)  # Dovecot hangs up on whoever has the folder open
         self._session.unsubscribe(folder)
         self._session.delete(folder)
 

@@ -103,11 +103,13 @@ def _split_head(raw: bytes) -> tuple[Message, bytes]:
     else:
         found = re.search(rb"\r?\n\r?\n", raw)
         head, body = (raw[: found.start()], raw[found.end() :]) if found else (raw, b"")
-    return email.message_from_bytes(head + b"\r\n\r\n"), body
+    # A line that is no field ends the head for the parser of the standard library, for servers it does not.
+    fields = [line for line in head.splitlines(keepends=True) if b":" in line or line[:1] in (b" ", b"\t")]
+    return email.message_from_bytes(b"".join(fields) + b"\r\n\r\n"), body
 
 
 def _collect(headers: Message, body: bytes, path: str, around: tuple[str, ...], leaves: list[Leaf]) -> None:
-    boundary = headers.get_boundary()
+    boundary = re.sub(r"\r?\n(?=[ \t])", "", headers.get_boundary() or "")
     if headers.get_content_maintype() == "multipart" and boundary and len(around) < 50:
         inner = (*around, headers.get_content_type())
         default = "message/rfc822" if inner[-1] == "multipart/digest" else "text/plain"

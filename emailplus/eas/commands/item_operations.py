@@ -13,6 +13,8 @@ from ..wbxml import Node
 from .sync import body_preferences
 
 NAME = "ItemOperations"
+LAST_BYTE = 999_999_999
+"""End of a Range that means the rest: the schema allows nine digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ def build_attachments(file_references: Sequence[str], first_byte: int = 0) -> No
 def _attachment(file_reference: str, first_byte: int) -> Node:
     parts: list[Node] = [(f"{NAME}:Store", "Mailbox"), ("AirSyncBase:FileReference", file_reference)]
     if first_byte:
-        parts.append((f"{NAME}:Options", [(f"{NAME}:Range", f"{first_byte}-{2**31 - 1}")]))
+        parts.append((f"{NAME}:Options", [(f"{NAME}:Range", f"{first_byte}-{LAST_BYTE}")]))
     return (f"{NAME}:Fetch", parts)
 
 

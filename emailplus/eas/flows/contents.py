@@ -24,8 +24,9 @@ from ...flow import Flow, commit, emit, load, sleep
 from ...model.changes import ClaimBlob, FinishBlob, RestartBlob, SettleFetch, StoreContents, SyncWindows, Window
 from ...model.events import Phase, Progress, Warned
 from ...model.folder import Collection
+from ...model.message import BodyType
 from ...model.queries import MailCollections, PendingFetch, PendingFetches
-from ...policy.body_preference import ContentPolicy
+from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from .. import status
@@ -203,12 +204,12 @@ def _fetch_body(session: Session, policy: ContentPolicy, item: PendingFetch) -> 
     blob, there = yield from commit(ClaimBlob("body", item.item_id))
     if there:
         yield from commit(RestartBlob(blob))  # Range is for attachments (MS-ASCMD 2.2.3.143.1)
+    wanted = policy.body_request().whole() if item.size else _without_mime(policy)
     if not session.version.item_operations:
-        yield from _fetch_body_by_sync(session, policy, item, blob)
+        yield from _fetch_body_by_sync(session, policy, item, blob, wanted)
         return
     payload = FetchPayload(BODY_TAGS, base64_text=False, limit=policy.max_body)
-    wanted = policy.body_request() if item.size else policy.readable_request()
-    request = item_operations.build_body(item.collection_id, item.server_id, wanted.whole())
+    request = item_operations.build_body(item.collection_id, item.server_id, wanted)
     yield from perform_to_spool(session, item_operations.NAME, request, apply_policy, payload, blob)
     code = _fetch_status(payload)
     if code not in (None, status.OK):
@@ -217,14 +218,21 @@ def _fetch_body(session: Session, policy: ContentPolicy, item: PendingFetch) -> 
     yield from commit(FinishBlob("body", item.item_id, blob, body_type=int(form) if form.isdigit() else 0))
 
 
-def _fetch_body_by_sync(session: Session, policy: ContentPolicy, item: PendingFetch, blob: int) -> Flow[None]:
+def _without_mime(policy: ContentPolicy) -> BodyRequest:
+    """Text only: the MIME would carry an attachment that is refused. MIME must not even be offered: SOGo's
+    ItemOperations takes the last preference whatever MIMESupport says."""
+    readable = policy.readable_request().whole()
+    return BodyRequest(tuple(p for p in readable.preferences if p.type != BodyType.MIME), 0)
+
+
+def _fetch_body_by_sync(
+    session: Session, policy: ContentPolicy, item: PendingFetch, blob: int, wanted: BodyRequest
+) -> Flow[None]:
     """2.5: Fetch inside Sync, which moves the SyncKey on; the key is committed with an empty window."""
     collections: list[Collection] = yield from load(MailCollections())
     collection = next(c for c in collections if c.server_id == item.collection_id)
     payload = FetchPayload(BODY_TAGS_2_5, base64_text=False, limit=policy.max_body)
-    request = sync.build_fetch(
-        collection.server_id, collection.sync_key, item.server_id, policy.body_request().whole(), session.version
-    )
+    request = sync.build_fetch(collection.server_id, collection.sync_key, item.server_id, wanted, session.version)
     yield from perform_to_spool(session, sync.NAME, request, apply_policy, payload, blob)
     root = "AirSync:Collections/AirSync:Collection/"
     key = payload.texts.get(f"{root}AirSync:SyncKey", "")

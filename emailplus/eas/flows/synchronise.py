@@ -60,11 +60,12 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
     yield from retry_quarantine(mail)
     yield from _folders_and_mail(session, mail)
-    if plan.fetch and mail.keep_content:
-        yield from fetch_contents(session, content)
+    # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
     removed = yield from commit(EndRun(cutoff))
     if removed:
         yield from emit(Progress("expired", removed))
+    if plan.fetch and mail.keep_content:
+        yield from fetch_contents(session, content)
     yield from _index()
     troubles: list[Trouble] = yield from commit(TakeTroubles())
     return troubles

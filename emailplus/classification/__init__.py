@@ -1,0 +1,1 @@
+"""Classification: read the marking, choose the marking, stamp the marking (docs/classification.md)."""

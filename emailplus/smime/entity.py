@@ -1,0 +1,112 @@
+"""MIME entities as raw bytes: cut, never rewritten, because signatures are over the bytes as they came."""
+
+from __future__ import annotations
+
+import binascii
+import email
+import email.policy
+import email.utils
+import quopri
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+
+from .limits import MAX_PARTS
+
+_HEADER_END = re.compile(rb"\r?\n\r?\n|\A\r?\n")
+_REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Header fields and the body of one MIME entity; `raw` is both with the blank line between."""
+
+    raw: bytes
+    headers: Message
+    body_start: int
+
+    @property
+    def body(self) -> bytes:
+        return self.raw[self.body_start :]
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get_content_type()
+
+    def parameter(self, name: str) -> str:
+        """A parameter of Content-Type, "" where absent; RFC 2231 is undone."""
+        value = self.headers.get_param(name, "")
+        return email.utils.collapse_rfc2231_value(value) if isinstance(value, (str, tuple)) else ""
+
+    @property
+    def filename(self) -> str:
+        return str(self.headers.get_filename() or "")
+
+    @property
+    def is_attachment(self) -> bool:
+        return self.headers.get_content_disposition() == "attachment"
+
+    def decoded(self) -> bytes:
+        """The body without its transfer encoding (RFC 2045 6). Damaged base64 is taken as far as it goes."""
+        encoding = str(self.headers.get("Content-Transfer-Encoding", "")).strip().lower()
+        if encoding == "base64":
+            return _base64(self.body)
+        return quopri.decodestring(self.body) if encoding == "quoted-printable" else self.body
+
+    def parts(self) -> list[Entity]:
+        """The parts of a multipart, each exactly between its delimiter lines (RFC 2046 5.1.1); [] for anything else."""
+        boundary = self.parameter("boundary")
+        if self.headers.get_content_maintype() != "multipart" or not boundary:
+            return []
+        return [parse(self.raw[start:end]) for start, end in self._spans(boundary.encode("utf-8", "replace"))]
+
+    def _spans(self, boundary: bytes) -> Iterator[tuple[int, int]]:
+        """(start, end) of the parts. A part that no delimiter ends goes to the end (cut mail)."""
+        raw, delimiter = self.raw, b"--" + boundary
+        start, position = -1, self.body_start
+        for _ in range(MAX_PARTS):
+            at, after, last = _delimiter(raw, delimiter, position, self.body_start)
+            if start >= 0:
+                yield start, max(start, _without_line_end(raw, at))
+            if at == len(raw) or last:
+                return
+            start = position = after
+
+
+def _delimiter(raw: bytes, delimiter: bytes, position: int, first: int) -> tuple[int, int, bool]:
+    """(start, byte after its line, closing) of the next delimiter line; its start is the end of `raw` for none."""
+    while (at := raw.find(delimiter, position)) >= 0:
+        rest = _REST_OF_DELIMITER.match(raw, at + len(delimiter))
+        if rest and (at == first or raw[at - 1 : at] == b"\n"):
+            return at, rest.end(), bool(rest.group(1))
+        position = at + 1
+    return len(raw), len(raw), True
+
+
+def _without_line_end(raw: bytes, at: int) -> int:
+    """The line end before a delimiter belongs to the delimiter."""
+    if at == len(raw) or raw[at - 1 : at] != b"\n":
+        return at
+    return at - 2 if raw[at - 2 : at] == b"\r\n" else at - 1
+
+
+def parse(raw: bytes) -> Entity:
+    """Never fails: what has no header is all body, as in any mail reader."""
+    found = _HEADER_END.search(raw)
+    end = found.end() if found else len(raw)
+    return Entity(raw, email.message_from_bytes(raw[:end], policy=email.policy.compat32), end)
+
+
+def _base64(body: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(body)
+    except binascii.Error:
+        clean = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
+        return binascii.a2b_base64(clean[: len(clean) - len(clean) % 4])
+
+
+def addresses(headers: Message, name: str) -> tuple[str, ...]:
+    """Addresses of every field of that name, in lower case."""
+    values = [str(value) for value in headers.get_all(name, [])]
+    return tuple(address.lower() for _, address in email.utils.getaddresses(values) if address)

@@ -1,0 +1,228 @@
+"""Making signed data (RFC 5652 5, RFC 8551 3.5): clear signed and opaque."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+from ..errors import CertificateUnusable
+from . import algorithms as alg
+from . import certificate as certs
+from . import der
+from .entity import parse
+from .keychain import KeyEntry, Role, usable_for
+from .verify import canonical
+
+DigestName = Literal["sha256", "sha384", "sha512"]
+
+_MICALG = {"sha256": "sha-256", "sha384": "sha-384", "sha512": "sha-512"}
+_MAX_LINE = 998
+_CAPABILITIES = ("aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc")
+
+
+def sign_clear(
+    entity: bytes,
+    signer: KeyEntry,
+    *,
+    digest: DigestName = "sha256",
+    pss: bool = False,
+    now: datetime | None = None,
+) -> bytes:
+    """A multipart/signed entity (headers and body) around `entity`, a MIME entity without transport headers.
+
+    `entity` is given CRLF line ends; a part that is 8-bit or has lines over 998 octets is re-encoded first
+    (`protected_for_transport`), because a transport that did so would break the signature.
+    Raises `CertificateUnusable` for a certificate that must not sign now.
+    """
+    content = protected_for_transport(entity)
+    signature = signed_data(content, [signer], digest=digest, pss=pss, detached=True, now=now)
+    boundary = b"=-" + os.urandom(18).hex().encode()
+    name = "sha512" if isinstance(signer.private_key, ed25519.Ed25519PrivateKey) else digest
+    return b"".join(
+        (
+            b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n micalg=',
+            _MICALG[name].encode(),
+            b'; boundary="' + boundary + b'"\r\n\r\n--' + boundary + b"\r\n",
+            content,
+            b"\r\n--" + boundary + b"\r\n",
+            b'Content-Type: application/pkcs7-signature; name="smime.p7s"\r\nContent-Transfer-Encoding: base64\r\n',
+            b'Content-Disposition: attachment; filename="smime.p7s"\r\n\r\n',
+            base64_lines(signature),
+            b"--" + boundary + b"--\r\n",
+        )
+    )
+
+
+def sign_opaque(
+    entity: bytes,
+    signer: KeyEntry,
+    *,
+    digest: DigestName = "sha256",
+    pss: bool = False,
+    now: datetime | None = None,
+) -> bytes:
+    """An application/pkcs7-mime entity of type signed-data with `entity` inside. Raises as `sign_clear`."""
+    data = signed_data(canonical(entity), [signer], digest=digest, pss=pss, now=now)
+    return pkcs7_entity(data, "signed-data")
+
+
+def signed_data(
+    content: bytes,
+    signers: Sequence[KeyEntry],
+    *,
+    digest: DigestName = "sha256",
+    pss: bool = False,
+    detached: bool = False,
+    now: datetime | None = None,
+) -> bytes:
+    """ContentInfo (DER) of signed data over `content` as it stands, with all chains. Raises as `sign_clear`."""
+    moment = now or datetime.now(UTC)
+    for signer in signers:
+        reasons = usable_for(signer, Role.SIGNING, moment)
+        if reasons:
+            raise CertificateUnusable(f"the certificate cannot sign: {'; '.join(reasons)}", reasons)
+    infos = [_signer_info(content, signer, digest, pss, moment) for signer in signers]
+    chain = dict.fromkeys(certificate for signer in signers for certificate in (signer.certificate, *_chain(signer)))
+    inner = [der.oid(alg.DATA)] if detached else [der.oid(alg.DATA), der.explicit(0, der.octets(content))]
+    return der.sequence(
+        der.oid(alg.SIGNED_DATA),
+        der.explicit(
+            0,
+            der.sequence(
+                der.integer(1),
+                der.set_of({algorithm for algorithm, _ in infos}),
+                der.sequence(*inner),
+                der.set_of((certs.der(certificate) for certificate in chain), tag=0xA0),
+                der.set_of(info for _, info in infos),
+            ),
+        ),
+    )
+
+
+def _chain(signer: KeyEntry) -> Iterable[x509.Certificate]:
+    """The issuers above the signer; an archive may carry certificates that have nothing to do with it."""
+    current, left = signer.certificate, list(signer.chain)
+    while current.issuer != current.subject:
+        issuer = next((c for c in left if c.subject == current.issuer), None)
+        if issuer is None:
+            return
+        left.remove(issuer)
+        yield issuer
+        current = issuer
+
+
+def _signer_info(content: bytes, signer: KeyEntry, name: str, pss: bool, moment: datetime) -> tuple[bytes, bytes]:
+    """(digest algorithm, SignerInfo)."""
+    key = signer.private_key
+    # RFC 8419 3.1: Ed25519 goes with SHA-512.
+    digest = alg.DIGEST_BY_NAME["sha512" if isinstance(key, ed25519.Ed25519PrivateKey) else name]
+    state = hashes.Hash(digest.algorithm)
+    state.update(content)
+    attributes = der.set_of(
+        (
+            _attribute(alg.CONTENT_TYPE, der.oid(alg.DATA)),
+            _attribute(alg.MESSAGE_DIGEST, der.octets(state.finalize())),
+            _attribute(alg.SIGNING_TIME, der.time(moment)),
+            _attribute(
+                alg.CAPABILITIES,
+                der.sequence(*(der.algorithm(alg.CIPHER_BY_NAME[cipher].oid) for cipher in _CAPABILITIES)),
+            ),
+        )
+    )
+    algorithm, signature = _signature(key, attributes, digest, pss)
+    digest_algorithm = der.algorithm(digest.oid)
+    info = der.sequence(
+        der.integer(1),
+        issuer_and_serial(signer.certificate),
+        digest_algorithm,
+        b"\xa0" + attributes[1:],
+        algorithm,
+        der.octets(signature),
+    )
+    return digest_algorithm, info
+
+
+def issuer_and_serial(certificate: x509.Certificate) -> bytes:
+    """IssuerAndSerialNumber (RFC 5652 10.2.4)."""
+    return der.sequence(certificate.issuer.public_bytes(), der.integer(certs.serial(certificate)))
+
+
+def _attribute(oid: str, value: bytes) -> bytes:
+    return der.sequence(der.oid(oid), der.set_of([value]))
+
+
+def _signature(key: object, data: bytes, digest: alg.Digest, pss: bool) -> tuple[bytes, bytes]:
+    """(signature algorithm, signature)."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        if not pss:
+            return der.algorithm(alg.RSA, der.NULL), key.sign(data, padding.PKCS1v15(), digest.algorithm)
+        size = digest.algorithm.digest_size
+        filling = padding.PSS(padding.MGF1(digest.algorithm), size)
+        hashed = der.algorithm(digest.oid, der.NULL)
+        parameters = der.sequence(
+            der.explicit(0, hashed),
+            der.explicit(1, der.algorithm(alg.MGF1, hashed)),
+            der.explicit(2, der.integer(size)),
+        )
+        return der.algorithm(alg.RSA_PSS, parameters), key.sign(data, filling, digest.algorithm)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return der.algorithm(alg.ECDSA_WITH[digest.name]), key.sign(data, ec.ECDSA(digest.algorithm))
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return der.algorithm(alg.ED25519), key.sign(data)
+    raise CertificateUnusable("a key of this kind does not sign mail", ("its key does not sign",))
+
+
+def base64_lines(data: bytes) -> bytes:
+    """Base64 in lines of 76 with CRLF (RFC 2045 6.8), the last one ended too."""
+    return base64.encodebytes(data).replace(b"\n", b"\r\n")
+
+
+def pkcs7_entity(data: bytes, smime_type: str) -> bytes:
+    """The application/pkcs7-mime entity for a CMS object (RFC 8551 3.2)."""
+    extension = "p7z" if smime_type == "compressed-data" else "p7m"
+    head = (
+        f'Content-Type: application/pkcs7-mime; smime-type={smime_type}; name="smime.{extension}"\r\n'
+        "Content-Transfer-Encoding: base64\r\n"
+        f'Content-Disposition: attachment; filename="smime.{extension}"\r\n\r\n'
+    )
+    return head.encode() + base64_lines(data)
+
+
+def protected_for_transport(entity: bytes) -> bytes:
+    """`entity` in canonical form, 7-bit and with short lines (RFC 8551 3.1.2, 3.1.3).
+
+    Leaf parts that are 8-bit or too long in their lines become base64; the others stay byte for byte.
+    """
+    content = canonical(entity)
+    if _seven_bit(content):
+        return content
+    part = parse(content)
+    children = part.parts()
+    if not children:
+        return _as_base64(content, part.body_start, part.decoded())
+    rebuilt = bytearray()
+    position = 0
+    for child in children:
+        start = content.index(child.raw, position)
+        rebuilt += content[position:start] + protected_for_transport(child.raw)
+        position = start + len(child.raw)
+    return bytes(rebuilt + content[position:])
+
+
+def _seven_bit(content: bytes) -> bool:
+    return content.isascii() and b"\0" not in content and max(map(len, content.split(b"\r\n"))) <= _MAX_LINE
+
+
+def _as_base64(content: bytes, body_start: int, decoded: bytes) -> bytes:
+    head = content[:body_start].rstrip(b"\r\n")
+    head = re.sub(rb"(?im)^content-transfer-encoding:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*(?:\r\n|\Z)", b"", head)
+    lines = [head.rstrip(b"\r\n")] if head.strip() else []
+    return b"\r\n".join([*lines, b"Content-Transfer-Encoding: base64", b"", base64_lines(decoded).rstrip(b"\r\n")])
