@@ -3,7 +3,9 @@
     EmailplusError
     ├── ConfigurationError (2)          the app config has problems; `.problems` lists them all
     ├── UsageError (2)                  a call or a query that cannot be carried out as written
-    │   └── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
+    │   ├── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
+    │   ├── ConfirmationNeeded          a person has to answer first; `.question` says what
+    │   └── Declined                    a person answered no; nothing was done; `.question`
     ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
     ├── ServerError (4)
     │   ├── ConnectionFailed            no answer: name, route, TLS or a cut connection
@@ -90,6 +92,22 @@ class InvalidMarking(UsageError):
     def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.faults = tuple(faults)
+
+
+class ConfirmationNeeded(UsageError):
+    """A person has to answer before this is done. `question` is one of `emailplus.model.questions`."""
+
+    def __init__(self, question: object) -> None:
+        super().__init__(f"nothing was done: a person has to answer first: {getattr(question, 'text', question)}")
+        self.question = question
+
+
+class Declined(UsageError):
+    """A person answered no, so nothing was done. `question` is one of `emailplus.model.questions`."""
+
+    def __init__(self, question: object) -> None:
+        super().__init__("nothing was done: the question was answered with no")
+        self.question = question
 
 
 class AuthenticationFailed(EmailplusError):

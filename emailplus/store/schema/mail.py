@@ -1,12 +1,8 @@
-"""The tables of a store, and how an older store becomes a current one.
-
-`MIGRATIONS` is append-only: row n takes a store from version n to n + 1, each in a transaction of its own. The
-number is kept in ``PRAGMA user_version``.
-"""
+"""Mail and the account: folders, messages, bodies, attachments, the spool of contents, quarantine, the index."""
 
 from __future__ import annotations
 
-_VERSION_1 = """
+TABLES = """
 CREATE TABLE account (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -144,8 +140,3 @@ CREATE TRIGGER folders_removed BEFORE DELETE ON folders BEGIN
     DELETE FROM quarantine WHERE folder_id = OLD.id;
 END;
 """
-
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
-
-CURRENT = len(MIGRATIONS)
-"""The version this code reads and writes."""

@@ -1,0 +1,14 @@
+"""How an older store becomes a current one: a module a room, a script a step.
+
+`MIGRATIONS` is append-only: row n takes a store from version n to n + 1, each in a transaction of its own. The
+number is kept in ``PRAGMA user_version``. A script that was released is never changed.
+"""
+
+from __future__ import annotations
+
+from . import mail
+
+MIGRATIONS: tuple[str, ...] = (mail.TABLES,)
+
+CURRENT = len(MIGRATIONS)
+"""The version this code reads and writes."""
