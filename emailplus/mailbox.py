@@ -13,6 +13,8 @@ from . import account
 from .config import AppConfig
 from .diagnosis import log
 from .driver import Network, arun, run
+from .eas.flows.begin import begin
+from .eas.flows.session import Session
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, RemoteWiped
 from .flow import Flow
@@ -27,6 +29,7 @@ from .store.store import Store
 
 T = TypeVar("T")
 Listener = Callable[[Any], None]
+Dialogue = Callable[[Session], Flow[T]]
 
 
 class _Clock:
@@ -133,10 +136,7 @@ class Mailbox:
         decide = account.mail_decision(self.config, now, period, tell_messages=tell)
         plan = RunPlan(decide, now.timestamp(), pinned=version)
         session = account.session(self.config, query_form=self._query_form)
-        network = account.network(self.config, self._secret())
-        if self.config.allow_logging:
-            network.traffic.log = log.traffic
-        return synchronise(session, plan), network, report, _Clock(report, listener)
+        return synchronise(session, plan), self._network(), report, _Clock(report, listener)
 
     def _conclude(
         self, report: SyncReport, clock: _Clock, troubles: list[Trouble], network: Network, started: float
@@ -147,6 +147,30 @@ class Mailbox:
         stats = self.store.stats()
         report.folders, report.items = stats["folders"], stats["items"]
         return report
+
+    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
+        flow, network = self._dialogue(dialogue, version)
+        try:
+            return run(flow, network, self.store, listener)
+        except RemoteWiped:
+            self.close()
+            raise
+
+    def _dialogue(self, dialogue: Dialogue[T], version: str | None) -> tuple[Flow[T], Network]:
+        session = account.session(self.config, query_form=self._query_form)
+
+        def whole() -> Flow[T]:
+            yield from begin(session, account.utc_now().timestamp(), version)
+            return (yield from dialogue(session))
+
+        return whole(), self._network()
+
+    def _network(self) -> Network:
+        network = account.network(self.config, self._secret())
+        if self.config.allow_logging:
+            network.traffic.log = log.traffic
+        return network
 
     def _secret(self) -> str:
         if self._password is not None:
@@ -221,6 +245,15 @@ class AsyncMailbox:
             await self.close()
             raise
         return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
+
+    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """See `Mailbox._converse`."""
+        flow, network = self._mailbox._dialogue(dialogue, version)
+        try:
+            return await arun(flow, network, self._mailbox.store, listener)
+        except RemoteWiped:
+            await self.close()
+            raise
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""
