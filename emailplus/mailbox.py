@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,9 +14,10 @@ from .config import AppConfig
 from .diagnosis import log
 from .driver import Network, arun, run
 from .eas.flows.begin import begin
-from .eas.flows.session import Session
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, RemoteWiped
+from .facade import Dialogue, Listener
+from .facade.people import AsyncPeople, People
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
@@ -28,8 +29,6 @@ from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
-Listener = Callable[[Any], None]
-Dialogue = Callable[[Session], Flow[T]]
 
 
 class _Clock:
@@ -55,7 +54,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox:
+class Mailbox(People):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -197,11 +196,16 @@ class Mailbox:
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox:
+class AsyncMailbox(AsyncPeople):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+
+    @property
+    def config(self) -> AppConfig:
+        """The app config."""
+        return self._mailbox.config
 
     @classmethod
     async def open(
