@@ -5,8 +5,9 @@ A method makes a dialogue of `eas.flows` and has it run; what is decided is deci
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ..config import AppConfig
 from ..eas.flows.session import Session
@@ -18,21 +19,25 @@ Listener = Callable[[Any], None]
 Dialogue = Callable[[Session], Flow[T]]
 
 
-class Online(Protocol):
+class Online(ABC):
     """What the methods of this room need of a mailbox."""
 
     config: AppConfig
     store: Store
 
-    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T: ...
+    @abstractmethod
+    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run a dialogue; its result."""
 
 
-class AsyncOnline(Protocol):
+class AsyncOnline(ABC):
     """The same, awaitable."""
 
     @property
-    def config(self) -> AppConfig: ...
+    @abstractmethod
+    def config(self) -> AppConfig:
+        """The app config."""
 
-    async def _converse(
-        self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None
-    ) -> T: ...
+    @abstractmethod
+    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run a dialogue; its result."""

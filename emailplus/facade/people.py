@@ -17,11 +17,11 @@ def _wish(certificates: bool, photo_size: int | None, max_ambiguous: int | None)
     return Wish(retrieval, photo_size=photo_size, max_ambiguous=max_ambiguous)
 
 
-class People:
+class People(Online):
     """Methods of `Mailbox`."""
 
     def resolve(
-        self: Online,
+        self,
         names: Sequence[str],
         *,
         certificates: bool = False,
@@ -36,7 +36,7 @@ class People:
         """
         return self._converse(partial(people.resolve, names=names, wish=_wish(certificates, photo_size, max_ambiguous)))
 
-    def free_busy(self: Online, names: Sequence[str], start: datetime, end: datetime) -> dict[str, FreeBusy]:
+    def free_busy(self, names: Sequence[str], start: datetime, end: datetime) -> dict[str, FreeBusy]:
         """When people are free or busy between two aware times, in steps of 30 minutes.
 
         `FreeBusy.status` and `reason` tell where and why that is not known.
@@ -46,7 +46,7 @@ class People:
         return self._converse(partial(people.free_busy, names=names, start=start, end=end))
 
     def validate_certificates(
-        self: Online, certificates: Sequence[bytes], chain: Sequence[bytes] = (), *, check_revocation: bool = False
+        self, certificates: Sequence[bytes], chain: Sequence[bytes] = (), *, check_revocation: bool = False
     ) -> list[CertificateVerdict]:
         """The server's verdict on certificates (DER, at most 100 with the chain), in their order (ValidateCert).
 
@@ -62,11 +62,11 @@ class People:
         )
 
 
-class AsyncPeople:
+class AsyncPeople(AsyncOnline):
     """Methods of `AsyncMailbox`."""
 
     async def resolve(
-        self: AsyncOnline,
+        self,
         names: Sequence[str],
         *,
         certificates: bool = False,
@@ -77,12 +77,12 @@ class AsyncPeople:
         wish = _wish(certificates, photo_size, max_ambiguous)
         return await self._converse(partial(people.resolve, names=names, wish=wish))
 
-    async def free_busy(self: AsyncOnline, names: Sequence[str], start: datetime, end: datetime) -> dict[str, FreeBusy]:
+    async def free_busy(self, names: Sequence[str], start: datetime, end: datetime) -> dict[str, FreeBusy]:
         """See `Mailbox.free_busy`."""
         return await self._converse(partial(people.free_busy, names=names, start=start, end=end))
 
     async def validate_certificates(
-        self: AsyncOnline, certificates: Sequence[bytes], chain: Sequence[bytes] = (), *, check_revocation: bool = False
+        self, certificates: Sequence[bytes], chain: Sequence[bytes] = (), *, check_revocation: bool = False
     ) -> list[CertificateVerdict]:
         """See `Mailbox.validate_certificates`."""
         return await self._converse(

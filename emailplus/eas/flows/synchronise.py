@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from ...errors import FolderHierarchyChanged
 from ...flow import Flow, commit, emit, load
@@ -20,6 +20,8 @@ from .quarantine import retry_quarantine
 from .session import Session
 from .sync_mail import MailPlan, sync_mail
 
+FULL_SYNC_FACT = "full_sync"
+"""When the last full sync ended (Unix time): one that began with a new store, account or device. Absent: it is due."""
 MAX_HIERARCHY_CHANGES = 3
 """Times the folder list may change under one run."""
 
@@ -34,6 +36,8 @@ class RunPlan:
     pinned: str | None = None
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
+    after_full_sync: Mapping[str, str] = field(default_factory=dict)
+    """Facts that hold from the end of a full sync on, for keys that wait for one."""
 
 
 def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
@@ -57,6 +61,8 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
     yield from _index()
+    if FULL_SYNC_FACT not in facts:
+        yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
     troubles: list[Trouble] = yield from commit(TakeTroubles())
     return troubles
 
