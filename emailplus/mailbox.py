@@ -14,6 +14,8 @@ from .config import AppConfig, Identity
 from .config.loaders import Source
 from .diagnosis import log
 from .driver import Network, arun, run
+from .eas.flows.begin import begin
+from .eas.flows.session import Session
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .flow import Flow
@@ -30,6 +32,7 @@ from .store.store import Store
 
 T = TypeVar("T")
 Listener = Callable[[Any], None]
+Dialogue = Callable[[Session], Flow[T]]
 
 
 class _Clock:
@@ -163,10 +166,7 @@ class Mailbox:
         pictures = "true" if self.config.show_pictures_default else "false"
         plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
         session = account.session(self.config, query_form=self._query_form)
-        network = account.network(self.config, self._secret())
-        if self.config.allow_logging:
-            network.traffic.log = log.traffic
-        return synchronise(session, plan), network, report, _Clock(report, listener)
+        return synchronise(session, plan), self._network(), report, _Clock(report, listener)
 
     def _conclude(
         self, report: SyncReport, clock: _Clock, troubles: list[Trouble], network: Network, started: float
@@ -177,6 +177,30 @@ class Mailbox:
         stats = self.store.stats()
         report.folders, report.items = stats["folders"], stats["items"]
         return report
+
+    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
+        flow, network = self._dialogue(dialogue, version)
+        try:
+            return run(flow, network, self.store, listener)
+        except RemoteWiped:
+            self.close()
+            raise
+
+    def _dialogue(self, dialogue: Dialogue[T], version: str | None) -> tuple[Flow[T], Network]:
+        session = account.session(self.config, query_form=self._query_form)
+
+        def whole() -> Flow[T]:
+            yield from begin(session, account.utc_now().timestamp(), version)
+            return (yield from dialogue(session))
+
+        return whole(), self._network()
+
+    def _network(self) -> Network:
+        network = account.network(self.config, self._secret())
+        if self.config.allow_logging:
+            network.traffic.log = log.traffic
+        return network
 
     def _secret(self) -> str:
         if self._password is not None:
@@ -209,7 +233,7 @@ class AsyncMailbox:
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._turn = asyncio.Lock()
-        """A run and a change of configuration take turns."""
+        """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
 
@@ -263,6 +287,16 @@ class AsyncMailbox:
                 await self.close()
                 raise
             return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
+
+    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """See `Mailbox._converse`."""
+        async with self._turn:
+            flow, network = self._mailbox._dialogue(dialogue, version)
+            try:
+                return await arun(flow, network, self._mailbox.store, listener)
+            except RemoteWiped:
+                await self.close()
+                raise
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""
