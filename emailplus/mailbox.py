@@ -232,7 +232,7 @@ class AsyncMailbox(AsyncPeople):
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._turn = asyncio.Lock()
-        """A run and a change of configuration take turns."""
+        """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
 
