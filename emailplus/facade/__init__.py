@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ..config import AppConfig
 from ..eas.flows.session import Session
 from ..flow import Flow
+from ..settings import MailboxSettings
 from ..store.store import Store
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class Online(ABC):
 
     config: AppConfig
     store: Store
+    settings: MailboxSettings
 
     @abstractmethod
     def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
@@ -32,6 +34,8 @@ class Online(ABC):
 
 class AsyncOnline(ABC):
     """The same, awaitable."""
+
+    settings: MailboxSettings
 
     @property
     @abstractmethod

@@ -22,6 +22,7 @@ from .context import HTTP_BEFORE_14, MULTIPART_TYPE, Answer, Context, Hold, Http
 from .device import Device
 from .directory import Directory, Trust
 from .faults import Faults, Http, Status
+from .library import Library
 from .mailbox import Mailbox, utc_now
 from .policy import MockPolicy
 from .query import ACCEPT_MULTIPART, Query, QueryError, parse_query
@@ -79,6 +80,7 @@ class Exchange:
         self.out_of_office: dict[str, list[Node]] = {}
         self.directory = Directory(self.users)
         self.trust = Trust()
+        self.library = Library()
         self._listeners: list[Callable[[], None]] = []
         self._last_received: dict[str, datetime] = {}
         known = [version for version in self.versions if version in _known_versions()]

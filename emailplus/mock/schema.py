@@ -77,6 +77,17 @@ RULES: dict[str, str] = {
     "Search:Store": "all Name Query Options?",
     "Search:Options": "one AirSync:MIMESupport AirSyncBase:BodyPreference AirSyncBase:BodyPartPreference "
     "RightsManagement:RightsManagementSupport Range UserName Password DeepTraversal RebuildResults Picture",
+    "Search:Picture": "all MaxSize? MaxPictures?",
+    "Search:EqualTo": "seq DocumentLibrary:LinkId Value",
+    "Search:GreaterThan": "seq Email:DateReceived Value",
+    "Search:LessThan": "seq Email:DateReceived Value",
+    "Find:Find": "seq SearchId ExecuteSearch",
+    "Find:MailBoxSearchCriterion": "all Query Options?",
+    "Find:GALSearchCriterion": "all Query Options?",
+    "Find:MailBoxSearchCriterion/Options": "all Range? DeepTraversal? Picture?",
+    "Find:GALSearchCriterion/Options": "all Range? Picture?",
+    "Find:MailBoxSearchCriterion/Query": "one FreeText AirSync:Class AirSync:CollectionId",
+    "Find:Picture": "all MaxSize? MaxPictures?",
     "ResolveRecipients:ResolveRecipients": "one To Options",
     "ResolveRecipients:Options": "all CertificateRetrieval? MaxCertificates? MaxAmbiguousRecipients? Availability? "
     "Picture?",
@@ -125,7 +136,7 @@ NUMBERS: dict[str, tuple[int, int]] = {
 BOOLEANS = frozenset(
     {"AirSync:GetChanges", "AirSync:DeletesAsMoves", "AirSync:ConversationMode", "AirSyncBase:AllOrNone", "Email:Read"}
 )
-RANGES = frozenset({"ItemOperations:Range", "Search:Range"})
+RANGES = frozenset({"ItemOperations:Range", "Search:Range", "Find:Range"})
 ENCODED = frozenset({"ValidateCert:Certificate"})  # base64 of 4 bytes at least
 
 LENGTHS: dict[str, tuple[int, int]] = {
@@ -144,6 +155,9 @@ LENGTHS: dict[str, tuple[int, int]] = {
     "Move:SrcFldId": (1, 64),
     "Move:DstFldId": (1, 64),
     "Search:Name": (1, 256),
+    "Search:Value": (0, 1024),
+    "Search:UserName": (0, 100),
+    "Search:Password": (0, 100),
     "ResolveRecipients:To": (0, 256),
 }
 """Elements that hold a text of so many characters."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ...eas.wbxml import Node
 from ..context import Handler
 from . import (
+    find,
     folder_sync,
     folders,
     get_attachment,
@@ -45,6 +46,7 @@ class Command:
 NO_ROOT, NEVER = "", 999
 
 COMMANDS: dict[str, Command] = {
+    "Find": Command(find.handle, "Find:Find", ("Find:Status",)),
     "FolderCreate": Command(folders.create, "FolderHierarchy:FolderCreate", ("FolderHierarchy:Status",)),
     "FolderDelete": Command(folders.delete, "FolderHierarchy:FolderDelete", ("FolderHierarchy:Status",)),
     "FolderSync": Command(folder_sync.handle, "FolderHierarchy:FolderSync", ("FolderHierarchy:Status",)),
