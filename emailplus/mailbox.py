@@ -18,6 +18,7 @@ from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
+from .facade.folders import AsyncFolders, Folders
 from .facade.people import AsyncPeople, People
 from .flow import Flow
 from .model import events
@@ -57,7 +58,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People):
+class Mailbox(Folders, People):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -226,7 +227,7 @@ class Mailbox(People):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople):
+class AsyncMailbox(AsyncFolders, AsyncPeople):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     def __init__(self, mailbox: Mailbox) -> None:

@@ -11,6 +11,7 @@ from . import (
     folder_sync,
     folders,
     get_attachment,
+    get_hierarchy,
     get_item_estimate,
     item_operations,
     meeting_response,
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Command] = {
     "FolderSync": Command(folder_sync.handle, "FolderHierarchy:FolderSync", ("FolderHierarchy:Status",)),
     "FolderUpdate": Command(folders.update, "FolderHierarchy:FolderUpdate", ("FolderHierarchy:Status",)),
     "GetAttachment": Command(get_attachment.handle, NO_ROOT, (), NEVER),
+    "GetHierarchy": Command(get_hierarchy.handle, NO_ROOT, (), NEVER),
     "GetItemEstimate": Command(
         get_item_estimate.handle, "GetItemEstimate:GetItemEstimate", ("GetItemEstimate:Status",)
     ),
