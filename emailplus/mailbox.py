@@ -18,6 +18,7 @@ from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
+from .facade.account import Account, AsyncAccount
 from .facade.folders import AsyncFolders, Folders
 from .facade.people import AsyncPeople, People
 from .flow import Flow
@@ -58,7 +59,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Folders, People):
+class Mailbox(Account, Folders, People):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -227,7 +228,7 @@ class Mailbox(Folders, People):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncFolders, AsyncPeople):
+class AsyncMailbox(AsyncAccount, AsyncFolders, AsyncPeople):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     def __init__(self, mailbox: Mailbox) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from ..eas.wbxml import Limits, Node, decode
+from ..eas.wbxml import Limits, decode
 from ..errors import NotFound, UsageError, WbxmlError
 from . import schema, versions
 from .commands import COMMANDS
@@ -24,6 +24,7 @@ from .directory import Directory, Trust
 from .faults import Faults, Http, Status
 from .library import Library
 from .mailbox import Mailbox, utc_now
+from .oof import OutOfOffice
 from .policy import MockPolicy
 from .query import ACCEPT_MULTIPART, Query, QueryError, parse_query
 from .record import KEEP_BYTES, Recorder, Request
@@ -77,7 +78,8 @@ class Exchange:
         self.devices: dict[tuple[str, str], Device] = {}
         self.undelivered: list[tuple[str, bytes]] = []
         self.defects: list[str] = []
-        self.out_of_office: dict[str, list[Node]] = {}
+        self.out_of_office: dict[str, OutOfOffice] = {}
+        self.rights_templates: list[tuple[str, str, str]] | None = None  # id, name, description; None: IRM is off
         self.directory = Directory(self.users)
         self.trust = Trust()
         self.library = Library()

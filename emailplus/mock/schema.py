@@ -101,7 +101,13 @@ RULES: dict[str, str] = {
     "Settings:DeviceInformation/Set": "all Model? IMEI? FriendlyName? OS? OSLanguage? PhoneNumber? UserAgent? "
     "EnableOutboundSMS? MobileOperator?",
     "Settings:UserInformation": "all Get",
+    "Settings:RightsManagementInformation": "all Get",
     "Settings:Oof": "all Get? Set?",
+    "Settings:Oof/Get": "seq BodyType",
+    "Settings:Oof/Set": "seq OofState? StartTime? EndTime? OofMessage*",
+    "Settings:OofMessage": "all AppliesToInternal? AppliesToExternalKnown? AppliesToExternalUnknown? Enabled? "
+    "ReplyMessage? BodyType?",
+    "Settings:DevicePassword/Set": "seq Password",
     "Settings:DevicePassword": "all Set",
 }
 
@@ -130,6 +136,7 @@ NUMBERS: dict[str, tuple[int, int]] = {
     "ResolveRecipients:MaxSize": (0, 2**32 - 1),
     "ResolveRecipients:MaxPictures": (0, 2**32 - 1),
     "ValidateCert:CheckCrl": (0, 1),
+    "Settings:OofState": (0, 2),
 }
 """Elements that hold a number, with the range of the schema."""
 
@@ -156,6 +163,7 @@ LENGTHS: dict[str, tuple[int, int]] = {
     "Move:DstFldId": (1, 64),
     "Search:Name": (1, 256),
     "Search:Value": (0, 1024),
+    "Settings:Password": (0, 255),
     "Search:UserName": (0, 100),
     "Search:Password": (0, 100),
     "ResolveRecipients:To": (0, 256),
