@@ -194,13 +194,19 @@ class MalformedResponse(ProtocolError):
 
 
 class CommandFailed(ProtocolError):
-    """A command ended with a Status other than success. `action` is the advice of the status table."""
+    """A command ended with a Status other than success. `action` is the advice of the status table.
 
-    def __init__(self, message: str, *, command: str, status: int, action: str = "stop") -> None:
+    `limit` is the bound that the server named for what it refused, where it named one.
+    """
+
+    def __init__(
+        self, message: str, *, command: str, status: int, action: str = "stop", limit: int | None = None
+    ) -> None:
         super().__init__(message)
         self.command = command
         self.status = status
         self.action = action
+        self.limit = limit
 
 
 class InvalidSyncKey(CommandFailed):

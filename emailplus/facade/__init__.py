@@ -42,6 +42,11 @@ class AsyncOnline(ABC):
     def config(self) -> AppConfig:
         """The app config."""
 
+    @property
+    @abstractmethod
+    def store(self) -> Store:
+        """The store."""
+
     @abstractmethod
     async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
         """Run a dialogue; its result."""
