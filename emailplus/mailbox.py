@@ -20,6 +20,7 @@ from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
 from .facade.account import Account, AsyncAccount
 from .facade.folders import AsyncFolders, Folders
+from .facade.operations import AsyncOperations, Operations
 from .facade.people import AsyncPeople, People
 from .facade.watching import AsyncWatching, Watching
 from .flow import Flow
@@ -60,7 +61,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Account, Folders, People, Watching):
+class Mailbox(Account, Folders, Operations, People, Watching):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -233,7 +234,7 @@ class Mailbox(Account, Folders, People, Watching):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncAccount, AsyncFolders, AsyncPeople, AsyncWatching):
+class AsyncMailbox(AsyncAccount, AsyncFolders, AsyncOperations, AsyncPeople, AsyncWatching):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     def __init__(self, mailbox: Mailbox) -> None:

@@ -164,6 +164,8 @@ LENGTHS: dict[str, tuple[int, int]] = {
     "Search:Name": (1, 256),
     "Search:Value": (0, 1024),
     "Settings:Password": (0, 255),
+    "ItemOperations:UserName": (0, 100),
+    "ItemOperations:Password": (0, 100),
     "Search:UserName": (0, 100),
     "Search:Password": (0, 100),
     "ResolveRecipients:To": (0, 256),
