@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from . import account
 from .config import AppConfig, Identity
+from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
 from .diagnosis import log
 from .driver import Network, arun, run
@@ -21,10 +22,13 @@ from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .policy.decision import Decision
+from .policy.dlp import Action, DataLossPrevention, Target, Unlock
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
-from .store.keys import KeyProvider
+from .store import app_policy as governance
+from .store.keys import KeyProvider, as_provider
 from .store.search import search as find
 from .store.store import Store
 
@@ -55,6 +59,12 @@ class _Clock:
         self._since = now
 
 
+def _admit(rules: DataLossPrevention, unlock: Unlock) -> None:
+    """Raise `PolicyDenied` where the data may not be opened, or not with this key."""
+    rules.may(Action.OPEN_DATA).require()
+    rules.may(Action.UNLOCK, unlock).require()
+
+
 class Mailbox:
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
@@ -82,15 +92,24 @@ class Mailbox:
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        app_policy: AppConnectPolicy | None = None,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
         `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`.
         `query_form`: "plain" or "base64" (from 12.1 on); servers take another form for another device.
-        Raises `StoreError` and its kinds.
+        `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
+        Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
-        opened = Store.open(store, key, lock=True)
+        provider = as_provider(key)
+        unlock = Unlock(passphrase=provider.new_kdf() is not None)
+        if app_policy is not None and not os.path.exists(store):
+            _admit(DataLossPrevention(config, app_policy), unlock)  # before a store is made
+        opened = Store.open(store, provider, lock=True)
         try:
+            if app_policy is not None:
+                governance.remember(opened.database, app_policy)
+            _admit(governance.guard(opened.database, config), unlock)
             return cls(config, opened, password, query_form)
         except BaseException:
             opened.close()
@@ -186,6 +205,25 @@ class Mailbox:
             raise AuthenticationFailed("no password: give one, or set email_password in the app config")
         return configured.reveal()
 
+    def apply_app_policy(self, policy: AppConnectPolicy) -> None:
+        """Put another app policy in force, as the device manager sends it.
+
+        Where it withdraws the authorisation, the mailbox is closed and `PolicyDenied` raised: nothing is opened again
+        before a policy authorises the app.
+        """
+        governance.remember(self.store.database, policy)
+        decision = self.may(Action.OPEN_DATA)
+        if not decision:
+            self.close()
+            decision.require()
+
+    def may(self, action: Action | str, target: Target = None) -> Decision:
+        """Whether the app config and the app policy allow `action`; `policy.dlp` has the table of both.
+
+        Raises ValueError for an action that is none, TypeError for a target that is not the action's.
+        """
+        return governance.guard(self.store.database, self.config).may(action, target)
+
     def folders(self) -> list[tuple[Folder, int, int]]:
         """Every folder with its number of messages and of unread ones."""
         return self.store.folders()
@@ -222,9 +260,12 @@ class AsyncMailbox:
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        app_policy: AppConnectPolicy | None = None,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
-        opening = partial(Mailbox.open, config, store=store, key=key, password=password, query_form=query_form)
+        opening = partial(
+            Mailbox.open, config, store=store, key=key, password=password, query_form=query_form, app_policy=app_policy
+        )
         return cls(await asyncio.to_thread(opening))
 
     async def close(self) -> None:
@@ -263,6 +304,15 @@ class AsyncMailbox:
                 await self.close()
                 raise
             return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
+
+    async def apply_app_policy(self, policy: AppConnectPolicy) -> None:
+        """See `Mailbox.apply_app_policy`. Waits for a sync that is under way."""
+        async with self._turn:
+            await asyncio.to_thread(self._mailbox.apply_app_policy, policy)
+
+    async def may(self, action: Action | str, target: Target = None) -> Decision:
+        """See `Mailbox.may`."""
+        return await asyncio.to_thread(self._mailbox.may, action, target)
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""

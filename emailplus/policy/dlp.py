@@ -1,3 +1,4 @@
+# ruff: noqa: N802  (attributes are named as the keys are)
 """Data-loss prevention: may this leave, come in, or be seen this way?
 
     action             target         decided by
@@ -12,7 +13,7 @@
     ATTACH_PHOTO       -              attach_files in disabled_features; allow_photo_library_access
     ATTACH_DOCUMENT    DocumentApp    attach_files; MI_SHARED_GROUP_ID, MI_AC_ACCESS_CONTROL_ID, mi_enable_doc_sharing
     SHARE_DOCUMENT     DocumentApp    open_in as for a managed app; filepass_key_identifier
-    VIEW_ATTACHMENT    Document       document_viewer in disabled_features; text, mail, sound and certificates all the same
+    VIEW_ATTACHMENT    Document       document_viewer in disabled_features; text, mail, sound and certificates are shown
     CUSTOM_KEYBOARD    -              MI_AC_IOS_ALLOW_CUSTOM_KEYBOARDS
     CALL               -              allow_callkit
     EXPORT_CONTACTS    -              allow_export_contacts
@@ -35,9 +36,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from ..config import AppConfig
 from ..config.app_policy import DEFAULT, AppConnectPolicy
 from .decision import ALLOWED, Decision, denied
 
@@ -103,14 +103,35 @@ class DocumentApp:
     """`filepass_key_identifier` over there."""
 
 
+class Keys(Protocol):
+    """The keys that decide. An `AppConfig` has them; so has what a store remembers of one."""
+
+    @property
+    def disabled_features(self) -> frozenset[str]: ...
+    @property
+    def MI_SHARED_GROUP_ID(self) -> str | None: ...
+    @property
+    def MI_AC_ACCESS_CONTROL_ID(self) -> str | None: ...
+    @property
+    def filepass_key_identifier(self) -> str | None: ...
+    @property
+    def MI_AC_IOS_ALLOW_CUSTOM_KEYBOARDS(self) -> bool: ...
+    @property
+    def allow_photo_library_access(self) -> bool: ...
+    @property
+    def allow_callkit(self) -> bool: ...
+    @property
+    def allow_export_contacts(self) -> bool: ...
+
+
 Target: TypeAlias = App | Unlock | Document | DocumentApp | None
 
 
 @dataclass(frozen=True, slots=True)
 class DataLossPrevention:
-    """The rules of one account. `config` None: only the app policy is known, and no key stands in the way."""
+    """The rules of one account. `keys` None: no configuration is known, and the defaults of the keys stand."""
 
-    config: AppConfig | None = None
+    keys: Keys | None = None
     app_policy: AppConnectPolicy | None = None
 
     def may(self, action: Action | str, target: Target = None) -> Decision:
@@ -131,7 +152,7 @@ class DataLossPrevention:
 
     def disabled(self, flag: str) -> bool:
         """Whether `disabled_features` names `flag`."""
-        return self.config is not None and flag in self.config.disabled_features
+        return self.keys is not None and flag in self.keys.disabled_features
 
 
 Rule: TypeAlias = Callable[[DataLossPrevention, AppConnectPolicy, Target], Decision]
@@ -205,7 +226,7 @@ def _attach_file(dlp: DataLossPrevention, policy: AppConnectPolicy, target: Targ
 def _attach_photo(dlp: DataLossPrevention, policy: AppConnectPolicy, target: Target) -> Decision:
     if dlp.disabled("attach_files"):
         return _switched_off("files may not be attached", "attach_files")
-    if dlp.config is not None and not dlp.config.allow_photo_library_access:
+    if dlp.keys is not None and not dlp.keys.allow_photo_library_access:
         return denied("photos of the device may not be attached", "allow_photo_library_access")
     return ALLOWED
 
@@ -214,10 +235,11 @@ def _attach_document(dlp: DataLossPrevention, policy: AppConnectPolicy, target: 
     assert isinstance(target, DocumentApp)
     if dlp.disabled("attach_files"):
         return _switched_off("files may not be attached", "attach_files")
-    config = dlp.config
-    ours = (("MI_SHARED_GROUP_ID", config and config.MI_SHARED_GROUP_ID, target.shared_group_id),
-            ("MI_AC_ACCESS_CONTROL_ID", config and config.MI_AC_ACCESS_CONTROL_ID, target.access_control_id))  # fmt: skip
-    for key, here, there in ours:
+    keys = dlp.keys
+    for key, here, there in (
+        ("MI_SHARED_GROUP_ID", keys and keys.MI_SHARED_GROUP_ID, target.shared_group_id),
+        ("MI_AC_ACCESS_CONTROL_ID", keys and keys.MI_AC_ACCESS_CONTROL_ID, target.access_control_id),
+    ):
         if not here:
             return denied(f"documents are not shared: {key} is not set", key)
         if here != there:  # the case matters (guide)
@@ -231,7 +253,7 @@ def _share_document(dlp: DataLossPrevention, policy: AppConnectPolicy, target: T
     """Secure sharing through FilePass: every app that takes part has the same identifier."""
     assert isinstance(target, DocumentApp)
     key = "filepass_key_identifier"
-    here = dlp.config.filepass_key_identifier if dlp.config is not None else None
+    here = dlp.keys.filepass_key_identifier if dlp.keys is not None else None
     if not here:
         return denied(f"documents are not shared: {key} is not set", key)
     if here != target.key_identifier:
@@ -276,19 +298,19 @@ def _seen_here(document: Document) -> bool:
 
 
 def _keyboard(dlp: DataLossPrevention, policy: AppConnectPolicy, target: Target) -> Decision:
-    if dlp.config is None or dlp.config.MI_AC_IOS_ALLOW_CUSTOM_KEYBOARDS:
+    if dlp.keys is not None and dlp.keys.MI_AC_IOS_ALLOW_CUSTOM_KEYBOARDS:
         return ALLOWED
     return denied("keyboards of other makers may not be used", "MI_AC_IOS_ALLOW_CUSTOM_KEYBOARDS")
 
 
 def _call(dlp: DataLossPrevention, policy: AppConnectPolicy, target: Target) -> Decision:
-    if dlp.config is None or dlp.config.allow_callkit:
+    if dlp.keys is None or dlp.keys.allow_callkit:
         return ALLOWED
     return denied("CallKit may not be used", "allow_callkit")
 
 
 def _export_contacts(dlp: DataLossPrevention, policy: AppConnectPolicy, target: Target) -> Decision:
-    if dlp.config is not None and dlp.config.allow_export_contacts:
+    if dlp.keys is not None and dlp.keys.allow_export_contacts:
         return ALLOWED
     return denied("contacts may not be exported", "allow_export_contacts")
 

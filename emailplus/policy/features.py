@@ -3,8 +3,8 @@
     flag                     from                default  what follows
     wkwebview_mail_viewer    enabled_features    on       mail is shown as HTML; off: as text
     richtext_email_support   enabled_features    on       bold, italic and underline in new mail; off: plain text only
-    gmail_smart_folders      enabled_features    off      All mails, Spam and Starred of a Gmail account are folders here
-    rms_support              enabled_features    off      rights-managed mail is opened and composed (at most 20 templates)
+    gmail_smart_folders      enabled_features    off      Gmail's All mails, Spam and Starred are folders here
+    rms_support              enabled_features    off      rights-managed mail is opened and composed
     fit_to_width             enabled_features    off      wide mail is scaled down, never below a quarter
     move_button              disabled_features   off      mail moves without a confirmation
     local_cache_all          disabled_features   off      nothing but ids is kept
@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..config import AppConfig
-from ..model.folder import Folder
 
 TEMPLATES: Final = 20
 """Rights templates that are offered (guide, "rms_support")."""
@@ -71,10 +70,6 @@ class Features:
         return max(LEAST_SCALE, screen / content)
 
 
-def is_smart_folder(folder: Folder, parent: Folder | None) -> bool:
-    """Whether it is one of the folders in which Gmail collects mail that lies elsewhere too."""
-    return (
-        parent is not None
-        and parent.name.strip().casefold() in _GMAIL_ROOTS
-        and folder.name.strip().casefold() in _SMART
-    )
+def is_smart_folder(name: str, parent: str) -> bool:
+    """Whether a folder of this name, below `parent`, is one in which Gmail collects mail that lies elsewhere too."""
+    return parent.strip().casefold() in _GMAIL_ROOTS and name.strip().casefold() in _SMART
