@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,15 +15,18 @@ from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
 from .diagnosis import log
 from .driver import Network, arun, run
+from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
+from .facade import Dialogue, Listener
+from .facade.governed import AsyncGoverned, Governed, admit
+from .facade.people import AsyncPeople, People
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
-from .policy.decision import Decision
-from .policy.dlp import Action, DataLossPrevention, Target, Unlock
+from .policy.dlp import DataLossPrevention, Unlock
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
@@ -33,7 +36,6 @@ from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
-Listener = Callable[[Any], None]
 
 
 class _Clock:
@@ -59,13 +61,7 @@ class _Clock:
         self._since = now
 
 
-def _admit(rules: DataLossPrevention, unlock: Unlock) -> None:
-    """Raise `PolicyDenied` where the data may not be opened, or not with this key."""
-    rules.may(Action.OPEN_DATA).require()
-    rules.may(Action.UNLOCK, unlock).require()
-
-
-class Mailbox:
+class Mailbox(People, Governed):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -104,12 +100,12 @@ class Mailbox:
         provider = as_provider(key)
         unlock = Unlock(passphrase=provider.new_kdf() is not None)
         if app_policy is not None and not os.path.exists(store):
-            _admit(DataLossPrevention(config, app_policy), unlock)  # before a store is made
+            admit(DataLossPrevention(config, app_policy), unlock)  # before a store is made
         opened = Store.open(store, provider, lock=True)
         try:
             if app_policy is not None:
                 governance.remember(opened.database, app_policy)
-            _admit(governance.guard(opened.database, config), unlock)
+            admit(governance.guard(opened.database, config), unlock)
             return cls(config, opened, password, query_form)
         except BaseException:
             opened.close()
@@ -182,10 +178,7 @@ class Mailbox:
         pictures = "true" if self.config.show_pictures_default else "false"
         plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
         session = account.session(self.config, query_form=self._query_form)
-        network = account.network(self.config, self._secret())
-        if self.config.allow_logging:
-            network.traffic.log = log.traffic
-        return synchronise(session, plan), network, report, _Clock(report, listener)
+        return synchronise(session, plan), self._network(), report, _Clock(report, listener)
 
     def _conclude(
         self, report: SyncReport, clock: _Clock, troubles: list[Trouble], network: Network, started: float
@@ -197,6 +190,30 @@ class Mailbox:
         report.folders, report.items = stats["folders"], stats["items"]
         return report
 
+    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
+        flow, network = self._dialogue(dialogue, version)
+        try:
+            return run(flow, network, self.store, listener)
+        except RemoteWiped:
+            self.close()
+            raise
+
+    def _dialogue(self, dialogue: Dialogue[T], version: str | None) -> tuple[Flow[T], Network]:
+        session = account.session(self.config, query_form=self._query_form)
+
+        def whole() -> Flow[T]:
+            yield from begin(session, account.utc_now().timestamp(), version)
+            return (yield from dialogue(session))
+
+        return whole(), self._network()
+
+    def _network(self) -> Network:
+        network = account.network(self.config, self._secret())
+        if self.config.allow_logging:
+            network.traffic.log = log.traffic
+        return network
+
     def _secret(self) -> str:
         if self._password is not None:
             return self._password
@@ -204,25 +221,6 @@ class Mailbox:
         if configured is None:
             raise AuthenticationFailed("no password: give one, or set email_password in the app config")
         return configured.reveal()
-
-    def apply_app_policy(self, policy: AppConnectPolicy) -> None:
-        """Put another app policy in force, as the device manager sends it.
-
-        Where it withdraws the authorisation, the mailbox is closed and `PolicyDenied` raised: nothing is opened again
-        before a policy authorises the app.
-        """
-        governance.remember(self.store.database, policy)
-        decision = self.may(Action.OPEN_DATA)
-        if not decision:
-            self.close()
-            decision.require()
-
-    def may(self, action: Action | str, target: Target = None) -> Decision:
-        """Whether the app config and the app policy allow `action`; `policy.dlp` has the table of both.
-
-        Raises ValueError for an action that is none, TypeError for a target that is not the action's.
-        """
-        return governance.guard(self.store.database, self.config).may(action, target)
 
     def folders(self) -> list[tuple[Folder, int, int]]:
         """Every folder with its number of messages and of unread ones."""
@@ -241,15 +239,22 @@ class Mailbox:
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox:
+class AsyncMailbox(AsyncPeople, AsyncGoverned):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
+
+    _mailbox: Mailbox
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._turn = asyncio.Lock()
-        """A run and a change of configuration take turns."""
+        """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
+
+    @property
+    def config(self) -> AppConfig:
+        """The app config."""
+        return self._mailbox.config
 
     @classmethod
     async def open(
@@ -305,14 +310,15 @@ class AsyncMailbox:
                 raise
             return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
 
-    async def apply_app_policy(self, policy: AppConnectPolicy) -> None:
-        """See `Mailbox.apply_app_policy`. Waits for a sync that is under way."""
+    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """See `Mailbox._converse`."""
         async with self._turn:
-            await asyncio.to_thread(self._mailbox.apply_app_policy, policy)
-
-    async def may(self, action: Action | str, target: Target = None) -> Decision:
-        """See `Mailbox.may`."""
-        return await asyncio.to_thread(self._mailbox.may, action, target)
+            flow, network = self._mailbox._dialogue(dialogue, version)
+            try:
+                return await arun(flow, network, self._mailbox.store, listener)
+            except RemoteWiped:
+                await self.close()
+                raise
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""
