@@ -15,6 +15,7 @@ from .eas.http import Identity, endpoint_url
 from .eas.versions import VERSIONS
 from .errors import AuthenticationFailed, UsageError
 from .policy.body_preference import ContentPolicy
+from .policy.features import Features
 from .policy.limits import in_bytes
 from .policy.server_policy import ServerPolicy
 from .policy.sync_period import cut_off, effective_period, mail_filter_type
@@ -101,8 +102,14 @@ def mail_decision(
             attachments=policy.AttachmentsEnabled is not False,
             html=policy.AllowHTMLEmail is not False,
         )
-        keep = "local_cache_all" not in config.disabled_features
-        plan = MailPlan(mail_filter_type(effective), content, keep_content=keep, tell_messages=tell_messages)
+        features = Features.of(config)
+        plan = MailPlan(
+            mail_filter_type(effective),
+            content,
+            keep_content=features.caching,
+            tell_messages=tell_messages,
+            smart_folders=features.smart_folders,
+        )
         border = cut_off(effective, now)
         return plan, border.timestamp() if border is not None else None
 

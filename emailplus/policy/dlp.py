@@ -39,6 +39,7 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
 from ..config.app_policy import DEFAULT, AppConnectPolicy
+from .contact_export import may_export
 from .decision import ALLOWED, Decision, denied
 
 
@@ -122,6 +123,8 @@ class Keys(Protocol):
     def allow_callkit(self) -> bool: ...
     @property
     def allow_export_contacts(self) -> bool: ...
+    @property
+    def limit_contact_export_to(self) -> str: ...
 
 
 Target: TypeAlias = App | Unlock | Document | DocumentApp | None
@@ -310,9 +313,11 @@ def _call(dlp: DataLossPrevention, policy: AppConnectPolicy, target: Target) -> 
 
 
 def _export_contacts(dlp: DataLossPrevention, policy: AppConnectPolicy, target: Target) -> Decision:
-    if dlp.keys is not None and dlp.keys.allow_export_contacts:
-        return ALLOWED
-    return denied("contacts may not be exported", "allow_export_contacts")
+    return (
+        may_export(dlp.keys)
+        if dlp.keys is not None
+        else denied("contacts may not be exported", "allow_export_contacts")
+    )
 
 
 def _switched_off(reason: str, flag: str) -> Decision:
