@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
-from .facade.governed import AsyncGoverned, Governed, admit
+from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.people import AsyncPeople, People
 from .flow import Flow
 from .model import events
@@ -89,12 +89,15 @@ class Mailbox(People, Governed):
         password: str | None = None,
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
+        host_enforces: Collection[str] | None = None,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
         `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`.
         `query_form`: "plain" or "base64" (from 12.1 on); servers take another form for another device.
         `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
+        `host_enforces`: elements of the server's policy (MS-ASPROV 2.2.2.28) that the machine around the engine keeps,
+        "*" where a device manager provisions it; remembered likewise.
         Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
         provider = as_provider(key)
@@ -106,7 +109,10 @@ class Mailbox(People, Governed):
             if app_policy is not None:
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
-            return cls(config, opened, password, query_form)
+            mailbox = cls(config, opened, password, query_form)
+            if host_enforces is not None:
+                remember_claims(opened, host_enforces)
+            return mailbox
         except BaseException:
             opened.close()
             raise
@@ -266,10 +272,18 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned):
         password: str | None = None,
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
+        host_enforces: Collection[str] | None = None,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
         opening = partial(
-            Mailbox.open, config, store=store, key=key, password=password, query_form=query_form, app_policy=app_policy
+            Mailbox.open,
+            config,
+            store=store,
+            key=key,
+            password=password,
+            query_form=query_form,
+            app_policy=app_policy,
+            host_enforces=host_enforces,
         )
         return cls(await asyncio.to_thread(opening))
 
