@@ -13,6 +13,7 @@
     │   │   └── NetworkTimeout          nothing for `default_network_timeout` seconds
     │   ├── HttpStatusError             an HTTP status with no better name; `.status`
     │   ├── EndpointNotFound            404: no ActiveSync at this address
+    │   ├── DiscoveryFailed         no server for this email address; `.trace` holds every step
     │   ├── RedirectLoop                451 without an end
     │   ├── ServerBusy                  503 or throttled; `.retry_after` seconds
     │   ├── MailboxFull                 507 or status 113
@@ -146,6 +147,14 @@ class HttpStatusError(ServerError):
 
 class EndpointNotFound(HttpStatusError):
     """404: no ActiveSync server at this address."""
+
+
+class DiscoveryFailed(ServerError):
+    """Autodiscover found no server. `trace` holds every step, as `emailplus.model.discovery.Step`."""
+
+    def __init__(self, message: str, trace: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.trace = tuple(trace)
 
 
 class RedirectLoop(ServerError):

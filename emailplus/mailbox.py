@@ -20,6 +20,7 @@ from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
 from .facade.account import Account, AsyncAccount
+from .facade.discovering import AsyncDiscovering, Discovering
 from .facade.folders import AsyncFolders, Folders
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.operations import AsyncOperations, Operations
@@ -65,7 +66,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Account, Folders, Governed, Operations, People, Watching):
+class Mailbox(Account, Discovering, Folders, Governed, Operations, People, Watching):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -253,7 +254,9 @@ class Mailbox(Account, Folders, Governed, Operations, People, Watching):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncAccount, AsyncFolders, AsyncGoverned, AsyncOperations, AsyncPeople, AsyncWatching):
+class AsyncMailbox(
+    AsyncAccount, AsyncDiscovering, AsyncFolders, AsyncGoverned, AsyncOperations, AsyncPeople, AsyncWatching
+):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox

@@ -16,7 +16,8 @@ from email.utils import format_datetime
 
 from ..eas.wbxml import Limits, decode
 from ..errors import NotFound, UsageError, WbxmlError
-from . import schema, versions
+from . import autodiscover, schema, versions
+from .autodiscover import Autodiscover, is_autodiscover
 from .commands import COMMANDS
 from .context import HTTP_BEFORE_14, MULTIPART_TYPE, Answer, Context, Hold, HttpError, StatusError
 from .device import Device
@@ -83,6 +84,7 @@ class Exchange:
         self.directory = Directory(self.users)
         self.trust = Trust()
         self.library = Library()
+        self.autodiscover = Autodiscover()
         self._listeners: list[Callable[[], None]] = []
         self._last_received: dict[str, datetime] = {}
         known = [version for version in self.versions if version in _known_versions()]
@@ -211,6 +213,8 @@ class Exchange:
 
     def _handle(self, request: Request) -> Answer | Hold:
         path, _, query_line = request.target.partition("?")
+        if is_autodiscover(path):
+            return self._instead(request, None) or autodiscover.handle(self, request, self._authenticate(request))
         if path.rstrip("/").lower() != PATH.lower():
             raise HttpError(404, "no such address")
         user = self._authenticate(request)
