@@ -30,6 +30,7 @@
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
     │   ├── DeviceBlocked               blocked or quarantined by an administrator
     │   ├── RemoteWiped                 the server ordered a wipe; it was carried out
+    │   ├── FeatureNotAllowed           the app config does not allow it; `.key` names what to set
     │   └── ClassificationRefused       a choice of markings is not allowed; `.refusals` says why
     │       ├── ClassificationRequired  the message needs a marking before it is sent
     │       └── ClassificationDowngrade the original message's marking may not be lowered
@@ -229,6 +230,14 @@ class DeviceBlocked(PolicyError):
 
 class RemoteWiped(PolicyError):
     """The server ordered a wipe. It was carried out on the store and acknowledged."""
+
+
+class FeatureNotAllowed(PolicyError):
+    """The app config does not allow this, or lacks what it needs. `key` names the key that decides."""
+
+    def __init__(self, message: str, *, key: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class ClassificationRefused(PolicyError):

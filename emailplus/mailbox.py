@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 from . import account
 from .config import AppConfig
-from .diagnosis import log
+from .diagnosis.crash import CrashReport, Reporter
+from .diagnosis.session import Diagnosis
+from .diagnosis.traffic import TrafficLog
 from .driver import Network, arun, run
 from .eas.flows.synchronise import RunPlan, synchronise
-from .errors import AuthenticationFailed, RemoteWiped
+from .errors import AuthenticationFailed, FeatureNotAllowed, RemoteWiped
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
@@ -30,10 +32,11 @@ Listener = Callable[[Any], None]
 
 
 class _Clock:
-    """Feeds a report and a listener, and notes how long each phase takes."""
+    """Feeds a report, the log and a listener, and notes how long each phase takes."""
 
-    def __init__(self, report: SyncReport, listener: Listener | None) -> None:
-        self._report, self._listener = report, listener
+    def __init__(self, report: SyncReport, diagnosis: Diagnosis, listener: Listener | None) -> None:
+        self._report, self._diagnosis, self._listener = report, diagnosis, listener
+        self._mistake: BaseException | None = None
         self._phase, self._since = "", time.monotonic()
 
     def __call__(self, event: Any) -> None:
@@ -41,8 +44,17 @@ class _Clock:
             self.close()
             self._phase = event.name
         self._report.take(event)
+        self._diagnosis.take(event)
         if self._listener is not None:
-            self._listener(event)
+            try:
+                self._listener(event)
+            except BaseException as mistake:
+                self._mistake = mistake
+                raise
+
+    def blames(self, problem: BaseException) -> bool:
+        """Whether the listener raised it."""
+        return problem is self._mistake
 
     def close(self) -> None:
         now = time.monotonic()
@@ -58,13 +70,27 @@ class Mailbox:
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
     """
 
-    def __init__(self, config: AppConfig, store: Store, password: str | None, query_form: str = "plain") -> None:
+    def __init__(
+        self,
+        config: AppConfig,
+        store: Store,
+        password: str | None,
+        query_form: str = "plain",
+        reporter: Reporter | None = None,
+    ) -> None:
         self.config = config
         self.store = store
         self._password = password
         self._query_form = query_form
-        self.notices = account.bind(store, config, query_form=query_form)
-        """What had to start anew because the config names another account or device."""
+        self._diagnosis = Diagnosis(config, store, password, lambda: account.utc_now().timestamp(), reporter)
+        try:
+            with self._diagnosis.watching("open"):
+                bound = account.bind(store, config, query_form=query_form)
+        except BaseException:
+            self._diagnosis.close()
+            raise
+        self.notices = [*self._diagnosis.notices, *bound]
+        """What had to start anew because the config names another account or device, or because starts crashed."""
 
     @classmethod
     def open(
@@ -75,22 +101,26 @@ class Mailbox:
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        reporter: Reporter | None = None,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
         `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`.
         `query_form`: "plain" or "base64" (from 12.1 on); servers take another form for another device.
+        `reporter` takes crash reports; without one they stay in the store (`emailplus.diagnosis.crash`).
+        Three opens in a row that each crash within 60 seconds wipe the cached data (`emailplus.diagnosis.recovery`).
         Raises `StoreError` and its kinds.
         """
         opened = Store.open(store, key, lock=True)
         try:
-            return cls(config, opened, password, query_form)
+            return cls(config, opened, password, query_form, reporter)
         except BaseException:
             opened.close()
             raise
 
     def close(self) -> None:
         """Close the store. Safe to call twice."""
+        self._diagnosis.close()
         self.store.close()
 
     def __enter__(self) -> Mailbox:
@@ -117,7 +147,8 @@ class Mailbox:
         flow, network, report, clock = self._prepare(period, listener, tell_messages, version)
         started = time.monotonic()
         try:
-            troubles = run(flow, network, self.store, clock)
+            with self._diagnosis.watching("sync", clock.blames):
+                troubles = run(flow, network, self.store, clock)
         except RemoteWiped:
             self.close()
             raise
@@ -134,9 +165,8 @@ class Mailbox:
         plan = RunPlan(decide, now.timestamp(), pinned=version)
         session = account.session(self.config, query_form=self._query_form)
         network = account.network(self.config, self._secret())
-        if self.config.allow_logging:
-            network.traffic.log = log.traffic
-        return synchronise(session, plan), network, report, _Clock(report, listener)
+        network.traffic.observer = self._diagnosis
+        return synchronise(session, plan), network, report, _Clock(report, self._diagnosis, listener)
 
     def _conclude(
         self, report: SyncReport, clock: _Clock, troubles: list[Trouble], network: Network, started: float
@@ -144,6 +174,7 @@ class Mailbox:
         clock.close()
         report.seconds = time.monotonic() - started
         report.conclude(troubles, network.traffic)
+        report.warnings += self._diagnosis.taken_warnings()
         stats = self.store.stats()
         report.folders, report.items = stats["folders"], stats["items"]
         return report
@@ -155,6 +186,26 @@ class Mailbox:
         if configured is None:
             raise AuthenticationFailed("no password: give one, or set email_password in the app config")
         return configured.reveal()
+
+    def traffic_log(self, path: str | os.PathLike[str], *, full: bool = False) -> TrafficLog:
+        """Write every request and answer from now on to `path`, readable, until the mailbox or the log is closed.
+
+        Values are replaced by their sizes; `full` keeps them, and then the file holds mail in the clear. Raises
+        `FeatureNotAllowed` unless `allow_logging` is true, and `UsageError` if the file cannot be made.
+        """
+        return self._diagnosis.write_traffic(path, full=full)
+
+    def show_configuration(self) -> dict[str, Any]:
+        """Every key with the value in effect, secrets masked; `FeatureNotAllowed` unless `allow_show_configuration`."""
+        if not self.config.allow_show_configuration:
+            raise FeatureNotAllowed(
+                "the configuration is not shown: allow_show_configuration is false", key="allow_show_configuration"
+            )
+        return self.config.redacted()
+
+    def crash_reports(self) -> list[CrashReport]:
+        """The crash reports that the store keeps, oldest first; none under `disable_analytics`."""
+        return self._diagnosis.crash_reports()
 
     def folders(self) -> list[tuple[Folder, int, int]]:
         """Every folder with its number of messages and of unread ones."""
@@ -188,9 +239,12 @@ class AsyncMailbox:
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        reporter: Reporter | None = None,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
-        opening = partial(Mailbox.open, config, store=store, key=key, password=password, query_form=query_form)
+        opening = partial(
+            Mailbox.open, config, store=store, key=key, password=password, query_form=query_form, reporter=reporter
+        )
         return cls(await asyncio.to_thread(opening))
 
     async def close(self) -> None:
@@ -216,11 +270,24 @@ class AsyncMailbox:
         flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
         started = time.monotonic()
         try:
-            troubles = await arun(flow, network, mailbox.store, clock)
+            with mailbox._diagnosis.watching("sync", clock.blames):
+                troubles = await arun(flow, network, mailbox.store, clock)
         except RemoteWiped:
             await self.close()
             raise
         return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
+
+    async def traffic_log(self, path: str | os.PathLike[str], *, full: bool = False) -> TrafficLog:
+        """See `Mailbox.traffic_log`."""
+        return await asyncio.to_thread(partial(self._mailbox.traffic_log, path, full=full))
+
+    async def show_configuration(self) -> dict[str, Any]:
+        """See `Mailbox.show_configuration`."""
+        return self._mailbox.show_configuration()
+
+    async def crash_reports(self) -> list[CrashReport]:
+        """See `Mailbox.crash_reports`."""
+        return await asyncio.to_thread(self._mailbox.crash_reports)
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ..diagnosis import log
 from ..errors import LimitExceeded
 from ..mailbox import Mailbox
 from ..model import events
@@ -55,8 +54,6 @@ def sync(
     """
     with common.errors_as_exit_codes(as_json):
         settings = common.load_config(config)
-        if settings.allow_logging:
-            log.to_console()
         key = common.store_key(key_file, passphrase_file, settings, new=not store.exists())
         password = common.server_password(password_file, settings)
         passed: list[dict[str, Any]] = []
