@@ -157,7 +157,7 @@ class Diagnosis:
                 self.store.database, problem, self._now(), phase=self._phase, protocol=self._protocol,
                 seconds=seconds, starts=starts,
             )  # fmt: skip
-        except EmailplusError:
+        except Exception:  # reporting a fault must not become one
             return
         crash.report(self.store.database, made, self._reporter)
 

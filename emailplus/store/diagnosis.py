@@ -17,9 +17,8 @@ LOG_LINES = 2000
 CRASH_REPORTS = 20
 """Crash reports that are kept."""
 
-_PROTOCOL_STATE = (
-    "cookies", "endpoint", "folder_sync_key", "options_at", "policy", "policy_key", "provisioned", "version",
-)  # fmt: skip
+_PROTOCOL_STATE = ("endpoint", "folder_sync_key", "options_at", "policy", "policy_key", "provisioned", "version")
+"""Not the cookies: they are the server's, which wants them back (MS-ASHTTP_R4076)."""
 
 
 def installation(database: Database) -> str:
@@ -81,7 +80,7 @@ def wipe_cached(database: Database) -> None:
     """Forget everything that the server has, in one transaction, with the starts that led to it.
 
     Kept are the binding to the account, settings, everything that is waiting to be sent, and diagnosis itself: every
-    table that is not in `CACHED`. The state of the protocol goes with the data it describes.
+    table that is not in `CACHED`. The state of the protocol goes with the data that it describes.
     """
     with database.transaction():
         # The index is emptied as a whole first; its triggers have nothing to look up then.

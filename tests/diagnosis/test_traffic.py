@@ -149,14 +149,16 @@ def exchange(log: TrafficLog, request: Node | None, answer: Node | None, **heade
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("tag", sorted(TAG_TOKENS))
-def test_no_element_lets_a_sentence_through(tag: str, tmp_path: Path) -> None:
+def test_no_element_lets_a_sentence_through(tmp_path: Path) -> None:
     """Every element of every code page, with a text that nobody would take for a number or a state."""
     log = TrafficLog(tmp_path / "t")
     sentence = 'Wir treffen uns morgen um 10, sagt Ulrike <"ulrike@example.test">'
-    exchange(log, (tag, sentence), (tag, [(tag, sentence.encode()), (tag, sentence)]))
+    for tag in sorted(TAG_TOKENS):
+        exchange(log, (tag, sentence), (tag, [(tag, sentence.encode()), (tag, sentence)]))
     log.close()
-    assert "Ulrike" not in (tmp_path / "t").read_text("utf-8")
+    text = (tmp_path / "t").read_text("utf-8")
+    assert text.count("\n## ") == len(TAG_TOKENS)
+    assert "lrike" not in text
 
 
 @pytest.mark.parametrize("table", [traffic.SHOWN, traffic.IDENTIFIERS])
