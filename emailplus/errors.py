@@ -1,7 +1,7 @@
 """Every error emailplus raises, as one tree. The number is the exit code of the command line.
 
     EmailplusError
-    ├── ConfigurationError (2)          the app config has problems; `.problems` lists them all
+    ├── ConfigurationError (2)          the app config has problems: `.problems`, `.bundle`
     ├── UsageError (2)                  a call or a query that cannot be carried out as written
     │   ├── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
     │   ├── ConfirmationNeeded          a person has to answer first; `.question` says what
@@ -17,6 +17,7 @@
     │   ├── ServerBusy                  503 or throttled; `.retry_after` seconds
     │   ├── MailboxFull                 507 or status 113
     │   ├── NoCommonVersion             server and client share no protocol version
+    │   ├── NotOffered              the server, or its protocol version, lacks what was asked for
     │   ├── ResponseTooLarge            an answer beyond the memory limit; smaller windows help
     │   └── ProtocolError               the answer breaks the protocol
     │       ├── WbxmlError              not decodable; `.offset` is the byte where it stopped
@@ -30,7 +31,7 @@
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
     │   ├── DeviceBlocked               blocked or quarantined by an administrator
     │   ├── RemoteWiped                 the server ordered a wipe; it was carried out
-    │   ├── FeatureNotAllowed           the app config does not allow it; `.key` names what to set
+    │   ├── PolicyDenied                a key or the app policy forbids it; `.rule` names which
     │   └── ClassificationRefused       a choice of markings is not allowed; `.refusals` says why
     │       ├── ClassificationRequired  the message needs a marking before it is sent
     │       └── ClassificationDowngrade the original message's marking may not be lowered
@@ -72,13 +73,18 @@ class EmailplusError(Exception):
 
 
 class ConfigurationError(EmailplusError):
-    """The app config has problems. `problems` holds all of them, not only the first."""
+    """The app config has problems. `problems` holds all of them, not only the first.
+
+    `bundle` is the log bundle for the administrator (a zip archive, nothing secret in it) where
+    `exit_on_configuration_error` is false, else None.
+    """
 
     exit_code = 2
 
-    def __init__(self, message: str, problems: Sequence[object] = ()) -> None:
+    def __init__(self, message: str, problems: Sequence[object] = (), bundle: bytes | None = None) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
+        self.bundle = bundle
 
 
 class UsageError(EmailplusError):
@@ -167,6 +173,10 @@ class NoCommonVersion(ServerError):
     """The server offers no protocol version that this engine speaks."""
 
 
+class NotOffered(ServerError):
+    """The server, or the protocol version it speaks, has no such command or element."""
+
+
 class ResponseTooLarge(ServerError):
     """An answer larger than the engine takes into memory."""
 
@@ -232,12 +242,12 @@ class RemoteWiped(PolicyError):
     """The server ordered a wipe. It was carried out on the store and acknowledged."""
 
 
-class FeatureNotAllowed(PolicyError):
-    """The app config does not allow this, or lacks what it needs. `key` names the key that decides."""
+class PolicyDenied(PolicyError):
+    """A key of the app config, or a rule of the app policy, forbids the action. `rule` names it."""
 
-    def __init__(self, message: str, *, key: str) -> None:
+    def __init__(self, message: str, *, rule: str) -> None:
         super().__init__(message)
-        self.key = key
+        self.rule = rule
 
 
 class ClassificationRefused(PolicyError):

@@ -5,38 +5,43 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from . import account
-from .config import AppConfig
-from .diagnosis.crash import CrashReport, Reporter
+from .config import AppConfig, Identity
+from .config.loaders import Source
+from .diagnosis.crash import Reporter
 from .diagnosis.session import Diagnosis
-from .diagnosis.traffic import TrafficLog
 from .driver import Network, arun, run
+from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
-from .errors import AuthenticationFailed, FeatureNotAllowed, RemoteWiped
+from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
+from .facade import Dialogue, Listener
+from .facade.diagnosis import AsyncDiagnosing, Diagnosing
+from .facade.people import AsyncPeople, People
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
+from .settings import PICTURES_FACT, MailboxSettings
 from .store.keys import KeyProvider
 from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
-Listener = Callable[[Any], None]
 
 
 class _Clock:
     """Feeds a report, the log and a listener, and notes how long each phase takes."""
 
     def __init__(self, report: SyncReport, diagnosis: Diagnosis, listener: Listener | None) -> None:
-        self._report, self._diagnosis, self._listener = report, diagnosis, listener
-        self._mistake: BaseException | None = None
+        self._report, self._diagnosis = report, diagnosis
+        self._listener = None if listener is None else diagnosis.blaming(listener)
         self._phase, self._since = "", time.monotonic()
 
     def __call__(self, event: Any) -> None:
@@ -46,15 +51,7 @@ class _Clock:
         self._report.take(event)
         self._diagnosis.take(event)
         if self._listener is not None:
-            try:
-                self._listener(event)
-            except BaseException as mistake:
-                self._mistake = mistake
-                raise
-
-    def blames(self, problem: BaseException) -> bool:
-        """Whether the listener raised it."""
-        return problem is self._mistake
+            self._listener(event)
 
     def close(self) -> None:
         now = time.monotonic()
@@ -64,7 +61,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox:
+class Mailbox(People, Diagnosing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -85,12 +82,15 @@ class Mailbox:
         self._diagnosis = Diagnosis(config, store, password, lambda: account.utc_now().timestamp(), reporter)
         try:
             with self._diagnosis.watching("open"):
-                bound = account.bind(store, config, query_form=query_form)
+                self.change = put_in_force(store, config, now=account.utc_now(), query_form=query_form)
+                """What this configuration changed against the one that the store had last."""
         except BaseException:
             self._diagnosis.close()
             raise
-        self.notices = [*self._diagnosis.notices, *bound]
-        """What had to start anew because the config names another account or device, or because starts crashed."""
+        self.notices = [*self._diagnosis.notices, *self.change.notices]
+        """What the next sync report begins with."""
+        self.settings = MailboxSettings(store, lambda: self.config)
+        """What the user chose and what holds; see `emailplus.settings`."""
 
     @classmethod
     def open(
@@ -129,6 +129,30 @@ class Mailbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def apply(
+        self, config: AppConfig | Source, identity: Identity | Mapping[str, object] | None = None
+    ) -> ConfigChange:
+        """Put another configuration in force; what changed, and what came of each change.
+
+        `config` is an `AppConfig`, or what `AppConfig.load` reads (with `identity`). A configuration that cannot be
+        used raises `ConfigurationError` and changes nothing: the old one stays in force. Under
+        `exit_on_configuration_error` of the old one the engine stops then: the mailbox is closed. Without it the error
+        carries the log bundle (`ConfigurationError.bundle`).
+        """
+        if not isinstance(config, AppConfig):
+            try:
+                config = AppConfig.load(config, identity)
+            except ConfigurationError as problem:
+                self._diagnosis.misconfigured(problem)
+                if self.config.exit_on_configuration_error:
+                    self.close()
+                raise
+        change = put_in_force(self.store, config, now=account.utc_now(), query_form=self._query_form)
+        self.config, self.change = config, change
+        self._diagnosis.adopt(config)
+        self.notices += change.notices
+        return change
+
     def sync(
         self,
         *,
@@ -140,14 +164,14 @@ class Mailbox:
         """Bring the store up to date with the server.
 
         `period` is the user's sync period (0 all, 1 one day, 2 three days, 3 one week, 4 two weeks, 5 one month), never
-        longer than `email_max_sync_period`. `listener` gets every event of `model.events`; `tell_messages` adds
-        `MessageReceived`. `version` pins the protocol version. Raises the errors of `emailplus.errors`; what was
-        stored before an error stays, and the next run goes on from there.
+        longer than `email_max_sync_period`; None: as chosen in `settings`. `listener` gets every event of
+        `model.events`; `tell_messages` adds `MessageReceived`. `version` pins the protocol version. Raises the errors
+        of `emailplus.errors`; what was stored before an error stays, and the next run goes on from there.
         """
         flow, network, report, clock = self._prepare(period, listener, tell_messages, version)
         started = time.monotonic()
         try:
-            with self._diagnosis.watching("sync", clock.blames):
+            with self._diagnosis.watching("sync"):
                 troubles = run(flow, network, self.store, clock)
         except RemoteWiped:
             self.close()
@@ -161,12 +185,12 @@ class Mailbox:
         self.notices = []
         now = account.utc_now()
         tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
-        decide = account.mail_decision(self.config, now, period, tell_messages=tell)
-        plan = RunPlan(decide, now.timestamp(), pinned=version)
+        choice = period if period is not None else self.settings.choices().sync_period
+        decide = account.mail_decision(self.config, now, self.settings.in_force(), period=choice, tell_messages=tell)
+        pictures = "true" if self.config.show_pictures_default else "false"
+        plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
         session = account.session(self.config, query_form=self._query_form)
-        network = account.network(self.config, self._secret())
-        network.traffic.observer = self._diagnosis
-        return synchronise(session, plan), network, report, _Clock(report, self._diagnosis, listener)
+        return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
 
     def _conclude(
         self, report: SyncReport, clock: _Clock, troubles: list[Trouble], network: Network, started: float
@@ -179,6 +203,30 @@ class Mailbox:
         report.folders, report.items = stats["folders"], stats["items"]
         return report
 
+    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
+        flow, network = self._dialogue(dialogue, version)
+        try:
+            with self._diagnosis.watching("conversation"):
+                return run(flow, network, self.store, self._diagnosis.telling(listener))
+        except RemoteWiped:
+            self.close()
+            raise
+
+    def _dialogue(self, dialogue: Dialogue[T], version: str | None) -> tuple[Flow[T], Network]:
+        session = account.session(self.config, query_form=self._query_form)
+
+        def whole() -> Flow[T]:
+            yield from begin(session, account.utc_now().timestamp(), version)
+            return (yield from dialogue(session))
+
+        return whole(), self._network()
+
+    def _network(self) -> Network:
+        network = account.network(self.config, self._secret())
+        network.traffic.observer = self._diagnosis
+        return network
+
     def _secret(self) -> str:
         if self._password is not None:
             return self._password
@@ -186,26 +234,6 @@ class Mailbox:
         if configured is None:
             raise AuthenticationFailed("no password: give one, or set email_password in the app config")
         return configured.reveal()
-
-    def traffic_log(self, path: str | os.PathLike[str], *, full: bool = False) -> TrafficLog:
-        """Write every request and answer from now on to `path`, readable, until the mailbox or the log is closed.
-
-        Values are replaced by their sizes; `full` keeps them, and then the file holds mail in the clear. Raises
-        `FeatureNotAllowed` unless `allow_logging` is true, and `UsageError` if the file cannot be made.
-        """
-        return self._diagnosis.write_traffic(path, full=full)
-
-    def show_configuration(self) -> dict[str, Any]:
-        """Every key with the value in effect, secrets masked; `FeatureNotAllowed` unless `allow_show_configuration`."""
-        if not self.config.allow_show_configuration:
-            raise FeatureNotAllowed(
-                "the configuration is not shown: allow_show_configuration is false", key="allow_show_configuration"
-            )
-        return self.config.redacted()
-
-    def crash_reports(self) -> list[CrashReport]:
-        """The crash reports that the store keeps, oldest first; none under `disable_analytics`."""
-        return self._diagnosis.crash_reports()
 
     def folders(self) -> list[tuple[Folder, int, int]]:
         """Every folder with its number of messages and of unread ones."""
@@ -224,11 +252,22 @@ class Mailbox:
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox:
+class AsyncMailbox(AsyncPeople, AsyncDiagnosing):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
+
+    _mailbox: Mailbox
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+        self._turn = asyncio.Lock()
+        """Conversations and changes of configuration take turns."""
+        self.settings = mailbox.settings
+        """See `Mailbox.settings`: a few rows of the store, read and written in place."""
+
+    @property
+    def config(self) -> AppConfig:
+        """The app config."""
+        return self._mailbox.config
 
     @classmethod
     async def open(
@@ -257,6 +296,13 @@ class AsyncMailbox:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def apply(
+        self, config: AppConfig | Source, identity: Identity | Mapping[str, object] | None = None
+    ) -> ConfigChange:
+        """See `Mailbox.apply`. Waits for a sync that is under way."""
+        async with self._turn:
+            return await asyncio.to_thread(self._mailbox.apply, config, identity)
+
     async def sync(
         self,
         *,
@@ -267,27 +313,28 @@ class AsyncMailbox:
     ) -> SyncReport:
         """See `Mailbox.sync`. `listener` is called in the event loop."""
         mailbox = self._mailbox
-        flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
-        started = time.monotonic()
-        try:
-            with mailbox._diagnosis.watching("sync", clock.blames):
-                troubles = await arun(flow, network, mailbox.store, clock)
-        except RemoteWiped:
-            await self.close()
-            raise
-        return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
+        async with self._turn:
+            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
+            started = time.monotonic()
+            try:
+                with mailbox._diagnosis.watching("sync"):
+                    troubles = await arun(flow, network, mailbox.store, clock)
+            except RemoteWiped:
+                await self.close()
+                raise
+            return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
 
-    async def traffic_log(self, path: str | os.PathLike[str], *, full: bool = False) -> TrafficLog:
-        """See `Mailbox.traffic_log`."""
-        return await asyncio.to_thread(partial(self._mailbox.traffic_log, path, full=full))
-
-    async def show_configuration(self) -> dict[str, Any]:
-        """See `Mailbox.show_configuration`."""
-        return self._mailbox.show_configuration()
-
-    async def crash_reports(self) -> list[CrashReport]:
-        """See `Mailbox.crash_reports`."""
-        return await asyncio.to_thread(self._mailbox.crash_reports)
+    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """See `Mailbox._converse`."""
+        async with self._turn:
+            flow, network = self._mailbox._dialogue(dialogue, version)
+            try:
+                diagnosis = self._mailbox._diagnosis
+                with diagnosis.watching("conversation"):
+                    return await arun(flow, network, self._mailbox.store, diagnosis.telling(listener))
+            except RemoteWiped:
+                await self.close()
+                raise
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""

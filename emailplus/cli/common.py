@@ -9,7 +9,9 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..classification.document import problems
 from ..config import AppConfig
 from ..errors import (
     AuthenticationFailed,
@@ -79,6 +82,8 @@ def errors_as_exit_codes(as_json: bool) -> Iterator[None]:
         say(f"error: {problem}")
         for entry in problems:
             say(f"  {entry}")
+        if getattr(problem, "bundle", None):
+            say("the log bundle for the administrator: emailplus report --config FILE --output FILE")
         if as_json:
             print_json(
                 {
@@ -96,6 +101,16 @@ def errors_as_exit_codes(as_json: bool) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the command between two steps, as Ctrl-C does: a process that just dies counts as a crash."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
 def say(line: str) -> None:
     """One line for people."""
     print(line, file=sys.stderr, flush=True)
@@ -104,7 +119,7 @@ def say(line: str) -> None:
 def load_config(path: Path) -> AppConfig:
     """The app config; its warnings are said. Raises `ConfigurationError` or `UsageError`."""
     try:
-        config = AppConfig.load(path)
+        config = AppConfig.load(path, check_markers=problems)
     except OSError as problem:
         raise UsageError(f"{path}: {problem.strerror}") from problem
     for warning in config.warnings:
@@ -124,7 +139,7 @@ def store_key(
         return EnvironmentKey()
     if config is not None and config.allow_device_keychain:
         return KeyringKey(config.email_address, create=True)
-    if sys.stdin.isatty():
+    if at_terminal():
         passphrase = getpass.getpass("Passphrase of the store: ")
         if new and getpass.getpass("The same again: ") != passphrase:
             raise StoreKeyMissing("the two passphrases differ")
@@ -135,6 +150,11 @@ def store_key(
     )
 
 
+def at_terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty()
+
+
 def server_password(password_file: Path | None, config: AppConfig) -> str | None:
     """The password: a file, the environment, `email_password`, or a prompt where `allow_prompt_password` lets us."""
     if password_file is not None:
@@ -143,7 +163,7 @@ def server_password(password_file: Path | None, config: AppConfig) -> str | None
         return os.environ[PASSWORD_VARIABLE]
     if config.email_password is not None:
         return None
-    if config.allow_prompt_password and sys.stdin.isatty():
+    if config.allow_prompt_password and at_terminal():
         return getpass.getpass(f"Password of {config.email_exchange_username}: ")
     raise AuthenticationFailed(
         f"no password: set {PASSWORD_VARIABLE}, give --password-file, or set email_password in the app config"
@@ -172,6 +192,7 @@ __all__ = [
     "PassphraseFileOption",
     "PasswordFileOption",
     "StoreOption",
+    "at_terminal",
     "console",
     "errors_as_exit_codes",
     "load_config",

@@ -1,4 +1,4 @@
-"""`emailplus config check | show | keys`: read a configuration, say what is wrong with it, show what it means.
+"""`emailplus config check | show | diff | keys`: read a configuration, say what is wrong, what it means and changes.
 
 With `--json` one document goes to stdout; people get tables on stderr. Exit 0 when all is well, 2 when there are
 problems. Secrets are masked in both.
@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from ..classification.document import problems
 from ..config import KEYS, AppConfig, Identity, Problem
 from ..config.loaders import read
-from ..errors import ConfigurationError
+from ..config.rows import ROOMS, rows
+from ..errors import ConfigurationError, NotFound, PolicyDenied
+from ..reconfigure import remembered
+from . import common
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,13 +62,13 @@ def check(
 ) -> None:
     """List every problem of a configuration; exit 2 if there is one."""
     findings = _findings(_path(file, config), identity)
-    problems = [finding for finding in findings if not finding.advice]
+    mistakes = [finding for finding in findings if not finding.advice]
     warnings = [finding for finding in findings if finding.advice]
     if as_json:
-        _print_json({"ok": not problems, "problems": _dicts(problems), "warnings": _dicts(warnings)})
+        _print_json({"ok": not mistakes, "problems": _dicts(mistakes), "warnings": _dicts(warnings)})
     else:
-        _print_findings(problems, warnings)
-    if problems:
+        _print_findings(mistakes, warnings)
+    if mistakes:
         raise typer.Exit(2)
 
 
@@ -73,9 +77,26 @@ def show(
     file: ConfigArgument = None,
     config: ConfigOption = None,
     identity: IdentityOption = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store", "-s", metavar="FILE", help="Show what this mailbox has in force instead.", show_default=False
+        ),
+    ] = None,
+    key_file: common.KeyFileOption = None,
+    passphrase_file: common.PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the value that each key has in effect, secrets masked."""
+    """Print the value that each key has in effect, secrets masked.
+
+    A FILE is the administrator's own. What a mailbox has in force (--store) is shown under its
+    allow_show_configuration only; else the exit code is 6.
+    """
+    if store is not None:
+        if file is not None or config is not None:
+            raise typer.BadParameter("a configuration file or a store, not both")
+        _show_store(store, key_file, passphrase_file, as_json)
+        return
     try:
         loaded = _load(_path(file, config), identity)
     except ConfigurationError as error:
@@ -93,13 +114,33 @@ def show(
             }
         )
         return
-    groups = {key.name: key.group for key in KEYS}
-    rows = [
-        (groups[name], name, _readable(value), "given" if _was_given(loaded, name) else "default")
-        for name, value in values.items()
-    ]
-    _print_table(("group", "key", "value", "from"), rows)
+    _print_values(values, {name for name in values if _was_given(loaded, name)})
     _print_findings([], loaded.warnings)
+
+
+@config_app.command("diff")
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The configuration in force.", show_default=False)],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The one that takes its place.", show_default=False)],
+    identity: IdentityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what changes between two configurations, and what each change leads to; secrets masked."""
+    try:
+        found = _load(old, identity).diff(_load(new, identity))
+    except ConfigurationError as error:
+        _refused(error, as_json)
+    if as_json:
+        changes = [change.as_dict() for change in found.changes]
+        _print_json({"changes": changes, "full_resync": found.full_resync, "migration": found.migration})
+        return
+    if not found:
+        _console().print("Nothing changes.")
+        return
+    _print_table(
+        ("key", "before", "after", "then"),
+        [(c.key, _readable(c.before), _readable(c.after), c.consequence.value) for c in found.changes],
+    )
 
 
 @config_app.command("keys")
@@ -109,9 +150,29 @@ def keys(as_json: JsonOption = False) -> None:
         _print_json({"keys": [_key(key.name) for key in KEYS]})
         return
     _print_table(
-        ("group", "key", "values", "default", "effect"),
-        [(key.group, key.name, key.allowed, key.default, key.effect) for key in KEYS],
+        ("group", "key", "values", "default", "effect", "acts in"),
+        [(key.group, key.name, key.allowed, key.default, key.effect, _acts(key.name)) for key in KEYS],
     )
+
+
+def _show_store(path: Path, key_file: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
+    with (
+        common.errors_as_exit_codes(as_json),
+        common.open_store(path, key_file, passphrase_file) as store,
+    ):
+        snapshot = remembered(store)
+        if snapshot is None:
+            raise NotFound("this store has no configuration yet: synchronise it first")
+        allowed = snapshot.keys.get("allow_show_configuration")
+        if allowed is None or allowed.shown is not True:
+            text = "the configuration is not shown: allow_show_configuration is false"
+            raise PolicyDenied(text, rule="allow_show_configuration")
+    values = {name: key.shown for name, key in snapshot.keys.items()}
+    given = {name for name, key in snapshot.keys.items() if key.given}
+    if as_json:
+        _print_json({"ok": True, "config": values, "given": sorted(given)})
+        return
+    _print_values(values, given)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -128,7 +189,7 @@ def _path(argument: Path | None, option: Path | None) -> Path:
 
 def _load(path: Path, identity: Path | None) -> AppConfig:
     given = None if identity is None else Identity.of({str(name): value for name, value in read(identity)})
-    return AppConfig.load(path, given)
+    return AppConfig.load(path, given, check_markers=problems)
 
 
 def _findings(path: Path, identity: Path | None) -> list[Problem]:
@@ -144,12 +205,12 @@ def _problems(error: ConfigurationError) -> list[Problem]:
 
 def _refused(error: ConfigurationError, as_json: bool) -> NoReturn:
     findings = _problems(error)
-    problems = [finding for finding in findings if not finding.advice]
+    mistakes = [finding for finding in findings if not finding.advice]
     warnings = [finding for finding in findings if finding.advice]
     if as_json:
-        _print_json({"ok": False, "problems": _dicts(problems), "warnings": _dicts(warnings)})
+        _print_json({"ok": False, "problems": _dicts(mistakes), "warnings": _dicts(warnings)})
     else:
-        _print_findings(problems, warnings)
+        _print_findings(mistakes, warnings)
     raise typer.Exit(2)
 
 
@@ -171,7 +232,14 @@ def _key(name: str) -> dict[str, Any]:
         "scope": key.scope,
         "cloud_field": key.cloud,
         "effect": key.effect,
+        "room": rows()[name].room,
+        "acts": list(rows()[name].acts),
     }
+
+
+def _acts(name: str) -> str:
+    row = rows()[name]
+    return " ".join(row.acts) or f"({ROOMS[row.room]})"
 
 
 # -- printing ----------------------------------------------------------------------------------------------------------
@@ -197,6 +265,15 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH, highlight=False, markup=False)
+
+
+def _print_values(values: Mapping[str, object], given: Collection[str]) -> None:
+    groups = {key.name: key.group for key in KEYS}
+    rows = [
+        (groups.get(name, ""), name, _readable(value), "given" if name in given else "default")
+        for name, value in values.items()
+    ]
+    _print_table(("group", "key", "value", "from"), rows)
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

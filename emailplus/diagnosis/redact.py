@@ -71,8 +71,7 @@ class Redactor:
     def text(self, text: str) -> str:
         """`text` on one line, cut to `TEXT_LENGTH`, with nothing in it that must stay here."""
         text = text[: 8 * TEXT_LENGTH]
-        if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
+        text = self.without_secrets(text)
         text = _NAMED_SECRET.sub(rf"\1\2{HIDDEN}", text)
         text = _SCHEME_SECRET.sub(rf"\1 {HIDDEN}", text)
         text = _QUOTED.sub(_size, text)
@@ -82,6 +81,10 @@ class Redactor:
         text = _TOKEN.sub(HIDDEN, text)
         text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
         return text if len(text) <= TEXT_LENGTH else f"{text[:TEXT_LENGTH]}…"
+
+    def without_secrets(self, text: str) -> str:
+        """`text` as it is, but for the secrets and names that are known."""
+        return text if self._known is None else self._known.sub(HIDDEN, text)
 
     def problem(self, problem: BaseException) -> str:
         """What an exception says, where it is one of ours that speaks of server, store or policy; else nothing.

@@ -9,19 +9,20 @@ import logging
 import platform
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from .. import __version__
 from ..config import AppConfig
-from ..errors import EmailplusError, FeatureNotAllowed
+from ..errors import ConfigurationError, EmailplusError, PolicyDenied
 from ..flow import HttpRequest, HttpResponse
 from ..model import events
 from ..store import diagnosis as kept
 from ..store.store import Store
-from . import crash, log
+from . import crash, feedback, log
 from .recovery import CRASHES, Start
 from .redact import redactor
 from .traffic import LIMIT, TrafficLog
@@ -33,7 +34,7 @@ RECOVERED = (
 
 
 class Diagnosis:
-    """`now` gives Unix time. Nothing here raises but `FeatureNotAllowed`, and what the store raises while opening."""
+    """`now` gives Unix time. Nothing here raises but `PolicyDenied`, and what the store raises while opening."""
 
     def __init__(
         self,
@@ -51,20 +52,17 @@ class Diagnosis:
         self._reporter = reporter
         self._born = time.monotonic()
         self._phase = self._protocol = ""
-        database = store.database
-        keep = partial(kept.append_log, database) if config.allow_logging else None
-        self.log = log.Log(redactor(config, password), keep)
-        if config.allow_logging:
-            log.to_console()
-        self.start = Start(database, now())
+        self._password = password
+        self._mistake: BaseException | None = None
+        self.log = self._new_log()
+        self.start = Start(store.database, now())
         # A program that forgets to close its mailbox has not crashed; one that is killed does not get here.
-        self._ending = weakref.finalize(self, _end, self.start, self.log, now)
+        self._ending = weakref.finalize(self, _end, self.start, now)
         self._opened()
 
     def _opened(self) -> None:
-        database, found = self.store.database, self.start.found
-        if not self.config.allow_logging:
-            kept.forget_log(database)
+        found = self.start.found
+        self._obey()
         self.log.write(
             "opened", version=__version__, python=platform.python_version(), installation=self.installation,
             crashed_starts=found.crashed,
@@ -72,12 +70,48 @@ class Diagnosis:
         if found.wiped:
             self.notices.append(RECOVERED)
             self.log.write("recovered", level=logging.WARNING, message=RECOVERED)
-        if self.config.disable_analytics:
-            kept.forget_crashes(database)
-        elif found.unreported:
+        if found.unreported and not self.config.disable_analytics:
             self._report(None, starts=found.crashed)
-        else:
-            crash.offer(database, self._reporter)
+        elif not self.config.disable_analytics:
+            crash.offer(self.store.database, self._reporter)
+
+    def _new_log(self) -> log.Log:
+        keep = partial(kept.append_log, self.store.database) if self.config.allow_logging else None
+        if self.config.allow_logging:
+            log.to_console()
+        return log.Log(redactor(self.config, self._password), keep)
+
+    def _obey(self) -> None:
+        """What was kept while it was allowed goes when it no longer is."""
+        if not self.config.allow_logging:
+            kept.forget_log(self.store.database)
+        if self.config.disable_analytics:
+            kept.forget_crashes(self.store.database)
+
+    def adopt(self, config: AppConfig) -> None:
+        """Another configuration is in force."""
+        self.log.flush()
+        self.config = config
+        self.log = self._new_log()
+        self._obey()
+        if not config.allow_logging and self.traffic is not None:
+            self.traffic.close()
+            self.traffic = None
+        self.log.write("configured")
+
+    def misconfigured(self, problem: ConfigurationError) -> None:
+        """A new configuration cannot be used; which keys are wrong, not their values."""
+        keys = [str(getattr(entry, "key", "")) for entry in problem.problems if getattr(entry, "critical", True)]
+        self.log.write("configuration refused", level=logging.ERROR, keys=keys)
+        self.log.flush()
+        silent = self.config.exit_on_configuration_error
+        problem.bundle = None if silent else feedback.error_bundle(self.store, self.config, problem.problems)
+
+    def collect(self, comment: str, certificate: bytes | None) -> feedback.Feedback:
+        """The feedback bundle as things stand; see `feedback.collect`."""
+        self.log.flush()
+        now = datetime.fromtimestamp(self._now(), UTC)
+        return feedback.collect(self.store, self.config, comment=comment, certificate=certificate, now=now)
 
     @property
     def installation(self) -> str:
@@ -89,9 +123,9 @@ class Diagnosis:
         return [crash.CrashReport.from_json(text) for _, text in kept.crashes(self.store.database)]
 
     def write_traffic(self, path: Any, *, full: bool, limit: int = LIMIT) -> TrafficLog:
-        """Begin a traffic log, ending the one before it. Raises `FeatureNotAllowed` and `UsageError`."""
+        """Begin a traffic log, ending the one before it. Raises `PolicyDenied` and `UsageError`."""
         if not self.config.allow_logging:
-            raise FeatureNotAllowed("there is no traffic log: allow_logging is false", key="allow_logging")
+            raise PolicyDenied("there is no traffic log: allow_logging is false", rule="allow_logging")
         if self.traffic is not None:
             self.traffic.close()
         self.traffic = TrafficLog(path, full=full, limit=limit)
@@ -127,10 +161,40 @@ class Diagnosis:
             self._protocol = event.version
         self.log.take(event)
 
+    def blaming(self, listener: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """`listener`, whose errors are the caller's own and no crash of ours."""
+
+        def call(event: Any) -> Any:
+            try:
+                answer = listener(event)
+            except BaseException as mistake:
+                self._mistake = mistake
+                raise
+            return self._awaited(answer) if isinstance(answer, Awaitable) else answer
+
+        return call
+
+    async def _awaited(self, answer: Awaitable[Any]) -> Any:
+        try:
+            return await answer
+        except BaseException as mistake:
+            self._mistake = mistake
+            raise
+
+    def telling(self, listener: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+        """The log and `listener`, both told of every event."""
+        heard = None if listener is None else self.blaming(listener)
+
+        def call(event: Any) -> Any:
+            self.take(event)
+            return None if heard is None else heard(event)
+
+        return call
+
     @contextmanager
-    def watching(self, name: str, innocent: Callable[[BaseException], bool] = lambda problem: False) -> Iterator[None]:
-        """Log how a piece of work ends. An error that nobody expected is a crash, unless `innocent` says that the
-        caller's own code raised it."""
+    def watching(self, name: str) -> Iterator[None]:
+        """Log how a piece of work ends. An error that nobody expected is a crash, unless the caller's own code raised
+        it (`blaming`)."""
         began, done = time.monotonic(), False
         self.log.write("begin", work=name)
         try:
@@ -140,13 +204,14 @@ class Diagnosis:
             self.log.failed(problem)
             raise
         except Exception as problem:
-            if not innocent(problem):
+            if problem is not self._mistake:
                 self.log.failed(problem, crash.own_frames(problem))
                 self.start.crashed()
                 if not self.config.disable_analytics:
                     self._report(problem, starts=self.start.found.crashed + 1)
             raise
         finally:
+            self._mistake = None
             self.log.write("end", work=name, ok=done, seconds=time.monotonic() - began)
             self.log.flush()
 
@@ -165,9 +230,9 @@ class Diagnosis:
         """The mailbox is closed; the store still is open. Safe to call twice."""
         if self.traffic is not None:
             self.traffic.close()
+        self.log.flush()
         self._ending()
 
 
-def _end(start: Start, written: log.Log, now: Callable[[], float]) -> None:
+def _end(start: Start, now: Callable[[], float]) -> None:
     start.end(now())
-    written.flush()

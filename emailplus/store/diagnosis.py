@@ -17,7 +17,16 @@ LOG_LINES = 2000
 CRASH_REPORTS = 20
 """Crash reports that are kept."""
 
-_PROTOCOL_STATE = ("endpoint", "folder_sync_key", "options_at", "policy", "policy_key", "provisioned", "version")
+_PROTOCOL_STATE = (
+    "endpoint",
+    "folder_sync_key",
+    "options_at",
+    "policy",
+    "policy_key",
+    "provisioned",
+    "version",
+    "full_sync",
+)
 """Not the cookies: they are the server's, which wants them back (MS-ASHTTP_R4076)."""
 
 

@@ -17,7 +17,7 @@ from emailplus.eas import wbxml_xml
 from emailplus.eas.code_pages import TAG_TOKENS
 from emailplus.eas.http import CONTENT_TYPE
 from emailplus.eas.wbxml import Node, decode, encode
-from emailplus.errors import ConnectionFailed, FeatureNotAllowed, UsageError
+from emailplus.errors import ConnectionFailed, PolicyDenied, UsageError
 from emailplus.flow import HttpRequest, HttpResponse
 from emailplus.mailbox import AsyncMailbox
 from emailplus.mock import Garbage, Http
@@ -91,11 +91,11 @@ def test_base64_queries_name_the_command_only(world: World) -> None:
 def test_needs_allow_logging(world: World) -> None:
     path = world.folder / "traffic.txt"
     with world.open({**KEYS, "allow_logging": "false"}) as mailbox:
-        with pytest.raises(FeatureNotAllowed, match="allow_logging") as refused:
+        with pytest.raises(PolicyDenied, match="allow_logging") as refused:
             mailbox.traffic_log(path)
         mailbox.sync()
-    assert refused.value.key == "allow_logging"
-    assert refused.value.key in {key.name for key in CONFIG_KEYS}
+    assert refused.value.rule == "allow_logging"
+    assert refused.value.rule in {key.name for key in CONFIG_KEYS}
     assert not path.exists()
 
 

@@ -26,7 +26,7 @@ CREATE TABLE crash_reports (
 );
 """
 
-KEPT = frozenset({"account", "diagnosis", "log_lines", "starts", "crash_reports"})
+KEPT = frozenset({"account", "settings", "configuration", "diagnosis", "log_lines", "starts", "crash_reports"})
 """Tables that crash recovery leaves alone (docs/diagnosis.md); other rooms add theirs."""
 
 CACHED = ("chunks", "blobs", "bodies", "attachments", "messages", "quarantine", "folders")
