@@ -201,6 +201,7 @@ class Mailbox(People, Diagnosing):
         report.warnings += self._diagnosis.taken_warnings()
         stats = self.store.stats()
         report.folders, report.items = stats["folders"], stats["items"]
+        self._diagnosis.concluded(report.as_dict(), troubles)
         return report
 
     def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:

@@ -9,7 +9,7 @@ import logging
 import platform
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +20,7 @@ from ..config import AppConfig
 from ..errors import ConfigurationError, EmailplusError, PolicyDenied
 from ..flow import HttpRequest, HttpResponse
 from ..model import events
+from ..model.changes import Trouble
 from ..store import diagnosis as kept
 from ..store.store import Store
 from . import crash, feedback, log
@@ -63,16 +64,20 @@ class Diagnosis:
     def _opened(self) -> None:
         found = self.start.found
         self._obey()
-        self.log.write(
-            "opened", version=__version__, python=platform.python_version(), installation=self.installation,
-            crashed_starts=found.crashed,
-        )  # fmt: skip
+        if self.log.allowed:
+            python, crashed = platform.python_version(), found.crashed
+            identifier = self.installation
+            self.log.write(
+                "opened", version=__version__, python=python, installation=identifier, crashed_starts=crashed
+            )
         if found.wiped:
             self.notices.append(RECOVERED)
             self.log.write("recovered", level=logging.WARNING, message=RECOVERED)
-        if found.unreported and not self.config.disable_analytics:
+        if self.config.disable_analytics:
+            return
+        if found.unreported:
             self._report(None, starts=found.crashed)
-        elif not self.config.disable_analytics:
+        else:
             crash.offer(self.store.database, self._reporter)
 
     def _new_log(self) -> log.Log:
@@ -160,6 +165,17 @@ class Diagnosis:
         elif isinstance(event, events.Connected):
             self._protocol = event.version
         self.log.take(event)
+
+    def concluded(self, report: Mapping[str, Any], troubles: Sequence[Trouble]) -> None:
+        """What a synchronisation did: the counts of its report, and of each trouble why, not of what."""
+        counts: dict[str, Any] = {name: value for name, value in report.items() if isinstance(value, int | float | str)}
+        self.log.write("synchronised", **counts, items=report.get("items"))
+        for trouble in troubles[: log.MOST_ENTRIES]:
+            self.log.write(
+                "left out", level=logging.WARNING, kind=trouble.kind, state=trouble.state, size=trouble.size,
+                reason=trouble.reason, new=trouble.new,
+            )  # fmt: skip
+        self.log.flush()
 
     def blaming(self, listener: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """`listener`, whose errors are the caller's own and no crash of ours."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
+from ..model.changes import ResetCollections
+from . import mail
 from .database import Database
 from .schema.diagnosis import CACHED
 
@@ -88,15 +90,16 @@ def clear_starts(database: Database) -> None:
 def wipe_cached(database: Database) -> None:
     """Forget everything that the server has, in one transaction, with the starts that led to it.
 
-    Kept are the binding to the account, settings, everything that is waiting to be sent, and diagnosis itself: every
-    table that is not in `CACHED`. The state of the protocol goes with the data that it describes.
+    Kept are the binding to the account, settings, what is waiting to be sent with the rows that it rests on
+    (`schema.diagnosis.CACHED`), and diagnosis itself. The state of the protocol goes with the data that it describes.
     """
     with database.transaction():
         # The index is emptied as a whole first; its triggers have nothing to look up then.
         database.execute("UPDATE messages SET indexed = 0 WHERE indexed = 1")
         database.execute("INSERT INTO search (search) VALUES ('delete-all')")
-        for table in CACHED:
-            database.execute(f"DELETE FROM {table}")
+        for table, condition in CACHED.items():
+            database.execute(f"DELETE FROM {table}" + (f" WHERE {condition}" if condition else ""))
+        mail.reset(database, ResetCollections([]))
         marks = ", ".join("?" * len(_PROTOCOL_STATE))
         database.execute(f"DELETE FROM account WHERE name IN ({marks})", _PROTOCOL_STATE)
         database.execute("DELETE FROM starts")

@@ -52,8 +52,13 @@ def test_a_run_is_told_and_nothing_of_the_mail(world: World, lines: list[str]) -
     assert sum(line["added"] for line in told if line["event"] == "window") == report.added == 4
     assert told[0]["event"] == "opened"
     assert len(told[0]["installation"]) == 32
-    assert told[-1]["event"] == "end"
-    assert told[-1]["ok"] is True
+    (end,) = [line for line in told if line["event"] == "end" and line["work"] == "sync"]
+    assert end["ok"] is True
+    (done,) = [line for line in told if line["event"] == "synchronised"]
+    assert (done["added"], done["items"]) == (4, {"Email": 4})
+    left_out = [line for line in told if line["event"] == "left out"]
+    assert {(line["kind"], line["state"]) for line in left_out} == {("body", "refused"), ("attachment", "refused")}
+    assert all(line["reason"] and line["size"] for line in left_out)
 
 
 def test_allow_logging_decides(world: World, lines: list[str]) -> None:
@@ -172,7 +177,7 @@ def test_the_record_is_bounded_and_keeps_the_newest(world: World, monkeypatch: p
         world.sync(KEYS)
     told = stored(world)
     assert len(told) == 12
-    assert told[-1]["event"] == "end"
+    assert told[-1]["event"] == "synchronised"
 
 
 def test_a_log_that_cannot_be_stored_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from emailplus.diagnosis.session import RECOVERED
 from emailplus.mailbox import Mailbox
 from emailplus.mock import Http
 from emailplus.store import diagnosis as kept
-from emailplus.store.schema.diagnosis import CACHED, KEPT
+from emailplus.store.schema.diagnosis import CACHED, KEPT, OWNED
 from emailplus.store.store import Store
 
 from ..flows.world import KEY, World, deliver, mail, noise
@@ -96,11 +96,12 @@ def test_the_watch_calls_after_the_time_and_not_before() -> None:
 
 
 def test_every_table_is_either_cached_or_kept(store: Store) -> None:
-    """A new table has to be put into one of the two: is it on the server, or would it be lost?"""
+    """A new table has to be put into one of the three: is it on the server, or would it be lost?"""
     rows = store.database.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     tables = {row[0] for row in rows if row[0].split("_")[0] != "search"}
-    assert not set(CACHED) & KEPT
-    assert set(CACHED) | KEPT == tables
+    parts = [set(CACHED), OWNED, KEPT]
+    assert set().union(*parts) == tables
+    assert sum(map(len, parts)) == len(tables)
 
 
 def test_after_the_wipe_everything_is_fetched_again(world: World) -> None:
@@ -136,7 +137,7 @@ def test_nothing_of_the_old_mail_is_left_in_the_index(world: World) -> None:
     with Store.open(world.path, KEY) as store:
         kept.wipe_cached(store.database)
         assert store.database.scalar("SELECT count(*) FROM search WHERE search MATCH 'holunder'") == 0
-        for table in CACHED:
+        for table in (*CACHED, *OWNED):
             assert store.database.scalar(f"SELECT count(*) FROM {table}") == 0
 
 
