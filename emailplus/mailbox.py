@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from . import account
 from .config import AppConfig, Identity
+from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
 from .diagnosis.crash import Reporter
 from .diagnosis.session import Diagnosis
@@ -20,16 +21,19 @@ from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
+from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.people import AsyncPeople, People
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .policy.dlp import DataLossPrevention, Unlock
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
-from .store.keys import KeyProvider
+from .store import app_policy as governance
+from .store.keys import KeyProvider, as_provider
 from .store.search import search as find
 from .store.store import Store
 
@@ -61,7 +65,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Diagnosing):
+class Mailbox(People, Governed, Diagnosing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -101,6 +105,8 @@ class Mailbox(People, Diagnosing):
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        app_policy: AppConnectPolicy | None = None,
+        host_enforces: Collection[str] | None = None,
         reporter: Reporter | None = None,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
@@ -109,11 +115,24 @@ class Mailbox(People, Diagnosing):
         `query_form`: "plain" or "base64" (from 12.1 on); servers take another form for another device.
         `reporter` takes crash reports; without one they stay in the store (`emailplus.diagnosis.crash`).
         Three opens in a row that each crash within 60 seconds wipe the cached data (`emailplus.diagnosis.recovery`).
-        Raises `StoreError` and its kinds.
+        `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
+        `host_enforces`: elements of the server's policy (MS-ASPROV 2.2.2.28) that the machine around the engine keeps,
+        "*" where a device manager provisions it; remembered likewise.
+        Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
-        opened = Store.open(store, key, lock=True)
+        provider = as_provider(key)
+        unlock = Unlock(passphrase=provider.new_kdf() is not None)
+        if app_policy is not None and not os.path.exists(store):
+            admit(DataLossPrevention(config, app_policy), unlock)  # before a store is made
+        opened = Store.open(store, provider, lock=True)
         try:
-            return cls(config, opened, password, query_form, reporter)
+            if app_policy is not None:
+                governance.remember(opened.database, app_policy)
+            admit(governance.guard(opened.database, config), unlock)
+            mailbox = cls(config, opened, password, query_form, reporter)
+            if host_enforces is not None:
+                remember_claims(opened, host_enforces)
+            return mailbox
         except BaseException:
             opened.close()
             raise
@@ -253,7 +272,7 @@ class Mailbox(People, Diagnosing):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncDiagnosing):
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox
@@ -279,11 +298,21 @@ class AsyncMailbox(AsyncPeople, AsyncDiagnosing):
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        app_policy: AppConnectPolicy | None = None,
+        host_enforces: Collection[str] | None = None,
         reporter: Reporter | None = None,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
         opening = partial(
-            Mailbox.open, config, store=store, key=key, password=password, query_form=query_form, reporter=reporter
+            Mailbox.open,
+            config,
+            store=store,
+            key=key,
+            password=password,
+            query_form=query_form,
+            app_policy=app_policy,
+            host_enforces=host_enforces,
+            reporter=reporter,
         )
         return cls(await asyncio.to_thread(opening))
 

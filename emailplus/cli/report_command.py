@@ -10,6 +10,7 @@ import typer
 
 from ..diagnosis.feedback import Feedback, collect
 from ..errors import ConfigurationError, UsageError
+from ..facade.governed import report_of
 from . import common
 from .common import ConfigOption, JsonOption, KeyFileOption, PassphraseFileOption
 
@@ -71,7 +72,8 @@ def report(
             raise UsageError("which mailbox? Give --store FILE")
         certificate = _certificate(calendar_certificate)
         with common.open_store(store, key_file, passphrase_file) as opened:
-            feedback = collect(opened, settings, comment=comment, certificate=certificate)
+            policy = report_of(opened).as_dict()
+            feedback = collect(opened, settings, comment=comment, certificate=certificate, policy_report=policy)
         _write(output, feedback.archive)
     _tell(feedback, output, as_json)
 

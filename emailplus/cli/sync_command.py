@@ -13,6 +13,7 @@ from ..model import events
 from ..report import SyncReport
 from . import common
 from .common import (
+    AppPolicyOption,
     ConfigOption,
     JsonOption,
     KeyFileOption,
@@ -47,6 +48,15 @@ TrafficOption = Annotated[
 TrafficFullOption = Annotated[
     bool, typer.Option("--traffic-full", help="Keep the values in --traffic: then FILE holds mail in the clear.")
 ]
+HostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--host-enforces",
+        metavar="NAMES",
+        help="Elements of the server's policy that this machine enforces, separated by commas; * for all of it.",
+        show_default=False,
+    ),
+]
 QueryOption = Annotated[str, typer.Option("--query-form", help="plain or base64 query lines.")]
 
 
@@ -61,6 +71,8 @@ def sync(
     query_form: QueryOption = "plain",
     traffic: TrafficOption = None,
     traffic_full: TrafficFullOption = False,
+    app_policy: AppPolicyOption = None,
+    host_enforces: HostOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the store up to date with the server.
@@ -72,10 +84,21 @@ def sync(
             raise UsageError("--traffic-full needs --traffic FILE")
         common.end_on_sigterm()
         settings = common.load_config(config)
+        allowed = common.load_app_policy(app_policy)
         key = common.store_key(key_file, passphrase_file, settings, new=not store.exists())
         password = common.server_password(password_file, settings)
         passed: list[dict[str, Any]] = []
-        with Mailbox.open(settings, store=store, key=key, password=password, query_form=query_form) as mailbox:
+        with Mailbox.open(
+            settings,
+            store=store,
+            key=key,
+            password=password,
+            query_form=query_form,
+            app_policy=allowed,
+            host_enforces=None
+            if host_enforces is None
+            else [name.strip() for name in host_enforces.split(",") if name],
+        ) as mailbox:
             if traffic is not None:
                 mailbox.traffic_log(traffic, full=traffic_full)
             pass_through = "local_cache_all" in settings.disabled_features

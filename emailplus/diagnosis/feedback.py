@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from ..config import AppConfig
 from ..config.bundle import archive, as_json, versions
 from ..errors import PolicyDenied
-from ..policy.server_policy import ServerPolicy, assess
 from ..smime.encrypt import enveloped_data
 from ..smime.keychain import load_certificate
 from ..smime.passphrase import passphrase_envelope
@@ -79,17 +78,23 @@ def collect(
     comment: str = "",
     calendar: Iterable[Mapping[str, Any]] | None = None,
     certificate: bytes | None = None,
-    problems: Sequence[Any] = (),
+    policy_report: Mapping[str, object] | None = None,
     now: datetime | None = None,
 ) -> Feedback:
     """The bundle of a store under its configuration.
 
     `calendar`: its entries, None where there is no calendar; taken under `enable_calendar_dump` only. `certificate`
-    (DER) is the reader's; without one the calendar is encrypted under a new passphrase. Raises `PolicyDenied` without
-    `feedback_email_address`, `KeyImportFailed` and `CertificateUnusable` for the certificate, `StoreError`.
+    (DER) is the reader's; without one the calendar is encrypted under a new passphrase. `policy_report` tells how far
+    the server's policy is kept. Raises `PolicyDenied` without `feedback_email_address`, `KeyImportFailed` and
+    `CertificateUnusable` for the certificate, `StoreError`.
     """
     to = available(config)
-    bundle, passphrase = _bundle(store, config, comment, calendar, certificate, problems)
+    first: dict[str, str] = {}
+    if comment.strip():
+        first["comment.txt"] = comment.strip()[:COMMENT_LENGTH] + "\n"
+    if policy_report is not None:
+        first["policy.json"] = as_json(policy_report)
+    bundle, passphrase = _bundle(store, config, first, calendar, certificate)
     moment = now or datetime.now(UTC)
     identifier = kept.installation(store.database)
     text = f"Feedback from emailplus, installation {identifier}.\n\nThe attached archive holds:\n"
@@ -108,25 +113,20 @@ def collect(
 
 def error_bundle(store: Store, config: AppConfig, problems: Sequence[Any]) -> bytes:
     """The log bundle of a running engine that was given a configuration it cannot use."""
-    bundle, _ = _bundle(store, config, "", None, None, problems)
+    listed = [problem.as_dict() for problem in problems if hasattr(problem, "as_dict")]
+    bundle, _ = _bundle(store, config, {"problems.json": as_json(listed)}, None, None)
     return archive(bundle)
 
 
 def _bundle(
     store: Store,
     config: AppConfig,
-    comment: str,
+    first: Mapping[str, str],
     calendar: Iterable[Mapping[str, Any]] | None,
     certificate: bytes | None,
-    problems: Sequence[Any],
 ) -> tuple[dict[str, str | bytes], str | None]:
-    files: dict[str, str | bytes] = {}
+    files: dict[str, str | bytes] = {**first, **_facts(store, config)}
     missing: list[str] = []
-    if comment.strip():
-        files["comment.txt"] = comment.strip()[:COMMENT_LENGTH] + "\n"
-    if problems:
-        files["problems.json"] = as_json([problem.as_dict() for problem in problems if hasattr(problem, "as_dict")])
-    files |= _facts(store, config)
     if config.allow_logging:
         files["log.jsonl"] = "".join(f"{line}\n" for line in kept.read_log(store.database))
     else:
@@ -154,20 +154,16 @@ def _bundle(
 
 
 def _facts(store: Store, config: AppConfig) -> dict[str, str]:
-    """What can be said of any store: configuration, versions, counts, policy."""
+    """What can be said of any store: configuration, versions, counts."""
     facts = store.account()
     known = {name: facts[name] for name in _ACCOUNT_FACTS if name in facts}
-    files = {
+    return {
         "configuration.json": as_json({"config": config.redacted(), "given": sorted(config.given)}),
         "versions.json": as_json(
             {**versions(), "protocol": facts.get("version"), "installation": kept.installation(store.database)}
         ),
         "store.json": as_json({"counts": store.stats(), "account": known, "folders": _folders(store)}),
     }
-    if "policy" in facts:
-        policy = ServerPolicy.from_json(facts["policy"])
-        files["policy.json"] = as_json({"policy": asdict(policy), "report": asdict(assess(policy))})
-    return files
 
 
 def _folders(store: Store) -> list[dict[str, Any]]:

@@ -112,11 +112,15 @@ class Diagnosis:
         silent = self.config.exit_on_configuration_error
         problem.bundle = None if silent else feedback.error_bundle(self.store, self.config, problem.problems)
 
-    def collect(self, comment: str, certificate: bytes | None) -> feedback.Feedback:
+    def collect(
+        self, comment: str, certificate: bytes | None, policy_report: Mapping[str, object] | None
+    ) -> feedback.Feedback:
         """The feedback bundle as things stand; see `feedback.collect`."""
         self.log.flush()
         now = datetime.fromtimestamp(self._now(), UTC)
-        return feedback.collect(self.store, self.config, comment=comment, certificate=certificate, now=now)
+        return feedback.collect(
+            self.store, self.config, comment=comment, certificate=certificate, policy_report=policy_report, now=now
+        )
 
     @property
     def installation(self) -> str:
@@ -229,7 +233,8 @@ class Diagnosis:
         finally:
             self._mistake = None
             self.log.write("end", work=name, ok=done, seconds=time.monotonic() - began)
-            self.log.flush()
+            if not done:
+                self.log.flush()
 
     def _report(self, problem: BaseException | None, *, starts: int) -> None:
         seconds = time.monotonic() - self._born if problem is not None else self.start.found.since

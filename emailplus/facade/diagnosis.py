@@ -13,6 +13,7 @@ from ..diagnosis.session import Diagnosis
 from ..diagnosis.traffic import TrafficLog
 from ..errors import PolicyDenied
 from . import AsyncOnline, Online
+from .governed import report_of
 
 
 class Diagnosing(Online):
@@ -43,7 +44,7 @@ class Diagnosing(Online):
         it is encrypted under a passphrase that is in the result and nowhere else. Raises `PolicyDenied` where
         `feedback_email_address` is not set.
         """
-        return self._diagnosis.collect(comment, certificate)
+        return self._diagnosis.collect(comment, certificate, report_of(self.store).as_dict())
 
     def crash_reports(self) -> list[CrashReport]:
         """The crash reports that the store keeps, oldest first; none under `disable_analytics`."""

@@ -63,6 +63,7 @@ def test_what_is_in_it(world: World) -> None:
     assert made.text.startswith("It does not work.\n")
     assert set(there) == {
         "README.txt", "comment.txt", "configuration.json", "versions.json", "store.json", "log.jsonl", "crashes.json",
+        "policy.json",
     }  # fmt: skip
     log = [json.loads(line) for line in there["log.jsonl"].splitlines()]
     assert [line["event"] for line in log].count("request") == report.requests
@@ -98,11 +99,12 @@ def test_without_logging_there_is_no_log_in_it(world: World) -> None:
 
 
 def test_the_policy_of_the_server_is_in_it(world: World) -> None:
-    world.exchange.policy = MockPolicy({"DevicePasswordEnabled": "1", "MaxEmailAgeFilter": "2"})
+    world.exchange.policy = MockPolicy({"AllowHTMLEmail": "1", "MaxEmailAgeFilter": "2"})
     world.sync(TO)
-    policy = json.loads(bundle(world)[1]["policy.json"])
-    assert policy["policy"]["MaxEmailAgeFilter"] == 2
-    assert policy["report"]
+    with world.open(TO) as mailbox:
+        policy = json.loads(files(mailbox.feedback().archive)["policy.json"])
+        assert policy == json.loads(json.dumps(mailbox.policy_report().as_dict()))
+    assert {rule["element"] for rule in policy["rules"]} == {"AllowHTMLEmail", "MaxEmailAgeFilter"}
 
 
 def test_the_calendar_opens_with_its_passphrase_only(world: World) -> None:

@@ -37,7 +37,9 @@ condition, "" for all. What unsent work rests on stays."""
 OWNED = frozenset({"bodies", "attachments", "blobs", "chunks"})
 """Tables whose rows go with their owner's, by triggers."""
 
-KEPT = frozenset({"account", "settings", "configuration", "diagnosis", "log_lines", "starts", "crash_reports"})
+KEPT = frozenset({
+    "account", "settings", "configuration", "app_policy", "diagnosis", "log_lines", "starts", "crash_reports",
+})  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
 
 Every table of the store stands in one of the three; a test holds them to the schema.
