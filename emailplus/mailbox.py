@@ -34,7 +34,6 @@ from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
 from .store import app_policy as governance
 from .store.keys import KeyProvider, as_provider
-from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
@@ -263,10 +262,6 @@ class Mailbox(Commands, Governed, Diagnosing):
         """Every folder with its number of messages and of unread ones."""
         return self.store.folders()
 
-    def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
-        """Messages that match, newest first; the language is described in `store.search`. Raises `UsageError`."""
-        return self.store.messages(find(self.store.database, query, limit))
-
     def message(self, message_id: int) -> StoredMessage:
         """One message with its text and attachments. Raises `NotFound`."""
         return self.store.message(message_id)
@@ -379,10 +374,6 @@ class AsyncMailbox(AsyncCommands, AsyncGoverned, AsyncDiagnosing):
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""
         return await asyncio.to_thread(self._mailbox.folders)
-
-    async def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
-        """See `Mailbox.search`."""
-        return await asyncio.to_thread(partial(self._mailbox.search, query, limit=limit))
 
     async def message(self, message_id: int) -> StoredMessage:
         """See `Mailbox.message`."""

@@ -7,12 +7,15 @@ from .discovering import AsyncDiscovering, Discovering
 from .folders import AsyncFolders, Folders
 from .operations import AsyncOperations, Operations
 from .people import AsyncPeople, People
+from .searching import AsyncSearching, Searching
 from .watching import AsyncWatching, Watching
 
 
-class Commands(Account, Discovering, Folders, Operations, People, Watching):
+class Commands(Account, Discovering, Folders, Operations, People, Searching, Watching):
     """Methods of `Mailbox`."""
 
 
-class AsyncCommands(AsyncAccount, AsyncDiscovering, AsyncFolders, AsyncOperations, AsyncPeople, AsyncWatching):
+class AsyncCommands(
+    AsyncAccount, AsyncDiscovering, AsyncFolders, AsyncOperations, AsyncPeople, AsyncSearching, AsyncWatching
+):
     """Methods of `AsyncMailbox`."""
