@@ -9,6 +9,7 @@
     ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
     ├── ServerError (4)
     │   ├── ConnectionFailed            no answer: name, route, TLS or a cut connection
+    │   │   ├── ServerUnreachable       no connection was made: nothing was sent
     │   │   ├── TlsFailed               the certificate or the handshake
     │   │   └── NetworkTimeout          nothing for `default_network_timeout` seconds
     │   ├── HttpStatusError             an HTTP status with no better name; `.status`
@@ -24,11 +25,15 @@
     │       └── CommandFailed           a Status other than success; `.command`, `.status`, `.action`
     │           ├── InvalidSyncKey          start that collection again, losing nothing
     │           ├── FolderHierarchyChanged  FolderSync first
-    │           └── ItemUnavailable         the one item or attachment cannot be had
+    │           ├── ItemUnavailable         the one item or attachment cannot be had
+    │           └── SendRefused             the server does not take a message; `.entry` is in the outbox
+    │               ├── RecipientsRefused       a recipient is unknown or not allowed, or there is none
+    │               └── SendQuotaExceeded       the user may not send any more at present
     ├── PolicyError (6)
     │   ├── ProvisioningRequired        the server wants its policy applied first
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
     │   ├── DeviceBlocked               blocked or quarantined by an administrator
+    │   ├── FeatureDisabled             `disabled_features` switches it off
     │   ├── RemoteWiped                 the server ordered a wipe; it was carried out
     │   └── ClassificationRefused       a choice of markings is not allowed; `.refusals` says why
     │       ├── ClassificationRequired  the message needs a marking before it is sent
@@ -126,6 +131,10 @@ class ConnectionFailed(ServerError):
     """No complete answer: unknown name, refused, cut, or unreadable HTTP."""
 
 
+class ServerUnreachable(ConnectionFailed):
+    """No connection was made, so nothing was sent: unknown name, no route, or refused."""
+
+
 class TlsFailed(ConnectionFailed):
     """The server's certificate is not trusted, or the handshake failed."""
 
@@ -209,6 +218,22 @@ class ItemUnavailable(CommandFailed):
     """One item or attachment cannot be had; the others go on."""
 
 
+class SendRefused(CommandFailed):
+    """The server does not take a message. It stays in the outbox, failed; `entry` is its line there."""
+
+    def __init__(self, message: str, *, command: str, status: int, action: str = "stop", entry: object = None) -> None:
+        super().__init__(message, command=command, status=status, action=action)
+        self.entry = entry
+
+
+class RecipientsRefused(SendRefused):
+    """A recipient is unknown or not allowed, or there is none (status 116, 119, 183)."""
+
+
+class SendQuotaExceeded(SendRefused):
+    """The user may not send any more at present (status 115)."""
+
+
 class PolicyError(EmailplusError):
     """An administrator's rule stands in the way."""
 
@@ -225,6 +250,10 @@ class PolicyNotApplicable(PolicyError):
 
 class DeviceBlocked(PolicyError):
     """The device, user or mailbox is blocked or quarantined (HTTP 403, status 126, 129, 130, 131, 177)."""
+
+
+class FeatureDisabled(PolicyError):
+    """`disabled_features` of the app config switches this off."""
 
 
 class RemoteWiped(PolicyError):

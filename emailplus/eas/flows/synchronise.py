@@ -1,4 +1,4 @@
-"""The whole job of one run: connect, folders, mail, contents, index (architecture: the way of the data)."""
+"""The whole job of one run: connect, outbox, folders, mail, contents, index (architecture: the way of the data)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ...errors import CommandFailed, FolderHierarchyChanged, HttpStatusError, ServerBusy
+from ...errors import CommandFailed, FolderHierarchyChanged, HttpStatusError, ServerBusy, ServerError
 from ...flow import Flow, commit, emit, load
 from ...model.changes import EndRun, IndexMessages, ResetCollections, ReviewLimits, SaveAccount, TakeTroubles, Trouble
 from ...model.events import Connected, Phase, Progress, Warned
+from ...model.folder import FolderType
+from ...model.outbox import OutboxEntries, OutboxState
 from ...model.queries import AccountFacts
 from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
@@ -20,6 +22,7 @@ from .contents import fetch_contents
 from .folder_sync import sync_folders
 from .provision import apply_policy
 from .quarantine import retry_quarantine
+from .send import FlushResult, flush_outbox, settle_outbox
 from .session import Session
 from .sync_mail import MailPlan, sync_mail
 
@@ -43,23 +46,16 @@ class RunPlan:
 
 def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     """Bring the store up to date with the server; what could not be had, with reasons."""
-    facts: dict[str, str] = yield from load(AccountFacts())
-    session.policy_key = facts.get("policy_key")
-    session.cookies.update(json.loads(facts.get("cookies", "{}")))
-    yield from emit(Phase("connect"))
-    yield from _connect(session, plan, facts)
-    if "provisioned" not in facts:
-        yield from _introduce(session)
-    facts = yield from load(AccountFacts())
-    mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    mail = replace(mail, cutoff=cutoff)
-    content = mail.content
+    mail = yield from begin(session, plan)
+    cutoff, content = mail.cutoff, mail.content
+    yield from flush_outbox(session, plan.now)
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough
         limit, reason = -1, FORBIDDEN
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
     yield from retry_quarantine(mail)
     yield from _folders_and_mail(session, mail)
+    yield from settle_outbox(session, plan.now)
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
     removed = yield from commit(EndRun(cutoff))
     if removed:
@@ -69,6 +65,42 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     yield from _index()
     troubles: list[Trouble] = yield from commit(TakeTroubles())
     return troubles
+
+
+def begin(session: Session, plan: RunPlan) -> Flow[MailPlan]:
+    """Connect, and introduce the device to a server that has not seen it; what is to be synchronised."""
+    facts: dict[str, str] = yield from load(AccountFacts())
+    session.policy_key = facts.get("policy_key")
+    session.cookies.update(json.loads(facts.get("cookies", "{}")))
+    yield from emit(Phase("connect"))
+    yield from _connect(session, plan, facts)
+    if "provisioned" not in facts:
+        yield from _introduce(session)
+    facts = yield from load(AccountFacts())
+    mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
+    return replace(mail, cutoff=cutoff)
+
+
+def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
+    """Send what waits and find out about what is uncertain, without synchronising more than that needs."""
+    mail = yield from begin(session, plan)
+    yield from emit(Phase("send"))
+    result = yield from flush_outbox(session, plan.now)
+    uncertain = yield from load(OutboxEntries((OutboxState.SENT, OutboxState.UNCERTAIN)))
+    if not uncertain:
+        return result
+    try:
+        facts: dict[str, str] = yield from load(AccountFacts())
+        yield from sync_folders(session, facts.get("folder_sync_key", "0"))
+        yield from sync_mail(session, mail, only=FolderType.SENT_ITEMS)
+    except ServerError as problem:  # it is found out another time
+        result.problem = problem
+        return result
+    settled = yield from settle_outbox(session, plan.now)
+    result.sent += settled.sent
+    result.failed += settled.failed
+    result.uncertain, result.problem = settled.uncertain, settled.problem
+    return result
 
 
 def _connect(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flow[None]:
