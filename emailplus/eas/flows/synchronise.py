@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from ...errors import CommandFailed, FolderHierarchyChanged, HttpStatusError, ServerBusy, ServerError
 from ...flow import Flow, commit, emit, load
@@ -28,6 +28,8 @@ from .sync_mail import MailPlan, sync_mail
 
 OPTIONS_LIFETIME = 24 * 3600.0
 """Seconds for which the answer to OPTIONS is relied on."""
+FULL_SYNC_FACT = "full_sync"
+"""When the last full sync ended (Unix time): one that began with a new store, account or device. Absent: it is due."""
 MAX_HIERARCHY_CHANGES = 3
 """Times the folder list may change under one run."""
 
@@ -42,6 +44,8 @@ class RunPlan:
     pinned: str | None = None
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
+    after_full_sync: Mapping[str, str] = field(default_factory=dict)
+    """Facts that hold from the end of a full sync on, for keys that wait for one."""
 
 
 def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
@@ -63,6 +67,8 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
     yield from _index()
+    if FULL_SYNC_FACT not in facts:
+        yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
     troubles: list[Trouble] = yield from commit(TakeTroubles())
     return troubles
 

@@ -6,9 +6,9 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import mail, outbox
+from . import mail, outbox, settings
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, outbox.TABLES)
+MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, outbox.TABLES)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
