@@ -33,7 +33,6 @@
     │   ├── ProvisioningRequired        the server wants its policy applied first
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
     │   ├── DeviceBlocked               blocked or quarantined by an administrator
-    │   ├── FeatureDisabled             `disabled_features` switches it off
     │   ├── RemoteWiped                 the server ordered a wipe; it was carried out
     │   ├── PolicyDenied                a key or the app policy forbids it; `.rule` names which
     │   └── ClassificationRefused       a choice of markings is not allowed; `.refusals` says why
@@ -251,10 +250,6 @@ class PolicyNotApplicable(PolicyError):
 
 class DeviceBlocked(PolicyError):
     """The device, user or mailbox is blocked or quarantined (HTTP 403, status 126, 129, 130, 131, 177)."""
-
-
-class FeatureDisabled(PolicyError):
-    """`disabled_features` of the app config switches this off."""
 
 
 class RemoteWiped(PolicyError):

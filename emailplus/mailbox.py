@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 from . import account
 from .config import AppConfig, Identity
 from .config.loaders import Source
+from .correspondence import AsyncCorrespondence, Correspondence
 from .diagnosis import log
 from .driver import Network, arun, run
+from .eas.flows.begin import begin
+from .eas.flows.session import Session
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .flow import Flow
@@ -30,6 +33,7 @@ from .store.store import Store
 
 T = TypeVar("T")
 Listener = Callable[[Any], None]
+Dialogue = Callable[[Session], Flow[T]]
 
 
 class _Clock:
@@ -55,7 +59,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox:
+class Mailbox(Correspondence):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -163,10 +167,7 @@ class Mailbox:
         pictures = "true" if self.config.show_pictures_default else "false"
         plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
         session = account.session(self.config, query_form=self._query_form)
-        network = account.network(self.config, self._secret())
-        if self.config.allow_logging:
-            network.traffic.log = log.traffic
-        return synchronise(session, plan), network, report, _Clock(report, listener)
+        return synchronise(session, plan), self._network(), report, _Clock(report, listener)
 
     def _conclude(
         self, report: SyncReport, clock: _Clock, troubles: list[Trouble], network: Network, started: float
@@ -177,6 +178,30 @@ class Mailbox:
         stats = self.store.stats()
         report.folders, report.items = stats["folders"], stats["items"]
         return report
+
+    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
+        flow, network = self._dialogue(dialogue, version)
+        try:
+            return run(flow, network, self.store, listener)
+        except RemoteWiped:
+            self.close()
+            raise
+
+    def _dialogue(self, dialogue: Dialogue[T], version: str | None) -> tuple[Flow[T], Network]:
+        session = account.session(self.config, query_form=self._query_form)
+
+        def whole() -> Flow[T]:
+            yield from begin(session, account.utc_now().timestamp(), version)
+            return (yield from dialogue(session))
+
+        return whole(), self._network()
+
+    def _network(self) -> Network:
+        network = account.network(self.config, self._secret())
+        if self.config.allow_logging:
+            network.traffic.log = log.traffic
+        return network
 
     def _secret(self) -> str:
         if self._password is not None:
@@ -203,7 +228,7 @@ class Mailbox:
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox:
+class AsyncMailbox(AsyncCorrespondence):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     def __init__(self, mailbox: Mailbox) -> None:
@@ -263,6 +288,15 @@ class AsyncMailbox:
                 await self.close()
                 raise
             return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
+
+    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """See `Mailbox._converse`."""
+        flow, network = self._mailbox._dialogue(dialogue, version)
+        try:
+            return await arun(flow, network, self._mailbox.store, listener)
+        except RemoteWiped:
+            await self.close()
+            raise
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""

@@ -15,16 +15,21 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from email.parser import BytesHeaderParser
+from email.policy import compat32
 
 from .config import AppConfig
-from .errors import ConfirmationNeeded, Declined, FeatureDisabled, NotFound, UsageError
+from .errors import ConfirmationNeeded, Declined, NotFound, PolicyDenied, UsageError
 from .mime.compose import Composed, compose
 from .mime.fields import checked_address
+from .mime.view import header_text, view
 from .model.draft import Draft, DraftAttachment, DraftKind, Quote
 from .model.message import Address, BodyType, StoredMessage, addresses
-from .model.outbox import Parcel, QueueMail
-from .model.questions import Confirm, LargeMessage, Question
-from .policy.limits import OUTGOING_LIMIT, OUTGOING_QUESTION
+from .model.outbox import DropDraft, Parcel, QueueMail, SaveDraft
+from .model.questions import Confirm, Question
+from .policy import limits
+from .policy import recipients as safe_domains
+from .policy.addresses import read as read_addresses
 from .policy.user_settings import Settings
 from .store.originals import Original, original
 from .store.store import Store
@@ -37,6 +42,7 @@ MAX_RECIPIENTS = 1000
 
 People = str | Address | Iterable[str | Address]
 
+_IDENTIFIER = re.compile(r"<([\x21-\x3b\x3d\x3f-\x7e]{1,900})>")
 _ANSWER = re.compile(r"\s*(?:re|aw|sv|antw|vs)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _FORWARD = re.compile(r"\s*(?:fw|fwd|wg|tr|rv)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 
@@ -106,7 +112,13 @@ def people(given: People) -> tuple[Address, ...]:
     """Addresses from one or several, written as in a header or given apart. Raises `UsageError` for what is none."""
     found: list[Address] = []
     for entry in (given,) if isinstance(given, (str, Address)) else given:
-        found += [entry] if isinstance(entry, Address) else addresses(entry)
+        if isinstance(entry, Address):
+            found.append(entry)
+            continue
+        for read in read_addresses(entry):
+            if read.fault:
+                raise UsageError(f"{read.raw[:80]!r} is no email address: it {read.fault}")
+            found.append(Address(read.name, read.address))
     for person in found:
         checked_address(person.address)
     return tuple(found)
@@ -126,8 +138,8 @@ def new(
     """A new message, with the signature that holds."""
     sender = me(sending)
     return Draft(
-        message_id=new_message_id(sender), sender=sender, to=people(to), cc=people(cc), bcc=people(bcc), subject=subject,
-        text=text, html=html, signature=sending.settings.signature, attachments=tuple(attachments),
+        message_id=new_message_id(sender), sender=sender, to=people(to), cc=people(cc), bcc=people(bcc),
+        subject=subject, text=text, html=html, signature=sending.settings.signature, attachments=tuple(attachments),
     )  # fmt: skip
 
 
@@ -305,20 +317,25 @@ def features(outgoing: Outgoing, sending: Sending) -> Outgoing:
     if "attach_files" in sending.config.disabled_features:
         added = [a.name for a in outgoing.draft.attachments if a.source is None]
         if added:
-            raise FeatureDisabled(f"attaching files is switched off (disabled_features attach_files): {added[0]!r}")
+            raise PolicyDenied("attaching files is switched off (disabled_features)", rule="disabled_features")
     return outgoing
 
 
 def size(outgoing: Outgoing, sending: Sending) -> Outgoing:
     """Ask where an attachment, all of them together, or the text exceed 10 MB; exactly 10 MB passes."""
     draft = outgoing.draft
-    sizes = [(a.size, a.name) for a in draft.attachments]
-    largest = max(sizes, default=(0, ""))
-    total = max(sum(number for number, _ in sizes), draft.body_size)
-    if largest[0] > OUTGOING_LIMIT:
-        sending.ask(LargeMessage(text=OUTGOING_QUESTION, size=largest[0], attachment=largest[1]))
-    elif total > OUTGOING_LIMIT:
-        sending.ask(LargeMessage(text=OUTGOING_QUESTION, size=total))
+    sizes = [(attachment.name, attachment.size) for attachment in draft.attachments]
+    question = limits.outgoing(max(sum(number for _, number in sizes), draft.body_size), sizes)
+    if question is not None:
+        sending.ask(question)
+    return outgoing
+
+
+def domains(outgoing: Outgoing, sending: Sending) -> Outgoing:
+    """Ask where a recipient is outside `email_safe_domains` and `email_alert_unsafe_domains` is set."""
+    question = safe_domains.question(outgoing.draft.recipients, sending.config)
+    if question is not None:
+        sending.ask(question)
     return outgoing
 
 
@@ -402,6 +419,7 @@ STAGES: dict[str, Stage] = {
     "recipients": recipients,
     "features": features,
     "size": size,
+    "domains": domains,
     "form": form,
     "mime": mime,
     "parcels": parcels,
@@ -421,3 +439,59 @@ def prepare(draft: Draft, sending: Sending) -> QueueMail:
             outgoing = stage(outgoing, sending)
     shown = ", ".join(person.address for person in draft.recipients)
     return QueueMail(draft.message_id, outgoing.draft.subject, shown, outgoing.parcels, sending.now.timestamp(), draft)
+
+
+def save(sending: Sending, draft: Draft) -> int:
+    """Keep a draft; contents that it only names come along, so that it outlives its original. Raises `NotFound`."""
+    kept = tuple(
+        replace(attachment, content=sending.content(attachment)) if sending.has_content(attachment) else attachment
+        for attachment in draft.attachments
+    )
+    number: int = sending.store.apply(SaveDraft(replace(draft, attachments=kept), sending.now.timestamp()))
+    return number
+
+
+def discard(store: Store, draft_id: int) -> None:
+    """Remove a draft. Raises `NotFound`, or `UsageError` for one that waits in the outbox."""
+    if not store.apply(DropDraft(draft_id)):
+        raise NotFound(f"there is no draft {draft_id} in this store")
+
+
+def from_mime(sending: Sending, data: bytes) -> Draft:
+    """A draft from a MIME message: recipients, subject, text, HTML, attachments and threading.
+
+    The sender is always the account (MS-ASCMD_R448 lets the server say so too). Raises `UsageError` for a message
+    without a header.
+    """
+    head = BytesHeaderParser(policy=compat32).parsebytes(data[: 1 << 20])
+    if not head.keys():
+        raise UsageError("this is no MIME message: it has no header")
+    sender = me(sending)
+    parts = view(data)
+    lists = {name: people(header_text(", ".join(head.get_all(name, [])))) for name in ("To", "Cc", "Bcc", "Reply-To")}
+    identifiers = {name: _IDENTIFIER.findall(str(head.get(name, ""))) for name in ("Message-ID", "In-Reply-To")}
+    importance = {"low": 0, "high": 2}.get(str(head.get("Importance", "")).strip().lower(), 1)
+    return Draft(
+        message_id=(identifiers["Message-ID"] or [new_message_id(sender)])[0],
+        sender=sender,
+        to=lists["To"],
+        cc=lists["Cc"],
+        bcc=lists["Bcc"],
+        reply_to=lists["Reply-To"],
+        subject=header_text(head.get("Subject", "")),
+        text=parts.text,
+        html=parts.html,
+        attachments=tuple(
+            DraftAttachment(
+                name=part.name,
+                content=part.data,
+                content_type=part.content_type,
+                content_id=part.content_id if part.inline or (part.content_id and not part.name) else "",
+            )
+            for part in parts.attachments
+        ),
+        in_reply_to=(identifiers["In-Reply-To"] or [""])[0],
+        references=tuple(_IDENTIFIER.findall(str(head.get("References", "")))),
+        importance=importance,
+        read_receipt="Disposition-Notification-To" in head,
+    )

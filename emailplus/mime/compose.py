@@ -34,14 +34,15 @@ from .fields import address_field, identifiers_field, one_line, parameter, text_
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _CONTENT_ID = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,900}")
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_SEVEN_BIT = SMTP.clone(cte_type="7bit")
 _IMPORTANCE = {0: "low", 2: "high"}
 _REFERENCES = 20
 """Message-IDs kept of a long thread: the first and the latest (RFC 5322 3.6.4 lets us trim)."""
 _OWN_FIELDS = frozenset(
     {
         "from", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "in-reply-to", "references",
-        "mime-version", "content-type", "content-transfer-encoding", "content-disposition", "sender", "thread-topic", "thread-index",
-        "importance", "disposition-notification-to",
+        "mime-version", "content-type", "content-transfer-encoding", "content-disposition", "sender",
+        "thread-topic", "thread-index", "importance", "disposition-notification-to",
     }
 )  # fmt: skip
 """Fields that a stage may not add: they are the draft's own."""
@@ -186,7 +187,7 @@ def html_content(document: str) -> str:
 
 def _text(text: str, subtype: str) -> bytes:
     """A text part, in the transfer encoding that suits it; characters that no text has are left out."""
-    part = MIMEPart(policy=SMTP)
+    part = MIMEPart(policy=_SEVEN_BIT)
     cleaned = _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     part.set_content(cleaned, subtype=subtype, charset="utf-8")
     return part.as_bytes()

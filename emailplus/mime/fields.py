@@ -15,6 +15,7 @@ from urllib.parse import quote as percent_encoded
 
 from ..errors import UsageError
 from ..model.message import Address
+from ..policy.addresses import domain_key
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -115,20 +116,14 @@ def _mailbox(person: Address) -> str:
 
 
 def checked_address(address: str) -> str:
-    """An address as a header carries it, a domain beyond ASCII in its IDNA form. Raises `UsageError` for what is none."""
+    """An address as a header carries it, a domain beyond ASCII as A-labels. Raises `UsageError` for what is none."""
     address = address.strip()
-    local, at, domain = address.rpartition("@")
-    if not at or not (_DOT_ATOM.fullmatch(local) or _QUOTED_LOCAL.fullmatch(local)) or _CONTROL.search(address):
+    local, at, written = address.rpartition("@")
+    domain = domain_key(written)
+    good = bool(at) and bool(_DOT_ATOM.fullmatch(local) or _QUOTED_LOCAL.fullmatch(local)) and len(address) <= 320
+    if not good or domain is None or _CONTROL.search(address) or _SURROGATE.search(local):
         raise UsageError(f"{address[:80]!r} is no email address")
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode()
-        except UnicodeError as problem:
-            raise UsageError(f"{address[:80]!r} has a domain that is none") from problem
-    literal = domain.startswith("[") and domain.endswith("]")
-    if not domain or not (literal or _DOT_ATOM.fullmatch(domain)) or len(address) > 320 or _SURROGATE.search(local):
-        raise UsageError(f"{address[:80]!r} is no email address")
-    return f"{local}@{domain}"
+    return f"{local}@{written if written.isascii() else domain}"
 
 
 def parameter(name: str, value: str) -> str:

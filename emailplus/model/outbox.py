@@ -47,6 +47,7 @@ class OutboxEntry:
     size: int
     """Bytes of the MIME message."""
     attempts: int = 0
+    """Requests that the server may have acted on, or refused."""
     sent_at: float | None = None
     """Unix time of the last request."""
     status: int | None = None
@@ -117,7 +118,7 @@ class QueueMail:
 
 @dataclass(slots=True)
 class MarkSent:
-    """The request is about to leave. Result: None."""
+    """The request is about to leave. Result: False where the message was taken back meanwhile."""
 
     entry_id: int
     at: float

@@ -248,20 +248,27 @@ def content(database: Database, entry_id: int) -> bytes:
     return spool.read_all(database, blob)
 
 
-def _mark_sent(database: Database, batch: model.MarkSent) -> None:
+def _mark_sent(database: Database, batch: model.MarkSent) -> bool:
     with database.transaction():
-        database.execute(
+        cursor = database.execute(
             "UPDATE outbox SET state = 'sent', sent_at = ?, attempts = attempts + 1, reason = '', status = NULL "
-            "WHERE id = ?",
+            "WHERE id = ? AND state IN ('queued', 'sent', 'uncertain')",
             (batch.at, batch.entry_id),
         )
+        return bool(cursor.rowcount)
 
 
 def _settle(database: Database, batch: model.SettleMail) -> None:
     with database.transaction():
         database.execute(
-            "UPDATE outbox SET state = ?, reason = ?, status = ? WHERE id = ?",
-            (batch.state.value, batch.reason, batch.status, batch.entry_id),
+            "UPDATE outbox SET state = ?, reason = ?, status = ?, attempts = attempts - ? WHERE id = ?",
+            (
+                batch.state.value,
+                batch.reason,
+                batch.status,
+                int(batch.state is OutboxState.QUEUED),
+                batch.entry_id,
+            ),  # nothing left the house: that was no attempt
         )
         if batch.state is not OutboxState.CONFIRMED:
             return
@@ -296,7 +303,8 @@ def _use_complete(database: Database, entry_id: int) -> None:
             )
         database.execute(
             "UPDATE outbox SET command = 'SendMail', replace = 0, fallback = 0, state = 'queued', source = NULL, "
-            "source_folder = '', source_item = '', size = (SELECT size FROM blobs WHERE kind = 'outbox' AND item_id = ?) WHERE id = ?",
+            "source_folder = '', source_item = '', "
+            "size = (SELECT size FROM blobs WHERE kind = 'outbox' AND item_id = ?) WHERE id = ?",
             (entry_id, entry_id),
         )
 

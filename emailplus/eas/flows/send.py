@@ -17,6 +17,7 @@ from ...errors import (
     EndpointNotFound,
     HttpStatusError,
     MailboxFull,
+    NotFound,
     ProtocolError,
     ServerBusy,
     ServerError,
@@ -120,9 +121,13 @@ def _may_repeat(session: Session, entry: OutboxEntry, found: bool | None, now: f
 
 def _send(session: Session, entry: OutboxEntry, now: float, result: FlushResult) -> Flow[None]:
     """One attempt, with its outcome committed and noted in `result`."""
-    mime: bytes = yield from load(OutboxContent(entry.id))
+    try:
+        mime: bytes = yield from load(OutboxContent(entry.id))
+    except NotFound:  # taken back meanwhile
+        return
     command = _command(session, entry, mime)
-    yield from commit(MarkSent(entry.id, now))
+    if not (yield from commit(MarkSent(entry.id, now))):
+        return
     try:
         root = yield from perform_once(session, command, apply_policy)
         code = compose_mail.parse(command.name, root)
@@ -134,7 +139,8 @@ def _send(session: Session, entry: OutboxEntry, now: float, result: FlushResult)
         yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem)))
         raise
     except (HttpStatusError, MailboxFull) as problem:
-        yield from _fail(entry, str(problem), getattr(problem, "status", None), result)
+        code = 113 if isinstance(problem, MailboxFull) else problem.status
+        yield from _fail(entry, str(problem), code, result)
         return
     except (ConnectionFailed, ProtocolError) as problem:
         yield from commit(SettleMail(entry.id, OutboxState.UNCERTAIN, str(problem)))

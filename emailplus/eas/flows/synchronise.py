@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ...errors import CommandFailed, FolderHierarchyChanged, HttpStatusError, ServerBusy, ServerError
+from ...errors import FolderHierarchyChanged, ServerError
 from ...flow import Flow, commit, emit, load
 from ...model.changes import EndRun, IndexMessages, ResetCollections, ReviewLimits, SaveAccount, TakeTroubles, Trouble
-from ...model.events import Connected, Phase, Progress, Warned
+from ...model.events import Phase, Progress, Warned
 from ...model.folder import FolderType
 from ...model.outbox import OutboxEntries, OutboxState
 from ...model.queries import AccountFacts
 from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from ...policy.server_policy import ServerPolicy
-from ..versions import VERSIONS
-from .connect import connect
+from .begin import begin
 from .contents import fetch_contents
 from .folder_sync import sync_folders
-from .provision import apply_policy
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
 from .session import Session
 from .sync_mail import MailPlan, sync_mail
 
-OPTIONS_LIFETIME = 24 * 3600.0
-"""Seconds for which the answer to OPTIONS is relied on."""
 FULL_SYNC_FACT = "full_sync"
 """When the last full sync ended (Unix time): one that began with a new store, account or device. Absent: it is due."""
 MAX_HIERARCHY_CHANGES = 3
@@ -50,18 +45,21 @@ class RunPlan:
 
 def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     """Bring the store up to date with the server; what could not be had, with reasons."""
-    mail = yield from begin(session, plan)
-    cutoff, content = mail.cutoff, mail.content
-    yield from flush_outbox(session, plan.now)
+    yield from emit(Phase("connect"))
+    yield from begin(session, plan.now, plan.pinned)
+    facts: dict[str, str] = yield from load(AccountFacts())
+    mail = _mail_plan(plan, facts)
+    content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough
         limit, reason = -1, FORBIDDEN
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
     yield from retry_quarantine(mail)
+    yield from flush_outbox(session, plan.now)
     yield from _folders_and_mail(session, mail)
     yield from settle_outbox(session, plan.now)
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
-    removed = yield from commit(EndRun(cutoff))
+    removed = yield from commit(EndRun(mail.cutoff))
     if removed:
         yield from emit(Progress("expired", removed))
     if plan.fetch and mail.keep_content:
@@ -73,23 +71,16 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     return troubles
 
 
-def begin(session: Session, plan: RunPlan) -> Flow[MailPlan]:
-    """Connect, and introduce the device to a server that has not seen it; what is to be synchronised."""
-    facts: dict[str, str] = yield from load(AccountFacts())
-    session.policy_key = facts.get("policy_key")
-    session.cookies.update(json.loads(facts.get("cookies", "{}")))
-    yield from emit(Phase("connect"))
-    yield from _connect(session, plan, facts)
-    if "provisioned" not in facts:
-        yield from _introduce(session)
-    facts = yield from load(AccountFacts())
+def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
     return replace(mail, cutoff=cutoff)
 
 
 def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
-    """Send what waits and find out about what is uncertain, without synchronising more than that needs."""
-    mail = yield from begin(session, plan)
+    """Send what waits and find out about what is uncertain, without synchronising more than that needs.
+
+    The conversation has begun (`begin`).
+    """
     yield from emit(Phase("send"))
     result = yield from flush_outbox(session, plan.now)
     uncertain = yield from load(OutboxEntries((OutboxState.SENT, OutboxState.UNCERTAIN)))
@@ -98,7 +89,7 @@ def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
     try:
         facts: dict[str, str] = yield from load(AccountFacts())
         yield from sync_folders(session, facts.get("folder_sync_key", "0"))
-        yield from sync_mail(session, mail, only=FolderType.SENT_ITEMS)
+        yield from sync_mail(session, _mail_plan(plan, facts), only=FolderType.SENT_ITEMS)
     except ServerError as problem:  # it is found out another time
         result.problem = problem
         return result
@@ -107,31 +98,6 @@ def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
     result.failed += settled.failed
     result.uncertain, result.problem = settled.uncertain, settled.problem
     return result
-
-
-def _connect(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flow[None]:
-    known = facts.get("version", "")
-    checked = float(facts.get("options_at", "0"))
-    fresh = plan.now - checked < OPTIONS_LIFETIME and known in VERSIONS and plan.pinned in (None, known)
-    if fresh:
-        session.version = VERSIONS[known]
-        session.url = facts.get("endpoint", session.url)
-        yield from emit(Connected(known, session.url))
-        return
-    yield from connect(session, plan.pinned)
-    yield from commit(SaveAccount({"options_at": repr(plan.now)}))
-
-
-def _introduce(session: Session) -> Flow[None]:
-    """Provision once unasked: it announces the device, without which some servers list folders but send no items.
-
-    A server that has no policy command at all is none the worse for it.
-    """
-    try:
-        yield from apply_policy(session)
-    except (CommandFailed, HttpStatusError, ServerBusy) as problem:
-        yield from emit(Warned(f"the server does not provision devices ({problem})"))
-        yield from commit(SaveAccount({"provisioned": "refused"}))
 
 
 def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
