@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from . import account
 from .config import AppConfig, Identity
 from .config.loaders import Source
-from .correspondence import AsyncCorrespondence, Correspondence
 from .diagnosis import log
 from .driver import Network, arun, run
 from .eas.flows.begin import begin
-from .eas.flows.session import Session
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
+from .facade import Dialogue, Listener
+from .facade.people import AsyncPeople, People
+from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
@@ -32,8 +33,6 @@ from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
-Listener = Callable[[Any], None]
-Dialogue = Callable[[Session], Flow[T]]
 
 
 class _Clock:
@@ -59,7 +58,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Correspondence):
+class Mailbox(People, Writing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -228,15 +227,20 @@ class Mailbox(Correspondence):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncCorrespondence):
+class AsyncMailbox(AsyncPeople, AsyncWriting):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
+        self._mailbox: Mailbox = mailbox
         self._turn = asyncio.Lock()
-        """A run and a change of configuration take turns."""
+        """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
+
+    @property
+    def config(self) -> AppConfig:
+        """The app config."""
+        return self._mailbox.config
 
     @classmethod
     async def open(
@@ -291,12 +295,13 @@ class AsyncMailbox(AsyncCorrespondence):
 
     async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
         """See `Mailbox._converse`."""
-        flow, network = self._mailbox._dialogue(dialogue, version)
-        try:
-            return await arun(flow, network, self._mailbox.store, listener)
-        except RemoteWiped:
-            await self.close()
-            raise
+        async with self._turn:
+            flow, network = self._mailbox._dialogue(dialogue, version)
+            try:
+                return await arun(flow, network, self._mailbox.store, listener)
+            except RemoteWiped:
+                await self.close()
+                raise
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""

@@ -1,29 +1,21 @@
-"""Writing mail: what `Mailbox` and `AsyncMailbox` have of it. The work is done in `sending` and `eas.flows.send`."""
+"""Writing mail: new messages, answers, drafts, the outbox. The work is done in `sending` and `eas.flows.send`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import account, sending
-from .config import AppConfig
-from .eas.flows.synchronise import RunPlan, send_outbox
-from .errors import ConnectionFailed, MailboxFull, RecipientsRefused, SendQuotaExceeded, SendRefused, ServerBusy
-from .flow import Flow
-from .model.draft import Draft, DraftAttachment, StoredDraft
-from .model.outbox import OutboxEntry, OutboxState
-from .model.questions import Confirm
-from .sending import People, Sending
-from .store import outbox
-from .store.store import Store
-
-if TYPE_CHECKING:
-    from .settings import MailboxSettings
-
-T = TypeVar("T")
-Listener = Callable[[Any], None]
+from .. import account, sending
+from ..eas.flows.synchronise import RunPlan, send_outbox
+from ..errors import ConnectionFailed, MailboxFull, RecipientsRefused, SendQuotaExceeded, SendRefused, ServerBusy
+from ..model.draft import Draft, DraftAttachment, StoredDraft
+from ..model.outbox import OutboxEntry, OutboxState
+from ..model.questions import Confirm
+from ..sending import People, Sending
+from ..settings import MailboxSettings
+from ..store import outbox
+from . import AsyncOnline, Listener, Online
 
 _RECIPIENTS = frozenset({116, 119, 183})
 _PROGRESS = (
@@ -31,18 +23,10 @@ _PROGRESS = (
 )  # fmt: skip
 
 
-class Correspondence:
+class Writing(Online):
     """New mail, answers, drafts and the outbox of a `Mailbox`."""
 
-    config: AppConfig
-    store: Store
     settings: MailboxSettings
-
-    if TYPE_CHECKING:
-
-        def _converse(
-            self, dialogue: Callable[[Any], Flow[T]], listener: Listener | None = None, version: str | None = None
-        ) -> T: ...
 
     def _sending(self, confirm: Confirm | None = None) -> Sending:
         return Sending(self.config, self.settings.in_force(), self.store, account.utc_now(), confirm)
@@ -176,17 +160,11 @@ def refusal(entry: OutboxEntry) -> SendRefused | MailboxFull:
     return kind(text, command=entry.command, status=entry.status or 0, entry=entry)
 
 
-class AsyncCorrespondence:
-    """`Correspondence` for asyncio: the same methods, awaitable."""
+class AsyncWriting(AsyncOnline):
+    """`Writing` for asyncio: the same methods, awaitable."""
 
-    _mailbox: Any
+    _mailbox: Writing
     _turn: asyncio.Lock
-
-    if TYPE_CHECKING:
-
-        def _converse(
-            self, dialogue: Callable[[Any], Flow[T]], listener: Listener | None = None, version: str | None = None
-        ) -> Awaitable[T]: ...
 
     async def new(
         self,
@@ -203,46 +181,38 @@ class AsyncCorrespondence:
         call = partial(
             self._mailbox.new, to=to, cc=cc, bcc=bcc, subject=subject, text=text, html=html, attachments=attachments
         )
-        made: Draft = await asyncio.to_thread(call)
-        return made
+        return await asyncio.to_thread(call)
 
     async def reply(self, message_id: int, *, text: str = "", html: str = "") -> Draft:
         """See `Mailbox.reply`."""
-        made: Draft = await asyncio.to_thread(self._mailbox.reply, message_id, text=text, html=html)
-        return made
+        return await asyncio.to_thread(self._mailbox.reply, message_id, text=text, html=html)
 
     async def reply_all(self, message_id: int, *, text: str = "", html: str = "") -> Draft:
         """See `Mailbox.reply_all`."""
-        made: Draft = await asyncio.to_thread(self._mailbox.reply_all, message_id, text=text, html=html)
-        return made
+        return await asyncio.to_thread(self._mailbox.reply_all, message_id, text=text, html=html)
 
     async def forward(
         self, message_id: int, *, to: People = (), text: str = "", html: str = "", as_attachment: bool = False
     ) -> Draft:
         """See `Mailbox.forward`."""
         call = partial(self._mailbox.forward, message_id, to=to, text=text, html=html, as_attachment=as_attachment)
-        made: Draft = await asyncio.to_thread(call)
-        return made
+        return await asyncio.to_thread(call)
 
     async def draft_from(self, mime: bytes) -> Draft:
         """See `Mailbox.draft_from`."""
-        made: Draft = await asyncio.to_thread(self._mailbox.draft_from, mime)
-        return made
+        return await asyncio.to_thread(self._mailbox.draft_from, mime)
 
     async def save(self, draft: Draft) -> int:
         """See `Mailbox.save`."""
-        number: int = await asyncio.to_thread(self._mailbox.save, draft)
-        return number
+        return await asyncio.to_thread(self._mailbox.save, draft)
 
     async def draft(self, draft_id: int) -> Draft:
         """See `Mailbox.draft`."""
-        found: Draft = await asyncio.to_thread(self._mailbox.draft, draft_id)
-        return found
+        return await asyncio.to_thread(self._mailbox.draft, draft_id)
 
     async def drafts(self) -> list[StoredDraft]:
         """See `Mailbox.drafts`."""
-        found: list[StoredDraft] = await asyncio.to_thread(self._mailbox.drafts)
-        return found
+        return await asyncio.to_thread(self._mailbox.drafts)
 
     async def discard(self, draft_id: int) -> None:
         """See `Mailbox.discard`."""
@@ -250,13 +220,11 @@ class AsyncCorrespondence:
 
     async def outbox(self) -> list[OutboxEntry]:
         """See `Mailbox.outbox`."""
-        found: list[OutboxEntry] = await asyncio.to_thread(self._mailbox.outbox)
-        return found
+        return await asyncio.to_thread(self._mailbox.outbox)
 
     async def withdraw(self, entry_id: int) -> int | None:
         """See `Mailbox.withdraw`."""
-        number: int | None = await asyncio.to_thread(self._mailbox.withdraw, entry_id)
-        return number
+        return await asyncio.to_thread(self._mailbox.withdraw, entry_id)
 
     async def send(
         self,
@@ -272,8 +240,7 @@ class AsyncCorrespondence:
             await self.flush(listener=listener, version=version)
         except (ConnectionFailed, ServerBusy):
             pass
-        outcome: OutboxEntry = await asyncio.to_thread(self._mailbox._outcome, numbers)
-        return outcome
+        return await asyncio.to_thread(self._mailbox._outcome, numbers)
 
     async def flush(self, *, listener: Listener | None = None, version: str | None = None) -> list[OutboxEntry]:
         """See `Mailbox.flush`. Waits for a sync that is under way."""
