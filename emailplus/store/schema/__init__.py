@@ -9,6 +9,9 @@ from __future__ import annotations
 from . import mail, outbox, settings
 
 MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, outbox.TABLES)
+from . import mail, policy, settings
+
+MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
