@@ -39,6 +39,7 @@ OWNED = frozenset({"bodies", "attachments", "blobs", "chunks"})
 
 KEPT = frozenset({
     "account", "settings", "configuration", "app_policy", "diagnosis", "log_lines", "starts", "crash_reports",
+    "drafts", "draft_attachments", "outbox",
 })  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
 
