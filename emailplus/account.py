@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from . import __version__
 from .auth.basic import BasicAuth
+from .classification.classifier import Classifier
 from .config import AppConfig
 from .driver import Network, tls_context
 from .eas.flows.session import Session
@@ -72,9 +73,17 @@ def session(config: AppConfig, *, query_form: str = "plain") -> Session:
 
 
 def mail_decision(
-    config: AppConfig, now: datetime, period: int | None, *, tell_messages: bool
+    config: AppConfig,
+    now: datetime,
+    period: int | None,
+    *,
+    tell_messages: bool,
+    classifier: Classifier | None = None,
 ) -> Callable[[ServerPolicy | None], tuple[MailPlan, float | None]]:
-    """What is synchronised, once the server's policy is known; `period` is the user's choice of sync period."""
+    """What is synchronised, once the server's policy is known; `period` is the user's choice of sync period.
+
+    `classifier` reads the markings of what comes; None: classification is off.
+    """
 
     def decide(policy: ServerPolicy | None) -> tuple[MailPlan, float | None]:
         policy = policy or ServerPolicy()
@@ -92,11 +101,19 @@ def mail_decision(
             ),
             max_attachment=_smallest(in_bytes(config.email_max_attachment), policy.MaxAttachmentSize),
             always_fetch_mime=config.always_fetch_mime,
+            mime_for_headers=classifier is not None and classifier.needs_headers,
             attachments=policy.AttachmentsEnabled is not False,
             html=policy.AllowHTMLEmail is not False,
         )
         keep = "local_cache_all" not in config.disabled_features
-        plan = MailPlan(mail_filter_type(effective), content, keep_content=keep, tell_messages=tell_messages)
+        plan = MailPlan(
+            mail_filter_type(effective),
+            content,
+            keep_content=keep,
+            tell_messages=tell_messages,
+            reader=classifier.read if classifier is not None else None,
+            marking_fingerprint=classifier.fingerprint if classifier is not None else "",
+        )
         border = cut_off(effective, now)
         return plan, border.timestamp() if border is not None else None
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from . import account
+from .classification.classifier import from_config
 from .config import AppConfig
 from .diagnosis import log
 from .driver import Network, arun, run
@@ -63,7 +64,9 @@ class Mailbox:
         self.store = store
         self._password = password
         self._query_form = query_form
-        self.notices = account.bind(store, config, query_form=query_form)
+        self.classifier, wrong = from_config(config)
+        """What the config makes of classification; None: it is off."""
+        self.notices = [*account.bind(store, config, query_form=query_form), *wrong]
         """What had to start anew because the config names another account or device."""
 
     @classmethod
@@ -130,7 +133,7 @@ class Mailbox:
         self.notices = []
         now = account.utc_now()
         tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
-        decide = account.mail_decision(self.config, now, period, tell_messages=tell)
+        decide = account.mail_decision(self.config, now, period, tell_messages=tell, classifier=self.classifier)
         plan = RunPlan(decide, now.timestamp(), pinned=version)
         session = account.session(self.config, query_form=self._query_form)
         network = account.network(self.config, self._secret())

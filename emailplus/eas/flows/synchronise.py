@@ -1,4 +1,4 @@
-"""The whole job of one run: connect, folders, mail, contents, index (architecture: the way of the data)."""
+"""The whole job of one run: connect, folders, mail, contents, markings, index (architecture: the way of the data)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..versions import VERSIONS
 from .connect import connect
 from .contents import fetch_contents
 from .folder_sync import sync_folders
+from .markings import begin_markings, finish_markings
 from .provision import apply_policy
 from .quarantine import retry_quarantine
 from .session import Session
@@ -58,6 +59,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     if not content.attachments:  # none is small enough
         limit, reason = -1, FORBIDDEN
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
+    yield from begin_markings(mail)
     yield from retry_quarantine(mail)
     yield from _folders_and_mail(session, mail)
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
@@ -66,6 +68,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
         yield from emit(Progress("expired", removed))
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
+    yield from finish_markings(session, mail)
     yield from _index()
     troubles: list[Trouble] = yield from commit(TakeTroubles())
     return troubles
