@@ -52,6 +52,9 @@ class Choosing(Protocol):
     def may_type(self, name: str) -> bool:
         """Whether a value may be typed for the field now."""
 
+    def required(self, name: str) -> bool:
+        """Whether a marked message needs a value in the field."""
+
     def refusals(self, name: str, values: Iterable[str]) -> list[Refusal]:
         """Why `values` may not be chosen for a field."""
 

@@ -83,6 +83,11 @@ class LegacyChoice:
         """Never: the list is closed."""
         return False
 
+    def required(self, name: str) -> bool:
+        """Whether the list has no marking without the field, beside what is chosen in the other."""
+        now = self._now
+        return (Choice(None, now.dlm) if name == "SEC" else Choice(now.sec)) not in self.legacy.permutations
+
     def refusals(self, name: str, values: Iterable[str]) -> list[Refusal]:
         """Why `values` (one or none) may not be chosen for a field."""
         if name not in FIELDS:

@@ -25,6 +25,7 @@ from .keys import BY_NAME, Key
 from .loaders import Source, read
 from .problems import Problem
 from .secret import MASK, Secret
+from .snapshot import Snapshot
 from .variables import Identity
 
 
@@ -203,7 +204,7 @@ class AppConfig:
 
     def diff(self, new: AppConfig) -> ConfigDiff:
         """What changes when `new` takes the place of this configuration, and what each change leads to."""
-        return diff(self, new)
+        return diff(Snapshot.of(self), new)
 
     def redacted(self) -> dict[str, Any]:
         """Every effective value as JSON has it, fit to be shown: secrets masked, certificates as digests."""
