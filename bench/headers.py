@@ -1,5 +1,7 @@
-"""What it costs to see header fields, which no Sync carries: MIME for every body, or text with the beginning of the MIME
-fetched apart. Run as `python bench/headers.py [--count N]`; the mock compresses its answers, as Exchange does.
+"""What it costs to see header fields, which no Sync carries: MIME for every body, or text and the fields apart.
+
+Run as `python bench/headers.py [--count N] [--rounds N]`; the mock compresses its answers, as Exchange does. "Apart" is
+one ItemOperations for 50 messages, each with the first 32 KB of its MIME.
 
 Both are a first synchronisation into a new store, contents included, of three mailboxes: short text, newsletters in two
 forms, and mail of which every third has an attachment of 60 KB that does not compress.
@@ -28,23 +30,10 @@ from emailplus.config import AppConfig  # noqa: E402
 from emailplus.mailbox import Mailbox  # noqa: E402
 from emailplus.mock import MockExchange  # noqa: E402
 
-WORDS = [
-    "budget",
-    "review",
-    "of",
-    "the",
-    "quarter",
-    "with",
-    "figures",
-    "that",
-    "people",
-    "send",
-    "one",
-    "another",
-    "before",
-    "a",
-    "meeting",
-]
+WORDS = (
+    "budget", "review", "of", "the", "quarter", "with", "figures", "that", "people", "send", "one", "another", "before",
+    "a", "meeting",
+)  # fmt: skip
 
 
 def letter(number: int, kind: str, chance: random.Random) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 
 from ..config import AppConfig
 from ..errors import ConfigurationError
-from ..model.marking import WAITING, Lowered, Marking
+from ..model.marking import MAX_HEAD, WAITING, Lowered, Marking
 from . import document, epms
 from .findings import Finding, Severity
 from .legacy import HEADER, Legacy
@@ -147,14 +147,15 @@ class MarkersClassifier:
         missing = ""
         if head is None and self.needs_headers and (self._header_first or not received.selection):
             missing = WAITING
+        cut = _cut_notes(head)
         if received is NOTHING:
-            return Marking(missing=missing)
+            return Marking(notes=cut, missing=missing)
         return Marking(
             fields=received.selection,
             place=received.place,
             text=re.sub(r"\r?\n[ \t]*", " ", received.text),
             unknown=received.unknown,
-            notes=received.notes,
+            notes=(*received.notes, *cut),
             lowered=self._lowered(received),
             missing=missing,
         )
@@ -206,8 +207,9 @@ class LegacyClassifier:
         missing = WAITING if head is None else ""
         choice = self.legacy.receive(headers, subject)
         found = epms.receive(headers, subject)
+        cut = _cut_notes(head)
         if found is None:
-            return Marking(missing=missing)
+            return Marking(notes=cut, missing=missing)
         place = HEADER.lower() if headers and found.text in [value for _, value in headers] else "Subject"
         expiry = found.marking.expiry
         fields = {name: (value,) for name, value in zip(("SEC", "DLM"), choice or (), strict=False) if value}
@@ -215,7 +217,8 @@ class LegacyClassifier:
         if expiry is not None and found.marking.downto is not None and "SEC" in fields:
             lowered = Lowered("SEC", found.marking.downto, expiry.timestamp())
         odd = () if choice is not None and not found.accepted else found.faults
-        return Marking(fields, place, found.text[: epms.MAX_MARKING], (), (*odd, *_notable(found)), lowered, missing)
+        notes = (*odd, *_notable(found), *cut)
+        return Marking(fields, place, found.text[: epms.MAX_MARKING], (), notes, lowered, missing)
 
     def compose(self) -> LegacyChoice:
         return LegacyChoice(self.legacy, self.legacy.start())
@@ -230,6 +233,12 @@ class LegacyClassifier:
         if not isinstance(choice, LegacyChoice):
             raise TypeError("a choice of another configuration")
         return choice.render(origin=origin)
+
+
+def _cut_notes(head: bytes | None) -> tuple[str, ...]:
+    if head is None or len(head) < MAX_HEAD or head.endswith((b"\n\n", b"\r\n\r\n")):
+        return ()
+    return (f"header fields beyond {MAX_HEAD:,} bytes were not read",)
 
 
 def _notable(found: epms.Parsed) -> tuple[str, ...]:
