@@ -166,7 +166,7 @@ def snapshot(store: Store) -> dict[str, Any]:
         body = store.body(number) if message.body_state == "stored" else None
         messages[server_folder[folder], server_id] = (
             message.subject, message.sender, message.received, message.read, message.flag_status, message.categories,
-            message.body_type, message.body_state, message.reason, message.size, body, attachments,
+            message.body_type, message.body_state, message.reason, message.size, message.marking, body, attachments,
         )  # fmt: skip
     scalar = database.scalar
     return {

@@ -1,0 +1,85 @@
+"""A run that reads markings, stopped at each of its effects and run again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from emailplus.classification import ready
+from emailplus.mock import Rewrite
+from emailplus.store.store import Store
+
+from ..flows.test_markings import AU, COMPANY, as_text, marked
+from ..flows.world import KEY, World, deliver, noise
+from .test_every_effect import SCENARIOS, Laboratory, Stepper, _difference
+
+
+def _fill(world: World) -> None:
+    deliver(world.alice, marked("header", "VER=2025.1, NS=gov.au, SEC=SECRET"))
+    deliver(world.alice, marked("subject [SEC=PROTECTED]"))
+    deliver(world.alice, marked("both [SEC=OFFICIAL]", "VER=2025.1, NS=gov.au, SEC=TOP-SECRET"))
+    deliver(world.alice, marked("large", "SEC=SECRET", attachments=(("a.bin", noise(400_000)),)))
+    deliver(world.alice, marked("company", "Level=Confidential", name="X-Classification"))
+
+
+class MarkedLaboratory(Laboratory):
+    """The store as it is before a run under other markers, or under the first ones."""
+
+    def __init__(self, world: World, before: dict[str, str] | None) -> None:
+        SCENARIOS.setdefault("marked", (lambda *_: None, False))
+        _fill(world)
+        if before is not None:
+            assert Stepper(world, before, period=3).run().ended
+        super().__init__(world, "marked")
+        self.stepper = Stepper(world, AU, period=3)
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["mime", "apart"])
+@pytest.mark.parametrize("before", [None, {}, COMPANY], ids=["first", "unclassified", "other"])
+def test_stopped_at_every_effect_the_markings_are_those_of_a_whole_run(
+    world: World, before: dict[str, str] | None, apart: bool
+) -> None:
+    if apart:
+        world.exchange.faults.add(Rewrite(as_text), "Sync", times=None)
+    laboratory = MarkedLaboratory(world, before)
+    laboratory.reset()
+    whole = laboratory.stepper.run()
+    assert whole.ended
+    wanted = world.snapshot()
+    labels = {row[0]: row[10].label for row in wanted["messages"].values() if row[10] is not None}
+    assert labels["header"] == labels["large"] == "SEC=SECRET"
+    assert labels["both [SEC=OFFICIAL]"] == "SEC=TOP-SECRET"
+    assert len(labels) == wanted["count"]
+    for number in range(len(whole.kinds)):
+        if number in whole.reading:
+            continue
+        laboratory.reset()
+        laboratory.stepper.run(number, after=True)
+        laboratory.stepper.run()
+        found = world.snapshot()
+        assert found == wanted, f"effect {number}: {_difference(found, wanted)}"
+
+
+def test_a_killed_change_of_markers_leaves_no_marking_of_the_old_ones(world: World) -> None:
+    """Between the restart and the reading a message shows no marking rather than one of other rules."""
+    _fill(world)
+    assert Stepper(world, AU).run().ended
+    document = json.loads(ready.text("au_2025"))
+    document["version"] = "2.1.0"
+    other = Stepper(world, {"email_security_classification_json": json.dumps(document)})
+    whole = other.run()
+    assert whole.ended
+    with Store.open(world.path, KEY) as store:
+        store.database.execute("UPDATE account SET value = 'older' WHERE name = 'classification'")
+    first = next(number for number in range(len(whole.kinds)) if _restarted(other, world, number))
+    assert first
+    with Store.open(world.path, KEY) as store:
+        assert {message.marking for message in store.messages(list(store.ids()))} == {None}
+        assert store.database.scalar("SELECT count(*) FROM marking_values") == 0
+
+
+def _restarted(stepper: Stepper, world: World, number: int) -> bool:
+    stepper.run(number, after=True)
+    with Store.open(world.path, KEY) as store:
+        return store.database.scalar("SELECT count(*) FROM markings WHERE state = 'stale'") == 5
