@@ -96,7 +96,13 @@ class Classifier(Protocol):
         """What a reply or forward begins with; `original` are the fields of the message it answers."""
 
     def restore(self, saved: Mapping[str, Any]) -> Choosing:
-        """A saved choice under the configuration of today."""
+        """A saved choice under the configuration of today; what it no longer allows is dropped."""
+
+    def choice(self, wanted: Mapping[str, Iterable[str]], original: Fields) -> Choosing:
+        """All of `wanted` at once, under the rules for a reply to `original`.
+
+        Raises `ClassificationRefused` with every refusal, `ClassificationDowngrade` where the original forbids it.
+        """
 
     def render(self, choice: Choosing, *, origin: str = "") -> Marks:
         """What is written. Raises `ClassificationRequired` where it may not be sent like this."""
@@ -184,6 +190,9 @@ class MarkersClassifier:
     def restore(self, saved: Mapping[str, Any]) -> Selection:
         return Selection.restore(self.scheme, saved)
 
+    def choice(self, wanted: Mapping[str, Iterable[str]], original: Fields) -> Selection:
+        return Selection.of(self.scheme, wanted, original)
+
     def render(self, choice: Choosing, *, origin: str = "") -> Marks:
         if not isinstance(choice, Selection):
             raise TypeError("a choice of another configuration")
@@ -228,6 +237,9 @@ class LegacyClassifier:
 
     def restore(self, saved: Mapping[str, Any]) -> LegacyChoice:
         return LegacyChoice.restore(self.legacy, saved)
+
+    def choice(self, wanted: Mapping[str, Iterable[str]], original: Fields) -> LegacyChoice:
+        return LegacyChoice.of(self.legacy, wanted, original)
 
     def render(self, choice: Choosing, *, origin: str = "") -> Marks:
         if not isinstance(choice, LegacyChoice):

@@ -38,6 +38,23 @@ class LegacyChoice:
         return cls(legacy, listed[0] if listed else None, first)
 
     @classmethod
+    def of(
+        cls, legacy: Legacy, wanted: Mapping[str, Iterable[str]], original: Mapping[str, Iterable[str]]
+    ) -> LegacyChoice:
+        """All of `wanted` at once. Raises `ClassificationRefused` with every refusal."""
+        made = cls(legacy, None, cls.reply(legacy, original).first)
+        found = [_unknown_field(name) for name in wanted if name not in FIELDS]
+        for name in FIELDS:
+            values = tuple(wanted.get(name, ()))
+            refused = made.refusals(name, values)
+            found += refused
+            if not refused:
+                made = made._with(name, values)
+        if found:
+            raise _refused(found)
+        return made
+
+    @classmethod
     def restore(cls, legacy: Legacy, saved: Mapping[str, Any]) -> LegacyChoice:
         """A saved choice under the list of today; what it no longer allows is put back to the original's."""
         start = cls.reply(legacy, _plain(saved.get("original")))
@@ -126,9 +143,7 @@ class LegacyChoice:
         """Another choice; a DLM that does not go with a new SEC is cleared. Raises `ClassificationRefused`."""
         found = self.refusals(name, values)
         if found:
-            downgrade = any(one.reason in (Reason.DOWNGRADE, Reason.LOCKED) for one in found)
-            kind = ClassificationDowngrade if downgrade else ClassificationRefused
-            raise kind("; ".join(map(str, found)), found)
+            raise _refused(found)
         return self._with(name, values)
 
     def _with(self, name: str, values: Iterable[str]) -> LegacyChoice:
@@ -187,6 +202,12 @@ def _plain(saved: object) -> dict[str, list[str]]:
         for name in FIELDS
         if isinstance(saved.get(name), list | tuple)
     }
+
+
+def _refused(found: list[Refusal]) -> ClassificationRefused:
+    downgrade = any(one.reason in (Reason.DOWNGRADE, Reason.LOCKED) for one in found)
+    kind = ClassificationDowngrade if downgrade else ClassificationRefused
+    return kind("; ".join(map(str, found)), found)
 
 
 def _unknown_field(name: str) -> Refusal:

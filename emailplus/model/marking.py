@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
 
 MAX_HEAD: Final = 256 * 1024
 """Bytes of a message's header fields that are kept and looked at; the rest is not read."""
@@ -59,6 +59,35 @@ class Marking:
         if lowered is None or moment.timestamp() < lowered.moment:
             return self.fields
         return {**self.fields, lowered.field: (lowered.value,)}
+
+    def shown(self, moment: datetime) -> str:
+        """For people: the marking in one line, what it is lowered to, and that it was not understood or not found."""
+        line = self.label or (f"not understood: {' '.join(self.text.split())}" if self.flagged and self.text else "")
+        if self.lowered is not None:
+            lower = f"{self.lowered.field}={self.lowered.value}"
+            when = datetime.fromtimestamp(self.lowered.moment, UTC)
+            passed = moment.timestamp() >= self.lowered.moment
+            line += f" (now {lower}, since {when:%Y-%m-%d})" if passed else f" (until {when:%Y-%m-%d}, then {lower})"
+        elif self.flagged and self.fields:
+            line += f" (not understood whole: {' '.join(self.text.split())})"
+        return f"{line} ({self.missing})".strip() if self.missing else line
+
+    def as_dict(self, moment: datetime) -> dict[str, Any]:
+        """For JSON; `in_effect` are the fields as they hold at `moment`."""
+        lowered = self.lowered
+        return {
+            "label": self.label,
+            "fields": {name: list(values) for name, values in self.fields.items()},
+            "in_effect": {name: list(values) for name, values in self.at(moment).items()},
+            "place": self.place,
+            "text": self.text,
+            "unknown": [list(pair) for pair in self.unknown],
+            "notes": list(self.notes),
+            "expires": datetime.fromtimestamp(lowered.moment, UTC).isoformat() if lowered is not None else None,
+            "downto": f"{lowered.field}={lowered.value}" if lowered is not None else None,
+            "flagged": self.flagged,
+            "missing": self.missing,
+        }
 
 
 WAITING: Final = "its header fields are not here yet"

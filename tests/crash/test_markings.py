@@ -12,6 +12,7 @@ from emailplus.store.store import Store
 
 from ..flows.test_markings import AU, COMPANY, as_text, marked
 from ..flows.world import KEY, World, deliver, noise
+from . import test_every_effect
 from .test_every_effect import SCENARIOS, Laboratory, Stepper, _difference
 
 
@@ -19,38 +20,36 @@ def _fill(world: World) -> None:
     deliver(world.alice, marked("header", "VER=2025.1, NS=gov.au, SEC=SECRET"))
     deliver(world.alice, marked("subject [SEC=PROTECTED]"))
     deliver(world.alice, marked("both [SEC=OFFICIAL]", "VER=2025.1, NS=gov.au, SEC=TOP-SECRET"))
-    deliver(world.alice, marked("large", "SEC=SECRET", attachments=(("a.bin", noise(400_000)),)))
+    deliver(world.alice, marked("vast", "SEC=SECRET", attachments=(("a.bin", noise(400_000)),)))
     deliver(world.alice, marked("company", "Level=Confidential", name="X-Classification"))
 
 
-class MarkedLaboratory(Laboratory):
-    """The store as it is before a run under other markers, or under the first ones."""
-
-    def __init__(self, world: World, before: dict[str, str] | None) -> None:
-        SCENARIOS.setdefault("marked", (lambda *_: None, False))
-        _fill(world)
-        if before is not None:
-            assert Stepper(world, before, period=3).run().ended
-        super().__init__(world, "marked")
-        self.stepper = Stepper(world, AU, period=3)
-
-
-@pytest.mark.parametrize("apart", [False, True], ids=["mime", "apart"])
-@pytest.mark.parametrize("before", [None, {}, COMPANY], ids=["first", "unclassified", "other"])
+@pytest.mark.parametrize(
+    ("before", "apart"),
+    [(None, False), (None, True), ({}, False), (COMPANY, True)],
+    ids=["first, mime", "first, apart", "unclassified before", "other markers before"],
+)
 def test_stopped_at_every_effect_the_markings_are_those_of_a_whole_run(
-    world: World, before: dict[str, str] | None, apart: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, before: dict[str, str] | None, apart: bool
 ) -> None:
     if apart:
         world.exchange.faults.add(Rewrite(as_text), "Sync", times=None)
-    laboratory = MarkedLaboratory(world, before)
+    _fill(world)
+    if before is not None:
+        assert Stepper(world, before, period=3).run().ended
+    monkeypatch.setattr(test_every_effect, "_fill", lambda world: [])
+    monkeypatch.setitem(SCENARIOS, "marked", (lambda world, ids: None, False))
+    laboratory = Laboratory(world, "marked")
+    laboratory.stepper = Stepper(world, AU, period=3)
     laboratory.reset()
     whole = laboratory.stepper.run()
     assert whole.ended
     wanted = world.snapshot()
     labels = {row[0]: row[10].label for row in wanted["messages"].values() if row[10] is not None}
-    assert labels["header"] == labels["large"] == "SEC=SECRET"
-    assert labels["both [SEC=OFFICIAL]"] == "SEC=TOP-SECRET"
-    assert len(labels) == wanted["count"]
+    assert labels == {
+        "header": "SEC=SECRET", "subject [SEC=PROTECTED]": "SEC=PROTECTED", "both [SEC=OFFICIAL]": "SEC=TOP-SECRET",
+        "vast": "SEC=SECRET", "company": "",
+    }  # fmt: skip
     for number in range(len(whole.kinds)):
         if number in whole.reading:
             continue
