@@ -45,7 +45,7 @@ def test_stopped_at_every_effect_the_markings_are_those_of_a_whole_run(
     whole = laboratory.stepper.run()
     assert whole.ended
     wanted = world.snapshot()
-    labels = {row[0]: row[10].label for row in wanted["messages"].values() if row[10] is not None}
+    labels = {row[0]: wanted["markings"][key].label for key, row in wanted["messages"].items()}
     assert labels == {
         "header": "SEC=SECRET", "subject [SEC=PROTECTED]": "SEC=PROTECTED", "both [SEC=OFFICIAL]": "SEC=TOP-SECRET",
         "vast": "SEC=SECRET", "company": "",
