@@ -29,6 +29,7 @@ from ...model.message import Body, BodyType, Message
 from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
+from ...policy.features import is_smart_folder
 from .. import status
 from ..commands import get_item_estimate, sync
 from ..commands.sync import CollectionAnswer, CollectionRequest
@@ -63,6 +64,8 @@ class MailPlan:
     """Reads the marking of every message; None: classification is off."""
     marking_fingerprint: str = ""
     """Stands for what `reader` reads by; "" without one."""
+    smart_folders: bool = True
+    """Whether the folders in which Gmail collects mail of other folders are synchronised (`gmail_smart_folders`)."""
 
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
@@ -110,6 +113,8 @@ def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
     restart = []
     for collection in collections:
         if collection.type == FolderType.DRAFTS and not session.version.drafts:
+            continue
+        if not plan.smart_folders and is_smart_folder(collection.name, collection.parent):
             continue
         if collection.sync_key != "0" and collection.options != run.options:
             restart.append(collection.folder_id)

@@ -6,9 +6,15 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import classification, mail, settings
+from . import classification, diagnosis, mail, policy, settings
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, classification.MARKINGS)
+MIGRATIONS: tuple[str, ...] = (
+    mail.TABLES,
+    settings.TABLES,
+    policy.TABLES,
+    diagnosis.TABLES,
+    classification.MARKINGS,
+)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
