@@ -13,6 +13,7 @@ engine's other promises (unknown values told, values in declared order, limits).
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import re
 import statistics
@@ -144,14 +145,20 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--count", type=int, default=100_000)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--quick", action="store_true", help="2,000 pairs, to see that it runs")
+    arguments.add_argument("--json", action="store_true")
     given = arguments.parse_args()
+    given.count = 2_000 if given.quick else given.count
     rows: list[Row] = []
     sample = ROOT.parent / "shared" / "spec" / "classification" / "samples" / "guide_assembled.json"
     if sample.is_file():
         guide = document.load(sample.read_text(encoding="utf-8"))
         rows += measure("guide", guide, given.count, given.rounds)
     rows += measure("Australian", document.load(ready.text("au_2025")), given.count, given.rounds)
-    print(text(rows))
+    if given.json:
+        json.dump([row.as_dict() for row in rows], sys.stdout)
+    else:
+        print(text(rows))
 
 
 if __name__ == "__main__":
