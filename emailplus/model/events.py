@@ -78,6 +78,13 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangesTold:
+    """So many changes made here are on the server now."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class MailSent:
     """A message of the outbox is confirmed: the server took it, or it lies in Sent Items."""
 

@@ -17,7 +17,7 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import index, mail, outbox, settings, spool
+from . import index, mail, mail_changes, outbox, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
@@ -37,7 +37,7 @@ class Store:
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
-            changes.SyncWindows: lambda batch: mail.apply_windows(database, batch),
+            changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
@@ -51,6 +51,7 @@ class Store:
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
             **outbox.applying(database),
+            **mail_changes.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
@@ -58,6 +59,7 @@ class Store:
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
             **outbox.loading(database),
+            **mail_changes.loading(database),
         }
 
     @classmethod

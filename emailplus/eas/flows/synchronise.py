@@ -16,6 +16,7 @@ from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from ...policy.server_policy import ServerPolicy
 from .begin import begin
+from .change_mail import push_changes
 from .contents import fetch_contents
 from .folder_sync import sync_folders
 from .quarantine import retry_quarantine
@@ -39,6 +40,8 @@ class RunPlan:
     pinned: str | None = None
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
+    read_only: bool = False
+    """Tell the server nothing: no mail is sent, no change of ours is told."""
     after_full_sync: Mapping[str, str] = field(default_factory=dict)
     """Facts that hold from the end of a full sync on, for keys that wait for one."""
 
@@ -55,9 +58,13 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
         limit, reason = -1, FORBIDDEN
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
     yield from retry_quarantine(mail)
-    yield from flush_outbox(session, plan.now)
+    if not plan.read_only:
+        yield from flush_outbox(session, plan.now)
+        yield from push_changes(session, mail, plan.now)
     yield from _folders_and_mail(session, mail)
-    yield from settle_outbox(session, plan.now)
+    if not plan.read_only:
+        yield from settle_outbox(session, plan.now)
+        yield from push_changes(session, mail, plan.now)  # of folders that began anew
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
     removed = yield from commit(EndRun(mail.cutoff))
     if removed:

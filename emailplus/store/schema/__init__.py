@@ -6,12 +6,9 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import mail, outbox, settings
+from . import mail, mail_changes, outbox, policy, settings
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, outbox.TABLES)
-from . import mail, policy, settings
-
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES)
+MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES, outbox.TABLES, mail_changes.TABLES)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
