@@ -15,6 +15,7 @@ from . import change_commands, demo, export_command, mock_commands, read_command
 from .classify_commands import classify_app
 from .config_commands import config_app
 from .policy_commands import policy_app
+from .report_command import report
 from .store_commands import store_app
 from .wbxml_commands import app as wbxml_app
 
@@ -56,6 +57,7 @@ app.command("move")(change_commands.move)
 app.command("delete")(change_commands.delete)
 app.command("pending")(change_commands.pending)
 app.command("export")(export_command.export)
+app.command("report")(report)
 app.add_typer(config_app, name="config")
 app.add_typer(policy_app, name="policy")
 app.add_typer(classify_app, name="classify")

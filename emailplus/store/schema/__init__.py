@@ -6,9 +6,16 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import mail, mail_changes, outbox, policy, settings
+from . import diagnosis, mail, mail_changes, outbox, policy, settings
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES, outbox.TABLES, mail_changes.TABLES)
+MIGRATIONS: tuple[str, ...] = (
+    mail.TABLES,
+    settings.TABLES,
+    policy.TABLES,
+    diagnosis.TABLES,
+    outbox.TABLES,
+    mail_changes.TABLES,
+)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
