@@ -17,7 +17,17 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import classification, diagnosis, index, mail, markings, settings, spool
+from . import (
+    classification,
+    diagnosis,
+    index,
+    mail,
+    mail_changes,
+    markings,
+    outbox,
+    settings,
+    spool,
+)
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
@@ -37,7 +47,7 @@ class Store:
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
-            changes.SyncWindows: lambda batch: mail.apply_windows(database, batch),
+            changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
@@ -54,6 +64,8 @@ class Store:
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
+            **outbox.applying(database),
+            **mail_changes.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
@@ -61,6 +73,8 @@ class Store:
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
             queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
+            **outbox.loading(database),
+            **mail_changes.loading(database),
         }
 
     @classmethod
@@ -261,6 +275,7 @@ class Store:
             return
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
+            outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
             settings.forget(self.database)

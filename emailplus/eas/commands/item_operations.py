@@ -126,3 +126,41 @@ def _fetched(node: Node) -> FetchedAttachment:
     except (binascii.Error, ValueError):
         return FetchedAttachment(reference, 15, content_type, b"")  # SOGo answers "(null)" with status 1
     return FetchedAttachment(reference, code, content_type, data)
+
+
+def parse_body(root: Node) -> bytes | None:
+    """The body of a single fetched message; None where the server does not give it. Raises as `parse_attachments`."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    fetched = tree.descend(root, f"{NAME}:Response", f"{NAME}:Fetch")
+    if (tree.status(fetched, f"{NAME}:Status") or status.OK) != status.OK:
+        return None
+    data = tree.descend(fetched, f"{NAME}:Properties", "AirSyncBase:Body", "AirSyncBase:Data")
+    return tree.octets(data) if data is not None else None
+
+
+def build_empty_folder(collection_id: str, *, subfolders: bool = False) -> Node:
+    """Delete everything in a folder for good, with its subfolders if wanted (MS-ASCMD 2.2.3.59). From 12.0 on."""
+    parts: list[Node] = [("AirSync:CollectionId", collection_id)]
+    if subfolders:
+        parts.append((f"{NAME}:Options", [(f"{NAME}:DeleteSubFolders", None)]))
+    return (f"{NAME}:{NAME}", [(f"{NAME}:EmptyFolderContents", parts)])
+
+
+def build_move(conversation_id: bytes, target: str, *, always: bool = True) -> Node:
+    """Move a conversation, and what comes of it later while `always` (MS-ASCMD 2.2.3.117.1). From 14.0 on."""
+    parts: list[Node] = [(f"{NAME}:ConversationId", conversation_id), (f"{NAME}:DstFldId", target)]
+    if always:
+        parts.append((f"{NAME}:Options", [(f"{NAME}:MoveAlways", None)]))
+    return (f"{NAME}:{NAME}", [(f"{NAME}:Move", parts)])
+
+
+def parse_operation(root: Node, operation: str) -> int:
+    """Status of the one EmptyFolderContents or Move of an answer. Raises as `parse_attachments`."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    return tree.status(root, f"{NAME}:Response", f"{NAME}:{operation}", f"{NAME}:Status") or status.OK

@@ -27,9 +27,15 @@ CREATE TABLE crash_reports (
 """
 
 CACHED: dict[str, str] = {
-    "messages": "",
+    "messages": (
+        "id NOT IN (SELECT message_id FROM mail_changes WHERE message_id IS NOT NULL) AND id NOT IN "
+        "(SELECT source FROM outbox WHERE source IS NOT NULL AND state <> 'confirmed')"
+    ),
     "quarantine": "",
-    "folders": "id NOT IN (SELECT folder_id FROM messages)",
+    "folders": (
+        "id NOT IN (SELECT folder_id FROM messages) AND id NOT IN (SELECT folder_id FROM mail_changes) "
+        "AND id NOT IN (SELECT target FROM mail_changes WHERE target IS NOT NULL)"
+    ),
 }
 """Tables whose rows the server has, in the order in which crash recovery empties them, each with the rows that go: a
 condition, "" for all. What unsent work rests on stays."""
@@ -39,6 +45,7 @@ OWNED = frozenset({"bodies", "attachments", "blobs", "chunks", "markings", "mark
 
 KEPT = frozenset({
     "account", "settings", "configuration", "app_policy", "diagnosis", "log_lines", "starts", "crash_reports",
+    "drafts", "draft_attachments", "outbox", "mail_changes",
 })  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
 
