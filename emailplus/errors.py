@@ -5,6 +5,7 @@
     ├── UsageError (2)                  a call or a query that cannot be carried out as written
     │   ├── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
     │   ├── ConfirmationNeeded          a person has to answer first; `.question` says what
+    │   ├── ReadOnlyMailbox             the mailbox was opened to be read only
     │   └── Declined                    a person answered no; nothing was done; `.question`
     ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
     ├── ServerError (4)
@@ -119,6 +120,10 @@ class Declined(UsageError):
     def __init__(self, question: object) -> None:
         super().__init__("nothing was done: the question was answered with no")
         self.question = question
+
+
+class ReadOnlyMailbox(UsageError):
+    """The mailbox was opened with ``read_only=True``: nothing of it is changed or sent, here or on the server."""
 
 
 class AuthenticationFailed(EmailplusError):

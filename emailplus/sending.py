@@ -19,7 +19,7 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 
 from .config import AppConfig
-from .errors import ConfirmationNeeded, Declined, NotFound, PolicyDenied, UsageError
+from .errors import ConfirmationNeeded, Declined, NotFound, UsageError
 from .mime.compose import Composed, compose
 from .mime.fields import checked_address
 from .mime.view import header_text, view
@@ -30,7 +30,9 @@ from .model.questions import Confirm, Question
 from .policy import limits
 from .policy import recipients as safe_domains
 from .policy.addresses import read as read_addresses
+from .policy.dlp import FILES, Action
 from .policy.user_settings import Settings
+from .store.app_policy import guard
 from .store.originals import Original, original
 from .store.store import Store
 from .store.text import html_to_text
@@ -313,11 +315,9 @@ def recipients(outgoing: Outgoing, sending: Sending) -> Outgoing:
 
 
 def features(outgoing: Outgoing, sending: Sending) -> Outgoing:
-    """`disabled_features` = `attach_files`: nothing may be attached; what a forward carries along stays."""
-    if "attach_files" in sending.config.disabled_features:
-        added = [a.name for a in outgoing.draft.attachments if a.source is None]
-        if added:
-            raise PolicyDenied("attaching files is switched off (disabled_features)", rule="disabled_features")
+    """Files may be attached (`disabled_features` = `attach_files`, the app policy); what a forward carries stays."""
+    if any(attachment.source is None for attachment in outgoing.draft.attachments):
+        guard(sending.store.database, sending.config).may(Action.ATTACH_FILE, FILES).require()
     return outgoing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,7 +95,7 @@ def send(
             if save:
                 _tell_draft(mailbox.save(made), as_json)
                 return
-            entry = mailbox.send(made, confirm=lambda question: _answer(question, yes))
+            entry = mailbox.send(made, confirm=lambda question: answer(question, yes))
         _tell(entry, as_json)
 
 
@@ -177,7 +178,8 @@ def _attachment(file: Path) -> DraftAttachment:
     return DraftAttachment(name=file.name, content=_read(file))
 
 
-def _answer(question: Question, yes: bool) -> str:
+def answer(question: Question, yes: bool) -> str:
+    """A person's answer, "proceed" under `yes`. Raises `ConfirmationNeeded` where nobody can be asked."""
     if yes:
         return question.choices[1]
     if not sys.stdin.isatty():
@@ -260,7 +262,7 @@ def outbox(
         if as_json:
             print_json([entry_as_dict(entry) for entry in entries])
             return
-        _table(
+        table(
             ("id", "state", "to", "subject", "why"),
             [(str(e.id), e.state.value, e.recipients, e.subject, e.reason) for e in entries],
         )
@@ -297,13 +299,14 @@ def drafts(
             ]
             print_json(rows)
             return
-        _table(
+        table(
             ("id", "saved", "to", "subject"),
             [(str(e.id), _moment(e.saved) or "", e.recipients, e.subject) for e in found],
         )
 
 
-def _table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def table(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Rows for people."""
     from rich.markup import escape
     from rich.table import Table
 

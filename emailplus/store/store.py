@@ -17,7 +17,17 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import diagnosis, index, mail, outbox, settings, spool
+from . import (
+    classification,
+    diagnosis,
+    index,
+    mail,
+    mail_changes,
+    markings,
+    outbox,
+    settings,
+    spool,
+)
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
@@ -37,7 +47,7 @@ class Store:
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
-            changes.SyncWindows: lambda batch: mail.apply_windows(database, batch),
+            changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
@@ -46,18 +56,25 @@ class Store:
             changes.SettleFetch: lambda batch: spool.settle(database, batch),
             changes.ReviewLimits: self._review_limits,
             changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
+            changes.RestartMarkings: lambda batch: classification.restart(database, batch),
+            changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
+            changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
+            changes.TakeMarkings: lambda _: classification.take(database),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
             **outbox.applying(database),
+            **mail_changes.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
+            queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
+            **mail_changes.loading(database),
         }
 
     @classmethod
@@ -289,6 +306,8 @@ class Store:
                 part,
             )
             found.update((row[0], _stored(row)) for row in rows)
+        for number, marking in markings.load(self.database, list(found)).items():
+            found[number].marking = marking
         return [found[number] for number in ids if number in found]
 
     def ids(self) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""The whole job of one run: connect, outbox, folders, mail, contents, index (architecture: the way of the data)."""
+"""The whole job of one run: connect, outbox, folders, mail, contents, markings, index (architecture: its way)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from ...policy.server_policy import ServerPolicy
 from .begin import begin
+from .change_mail import push_changes
 from .contents import fetch_contents
 from .folder_sync import sync_folders
+from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
 from .session import Session
@@ -39,6 +41,8 @@ class RunPlan:
     pinned: str | None = None
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
+    read_only: bool = False
+    """Tell the server nothing: no mail is sent, no change of ours is told."""
     after_full_sync: Mapping[str, str] = field(default_factory=dict)
     """Facts that hold from the end of a full sync on, for keys that wait for one."""
 
@@ -54,16 +58,22 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     if not content.attachments:  # none is small enough
         limit, reason = -1, FORBIDDEN
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
+    yield from begin_markings(mail)
     yield from retry_quarantine(mail)
-    yield from flush_outbox(session, plan.now)
+    if not plan.read_only:
+        yield from flush_outbox(session, plan.now)
+        yield from push_changes(session, mail, plan.now)
     yield from _folders_and_mail(session, mail)
-    yield from settle_outbox(session, plan.now)
+    if not plan.read_only:
+        yield from settle_outbox(session, plan.now)
+        yield from push_changes(session, mail, plan.now)  # of folders that began anew
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
     removed = yield from commit(EndRun(mail.cutoff))
     if removed:
         yield from emit(Progress("expired", removed))
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
+    yield from finish_markings(session, mail)
     yield from _index()
     if FULL_SYNC_FACT not in facts:
         yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
