@@ -22,7 +22,7 @@ from .config.diff import diff
 from .config.snapshot import Snapshot
 from .eas.flows.synchronise import FULL_SYNC_FACT
 from .model.changes import EndRun, FolderChanges, ForgetContents, ResetCollections, SaveAccount
-from .model.outbox import DropOutgoing
+from .model.outbox import DropOutgoing, OutboxState
 from .policy.alert_times import NOTE
 from .policy.server_policy import ServerPolicy
 from .policy.sync_period import cut_off, effective_period
@@ -89,6 +89,8 @@ class ConfigChange:
             "outcomes": [outcome.as_dict() for outcome in self.outcomes],
         }
 
+
+_WAITING: Final = (OutboxState.QUEUED, OutboxState.SENT, OutboxState.UNCERTAIN)
 
 _QUIET: Final = frozenset({Consequence.AT_ONCE, Consequence.NOTHING})
 

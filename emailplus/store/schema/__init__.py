@@ -7,6 +7,7 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 from __future__ import annotations
 
 from . import diagnosis, mail, mail_changes, outbox, policy, settings
+from . import diagnosis, mail, outbox, policy, settings
 
 MIGRATIONS: tuple[str, ...] = (
     mail.TABLES,
@@ -15,6 +16,9 @@ MIGRATIONS: tuple[str, ...] = (
     diagnosis.TABLES,
     outbox.TABLES,
     mail_changes.TABLES,
+    outbox.TABLES,
+    policy.TABLES,
+    diagnosis.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)
