@@ -6,19 +6,16 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import diagnosis, mail, mail_changes, outbox, policy, settings
-from . import diagnosis, mail, outbox, policy, settings
+from . import classification, diagnosis, mail, mail_changes, outbox, policy, settings
 
 MIGRATIONS: tuple[str, ...] = (
     mail.TABLES,
     settings.TABLES,
+    outbox.TABLES,
     policy.TABLES,
     diagnosis.TABLES,
-    outbox.TABLES,
+    classification.MARKINGS,
     mail_changes.TABLES,
-    outbox.TABLES,
-    policy.TABLES,
-    diagnosis.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)
