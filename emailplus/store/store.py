@@ -17,17 +17,7 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import (
-    classification,
-    diagnosis,
-    index,
-    mail,
-    mail_changes,
-    markings,
-    outbox,
-    settings,
-    spool,
-)
+from . import classification, diagnosis, index, mail, mail_changes, markings, outbox, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
