@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from . import __version__
+from .auth.anonymous import Anonymous
 from .auth.basic import BasicAuth
 from .config import AppConfig
 from .driver import Network, tls_context
@@ -46,6 +47,15 @@ def network(config: AppConfig, password: str) -> Network:
         auth=BasicAuth(config.email_exchange_username, password),
         timeout=float(config.default_network_timeout),
         tls=tls,
+    )
+
+
+def open_network(config: AppConfig) -> Network:
+    """For what others publish (revocation lists): no credentials of the mailbox, and less patience."""
+    return Network(
+        auth=Anonymous(),
+        timeout=min(15.0, float(config.default_network_timeout)),
+        tls=tls_context(config.trusted_roots, trust_all=False),
     )
 
 

@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
-from . import account
+from . import __version__, account
 from .config import AppConfig
 from .diagnosis import log
 from .driver import Network, arun, run
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, RemoteWiped
 from .flow import Flow
+from .flows.revocation import RevocationNews, fetch_revocation_lists
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .protection import AskPassword, Protection
 from .report import SyncReport
+from .smime.keychain import Keychain, KeyEntry
 from .store.keys import KeyProvider
 from .store.search import search as find
 from .store.store import Store
@@ -64,7 +67,9 @@ class Mailbox:
         self._password = password
         self._query_form = query_form
         self.notices = account.bind(store, config, query_form=query_form)
-        """What had to start anew because the config names another account or device."""
+        """What had to start anew because the config names another account or device, and keys that cannot be used."""
+        self.protection = Protection(store)
+        self.notices += self.protection.apply(config).problems
 
     @classmethod
     def open(
@@ -118,6 +123,9 @@ class Mailbox:
         started = time.monotonic()
         try:
             troubles = run(flow, network, self.store, clock)
+            self.protection.examine()
+            if self.config.allow_certificate_revocation_check:
+                self.fetch_revocation_lists()
         except RemoteWiped:
             self.close()
             raise
@@ -162,15 +170,36 @@ class Mailbox:
 
     def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
         """Messages that match, newest first; the language is described in `store.search`. Raises `UsageError`."""
-        return self.store.messages(find(self.store.database, query, limit))
+        found = self.store.messages(find(self.store.database, query, limit))
+        return [self.protection.attach(message) for message in found]
 
     def message(self, message_id: int) -> StoredMessage:
-        """One message with its text and attachments. Raises `NotFound`."""
-        return self.store.message(message_id)
+        """One message with its text and attachments, those inside its S/MIME layers as `parts`. Raises `NotFound`."""
+        return self.protection.attach(self.store.message(message_id), contents=True)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound`."""
         return self.store.attachment_content(attachment_id)
+
+    @property
+    def keychain(self) -> Keychain:
+        """Our certificates with their keys: what is there, what is selected for which role, what may be used."""
+        return self.protection.keychain
+
+    def import_certificate(self, attachment_id: int, ask: AskPassword) -> list[KeyEntry]:
+        """Import the PFX that came as an attachment; `ask` is given its name and returns its password, or None.
+
+        Raises `WrongKeyPassword`, `KeyImportFailed`, `NotFound`.
+        """
+        return self.protection.import_attachment(attachment_id, ask)
+
+    def fetch_revocation_lists(self) -> RevocationNews:
+        """Fetch the revocation lists that are wanted and due; a sync does it by itself where
+        `allow_certificate_revocation_check` is set. A list that cannot be had is no error: it is told."""
+        return run(self._revocation_flow(), account.open_network(self.config), self.store)
+
+    def _revocation_flow(self) -> Flow[RevocationNews]:
+        return fetch_revocation_lists(account.utc_now().timestamp(), f"emailplus/{__version__}")
 
 
 class AsyncMailbox:
@@ -217,10 +246,27 @@ class AsyncMailbox:
         started = time.monotonic()
         try:
             troubles = await arun(flow, network, mailbox.store, clock)
+            await asyncio.to_thread(mailbox.protection.examine)
+            if mailbox.config.allow_certificate_revocation_check:
+                await self.fetch_revocation_lists()
         except RemoteWiped:
             await self.close()
             raise
         return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
+
+    @property
+    def keychain(self) -> Keychain:
+        """See `Mailbox.keychain`."""
+        return self._mailbox.keychain
+
+    async def import_certificate(self, attachment_id: int, ask: AskPassword) -> list[KeyEntry]:
+        """See `Mailbox.import_certificate`; `ask` is called in a thread."""
+        return await asyncio.to_thread(self._mailbox.import_certificate, attachment_id, ask)
+
+    async def fetch_revocation_lists(self) -> RevocationNews:
+        """See `Mailbox.fetch_revocation_lists`."""
+        mailbox = self._mailbox
+        return await arun(mailbox._revocation_flow(), account.open_network(mailbox.config), mailbox.store)
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""

@@ -64,6 +64,8 @@ class Reason(StrEnum):
     NO_KEY = "no key"
     DECRYPTION_FAILED = "decryption failed"
     LIMIT = "limit"
+    INCOMPLETE = "not here in full"
+    SENDER_SHOWN = "shown with another sender"
 
 
 _SEVERITIES: dict[Reason, Severity] = {
@@ -164,7 +166,8 @@ class Layer:
 
     @property
     def opened(self) -> bool:
-        return self.kind == "signed" or not any(f.reason in _UNREADABLE for f in self.findings)
+        unreadable = {Reason.INCOMPLETE} if self.kind == "signed" else _UNREADABLE
+        return not any(f.reason in unreadable for f in self.findings)
 
 
 _UNREADABLE = {
@@ -174,6 +177,7 @@ _UNREADABLE = {
     Reason.LIMIT,
     Reason.UNSUPPORTED,
     Reason.MALFORMED,
+    Reason.INCOMPLETE,
 }
 
 

@@ -20,6 +20,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification as v
 from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
+from ..errors import MalformedCms
 from .certificate import public_key, serial, valid_at
 from .limits import MAX_ISSUER_CHECKS, MAX_PATH_LENGTH
 from .report import Revocation
@@ -181,6 +182,27 @@ def _chain_problem(chain: Sequence[x509.Certificate]) -> str:
 def _first_line(error: Exception) -> str:
     text = str(error).partition("\n")[0].partition(": AlgorithmIdentifier {")[0]
     return text[:200] or type(error).__name__
+
+
+def distribution_points(certificate: x509.Certificate) -> tuple[str, ...]:
+    """URLs of revocation lists that can be fetched (RFC 5280 4.2.1.13): http and https; directories are left out."""
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return ()
+    urls = (str(name.value) for point in points for name in point.full_name or ())
+    return tuple(url for url in dict.fromkeys(urls) if url.lower().startswith(("http://", "https://")))
+
+
+def load_list(data: bytes) -> x509.CertificateRevocationList:
+    """A revocation list in DER or PEM (some authorities publish that). Raises `MalformedCms`."""
+    try:
+        loader = x509.load_pem_x509_crl if data.lstrip()[:10] == b"-----BEGIN" else x509.load_der_x509_crl
+        found = loader(data)
+        _ = found.extensions, found.next_update_utc, found.last_update_utc, found.issuer
+        return found
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise MalformedCms("what was fetched is not a revocation list") from error
 
 
 def revocation(path: Sequence[x509.Certificate], trust: Trust) -> tuple[Revocation, str]:

@@ -7,6 +7,8 @@
     email_login_certificate               imported                     kept
     email_user_certificate_self_service   imported                     kept
     email_escrow_certificates             imported, decrypt only       kept
+    email_certificate_X                   the anchors of mail          no anchor any more
+    allow_certificate_revocation_check    lists are consulted          they are not
 
 Guide, table 2, "S/MIME". What the user selected by hand stands until the administrator changes the key: each value is
 carried out once. A certificate that cannot be used is a problem to be told, never a reason to stop.
@@ -27,6 +29,7 @@ from ..smime import certificate as certs
 from ..smime.keychain import Keychain, KeyEntry, Role, import_pkcs12, restore, usable_for
 from ..smime.report import CertificateSummary
 from .database import Database
+from .mail import unindex
 
 _COLUMNS = "fingerprint, certificate, private_key, selected, escrow, revoked, source"
 
@@ -106,11 +109,13 @@ class KeychainChanges:
     selected: list[ConfiguredCertificate] = field(default_factory=list)
     cleared: list[Role] = field(default_factory=list)
     """Roles for which no certificate is selected any more."""
+    anchors: bool = False
+    """The trusted roots changed."""
     problems: list[str] = field(default_factory=list)
     """Certificates that could not be imported or cannot be used, for people. None of them stops anything."""
 
     def __bool__(self) -> bool:
-        return bool(self.imported or self.selected or self.cleared or self.problems)
+        return bool(self.imported or self.selected or self.cleared or self.anchors or self.problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,62 @@ def apply_config(database: Database, config: AppConfig, *, now: datetime | None 
             elif key not in unreadable and work.forget(key) and role is not None:
                 work.keychain.select(role, None)
                 work.changes.cleared.append(role)
+        _anchors(work, config)
+        work.remember("allow_certificate_revocation_check", str(config.allow_certificate_revocation_check))
+        if work.changes.imported or work.changes.anchors:
+            look_again(database)
     return work.changes
+
+
+def _anchors(work: _Work, config: AppConfig) -> None:
+    """Roots are kept beside the keys, so that a store can be read without its config."""
+    readable = []
+    for root in config.email_certificate_X:
+        if certs.load_all([root.data]):
+            readable.append(root.data)
+        else:
+            work.changes.problems.append(f"email_certificate_{root.number} is no certificate that can be read")
+    digest = hashlib.sha256(b"".join(readable)).hexdigest()
+    if work.done("email_certificate_X") == digest:
+        return
+    work.database.execute("DELETE FROM trust_anchors")
+    work.database.executemany("INSERT INTO trust_anchors (certificate) VALUES (?)", [(root,) for root in readable])
+    work.remember("email_certificate_X", digest)
+    work.changes.anchors = True
+
+
+def anchors(database: Database) -> list[bytes]:
+    """DER of the roots that S/MIME paths may end at (`email_certificate_X`)."""
+    return [row[0] for row in database.all("SELECT certificate FROM trust_anchors ORDER BY position")]
+
+
+def revocation_wanted(database: Database) -> bool:
+    """`allow_certificate_revocation_check` of the config that was last applied."""
+    key = "allow_certificate_revocation_check"
+    return bool(database.scalar("SELECT digest FROM keychain_configured WHERE key = ?", (key,)) == "True")
+
+
+def setting(database: Database, name: str) -> bool:
+    """A switch of this room; off until it was set."""
+    return bool(database.scalar("SELECT digest FROM keychain_configured WHERE key = ?", (f"setting {name}",)) == "True")
+
+
+def set_setting(database: Database, name: str, value: bool) -> None:
+    """Keep a switch."""
+    database.execute(
+        "INSERT OR REPLACE INTO keychain_configured (key, digest) VALUES (?, ?)", (f"setting {name}", str(value))
+    )
+
+
+def look_again(database: Database) -> None:
+    """Mail that was looked through with other keys or anchors is looked through, and indexed, once more."""
+    database.execute("UPDATE messages SET examined = 0 WHERE examined <> 0")
+    rows = database.all(
+        "SELECT id FROM messages WHERE indexed = 1 AND message_class >= 'IPM.Note.SMIME' "
+        "AND message_class < 'IPM.Note.SMIMF'"
+    )
+    for (message_id,) in rows:
+        unindex(database, message_id)
 
 
 @dataclass(slots=True)

@@ -17,9 +17,10 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import index, mail, spool
+from . import certificates, index, mail, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
+from .schema.keychain import NAMES as KEYCHAIN_TABLES
 from .text import html_to_text
 
 _MESSAGE = (
@@ -34,6 +35,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.unwrap: index.Unwrap = index.as_it_is
+        """What protected mail is indexed by; a mailbox sets it."""
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
@@ -45,7 +48,8 @@ class Store:
             changes.StoreContents: lambda batch: spool.store_contents(database, batch),
             changes.SettleFetch: lambda batch: spool.settle(database, batch),
             changes.ReviewLimits: self._review_limits,
-            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
+            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
+            changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
             changes.Wipe: self._wipe,
@@ -55,6 +59,7 @@ class Store:
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
+            queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
     @classmethod
@@ -250,6 +255,8 @@ class Store:
             self.database.execute("DELETE FROM folders")
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
+            for table in KEYCHAIN_TABLES:
+                self.database.execute(f"DELETE FROM {table}")
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")
         self.database.all("PRAGMA wal_checkpoint(TRUNCATE)")

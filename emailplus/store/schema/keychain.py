@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+NAMES = (
+    "keychain", "keychain_issuers", "keychain_configured", "recipient_certificates", "certificates", "revocation_lists",
+    "trust_anchors",
+)  # fmt: skip
+
 TABLES = """
 CREATE TABLE keychain (
     fingerprint TEXT PRIMARY KEY,              -- SHA-256 of the certificate, in hex
@@ -26,6 +31,11 @@ CREATE TABLE keychain_configured (
     digest TEXT NOT NULL                       -- of the value that was last carried out
 ) WITHOUT ROWID;
 
+CREATE TABLE trust_anchors (
+    position    INTEGER PRIMARY KEY,           -- email_certificate_X in the order of X
+    certificate BLOB NOT NULL
+);
+
 CREATE TABLE recipient_certificates (
     address     TEXT NOT NULL,                 -- in lower case
     fingerprint TEXT NOT NULL,
@@ -49,5 +59,5 @@ CREATE TABLE revocation_lists (
 
 ALTER TABLE messages ADD COLUMN examined INTEGER NOT NULL DEFAULT 0; -- 1: looked through for certificates
 CREATE INDEX messages_unexamined ON messages (id)
-    WHERE examined = 0 AND body_type = 4 AND body_state = 'stored';
+    WHERE examined = 0 AND message_class >= 'IPM.Note.SMIME' AND message_class < 'IPM.Note.SMIMF';
 """
