@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,9 +15,10 @@ from .config.loaders import Source
 from .diagnosis import log
 from .driver import Network, arun, run
 from .eas.flows.begin import begin
-from .eas.flows.session import Session
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
+from .facade import Dialogue, Listener
+from .facade.people import AsyncPeople, People
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
@@ -31,8 +32,6 @@ from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
-Listener = Callable[[Any], None]
-Dialogue = Callable[[Session], Flow[T]]
 
 
 class _Clock:
@@ -58,7 +57,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox:
+class Mailbox(People):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -227,7 +226,7 @@ class Mailbox:
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox:
+class AsyncMailbox(AsyncPeople):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     def __init__(self, mailbox: Mailbox) -> None:
@@ -236,6 +235,11 @@ class AsyncMailbox:
         """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
+
+    @property
+    def config(self) -> AppConfig:
+        """The app config."""
+        return self._mailbox.config
 
     @classmethod
     async def open(
