@@ -14,7 +14,7 @@ from .eas.flows.session import Session
 from .eas.flows.sync_mail import MailPlan
 from .eas.http import Identity, endpoint_url
 from .eas.versions import VERSIONS
-from .errors import UsageError
+from .errors import AuthenticationFailed, UsageError
 from .policy.body_preference import ContentPolicy
 from .policy.limits import in_bytes
 from .policy.server_policy import ServerPolicy
@@ -37,7 +37,16 @@ def endpoint(config: AppConfig) -> str:
 
 
 def network(config: AppConfig, password: str) -> Network:
-    """Credentials, trust and timeouts."""
+    """Credentials, trust and timeouts.
+
+    Raises `AuthenticationFailed` for a mode of `eas_min_allowed_auth_mode` beyond basic: what is not spoken here never
+    becomes a password on the wire.
+    """
+    mode = config.eas_min_allowed_auth_mode
+    if mode != "basic":
+        raise AuthenticationFailed(
+            f"eas_min_allowed_auth_mode is {mode}, which this version does not speak; nothing was sent"
+        )
     # Without email_ssl_required too: a server may redirect to https, and is not trusted unseen then.
     tls = tls_context(config.trusted_roots, trust_all=config.email_trust_all_certificates)
     return Network(

@@ -19,11 +19,13 @@ from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
 from .facade.people import AsyncPeople, People
+from .facade.protected import AsyncProtected, Protected
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .protection import Protection
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
@@ -57,7 +59,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People):
+class Mailbox(People, Protected):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -72,6 +74,7 @@ class Mailbox(People):
         """What this configuration changed against the one that the store had last."""
         self.notices = list(self.change.notices)
         """What the next sync report begins with."""
+        self.protection = Protection(store, settings=lambda: self.settings.in_force())
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
 
@@ -148,6 +151,7 @@ class Mailbox(People):
         started = time.monotonic()
         try:
             troubles = run(flow, network, self.store, clock)
+            self._after_sync()
         except RemoteWiped:
             self.close()
             raise
@@ -215,18 +219,19 @@ class Mailbox(People):
 
     def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
         """Messages that match, newest first; the language is described in `store.search`. Raises `UsageError`."""
-        return self.store.messages(find(self.store.database, query, limit))
+        found = self.store.messages(find(self.store.database, query, limit))
+        return [self.protection.attach(message) for message in found]
 
     def message(self, message_id: int) -> StoredMessage:
-        """One message with its text and attachments. Raises `NotFound`."""
-        return self.store.message(message_id)
+        """One message with its text and attachments, those inside its S/MIME layers as `parts`. Raises `NotFound`."""
+        return self.protection.attach(self.store.message(message_id), contents=True)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound`."""
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople):
+class AsyncMailbox(AsyncPeople, AsyncProtected):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     def __init__(self, mailbox: Mailbox) -> None:
@@ -287,6 +292,7 @@ class AsyncMailbox(AsyncPeople):
             started = time.monotonic()
             try:
                 troubles = await arun(flow, network, mailbox.store, clock)
+                await self._after_sync()
             except RemoteWiped:
                 await self.close()
                 raise

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import account
-from .config import AppConfig
 from .errors import NotFound, WrongKeyPassword
 from .mime.view import header_text, view
 from .model.message import BodyType, Part, StoredMessage, addresses
@@ -24,11 +23,11 @@ from .smime.headers import visible_text
 from .smime.keychain import Keychain, KeyEntry, import_pkcs12
 from .smime.message import OpenedMessage, open_message
 from .smime.recipients import Choice, Source, choose, with_encryption_use
-from .smime.report import Finding, Layer, Reason, SecurityReport, Word
-from .smime.trust import Trust, distribution_points, find_path
+from .policy.user_settings import Settings
+from .smime.report import Finding, Layer, Reason, Revocation, SecurityReport, Word
+from .smime.trust import Trust, distribution_points, find_path, revocation
 from .store import certificates, keychain
 from .store.index import MAX_UNWRAPPED
-from .store.keychain import KeychainChanges
 from .store.store import Store
 from .store.text import html_to_text
 
@@ -50,15 +49,19 @@ def is_protected(message: StoredMessage) -> bool:
 class Protection:
     """What `Mailbox` knows of S/MIME. Everything it needs lies in the store; `apply` takes a new config in."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        settings: Callable[[], Settings] | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """`settings` gives the user's settings in force; without, nothing is switched on."""
         self._store = store
+        self._settings = settings
         self._clock = clock or account.utc_now
         self.keychain: Keychain = keychain.keychain(store.database)
         store.unwrap = self._indexable
-
-    def apply(self, config: AppConfig) -> KeychainChanges:
-        """Carry out the certificate keys of `config`; see `store.keychain.apply_config`."""
-        return keychain.apply_config(self._store.database, config, now=self._clock())
 
     def trust(self) -> Trust:
         """Anchors, intermediates of our own chains, revocation lists at hand, at this moment."""
@@ -112,19 +115,19 @@ class Protection:
 
     def _indexable(self, mime: bytes) -> bytes:
         """What may be indexed of a protected message: signed text always, encrypted text by setting."""
-        keys = self.keychain.decrypting() if self.indexes_encrypted else ()
+        keys = self.keychain.decrypting() if self._index_encrypted() else ()
         return open_message(mime, keys=keys).content
 
-    @property
-    def indexes_encrypted(self) -> bool:
-        """Whether the words of encrypted mail go into the (encrypted) index; off until the user switches it on."""
-        return keychain.setting(self._store.database, "index_encrypted")
+    def _index_encrypted(self) -> bool:
+        return self._settings is not None and self._settings().index_encrypted_mail
 
-    def index_encrypted(self, wanted: bool) -> None:
-        """Switch it. Off: the words leave the index at once; the next run indexes what is allowed."""
-        if wanted != self.indexes_encrypted:
-            keychain.set_setting(self._store.database, "index_encrypted", wanted)
-            keychain.look_again(self._store.database)
+    def settle(self) -> None:
+        """Make the index follow `index_encrypted_mail`: switched off, words of encrypted mail leave it at once."""
+        wanted = self._index_encrypted()
+        if wanted != keychain.setting(self._store.database, "index_encrypted_mail"):
+            with self._store.database.transaction():
+                keychain.set_setting(self._store.database, "index_encrypted_mail", wanted)
+                keychain.look_again(self._store.database)
 
     # Keys.
 
@@ -190,6 +193,20 @@ class Protection:
             if any(signer.certificate is not None and author in signer.certificate.addresses for signer in signers):
                 usable = with_encryption_use(opened.certificates, author, trust)
                 certificates.remember(self._store.database, author, usable, Source.SIGNED_MAIL, self._clock())
+
+    def mark_revoked(self) -> list[str]:
+        """Hold our own certificates against the lists at hand; fingerprints of those that turned out revoked.
+
+        They are never offered again for signing or encrypting, and go on decrypting.
+        """
+        trust = replace(self.trust(), check_revocation=True, crls=certificates.lists(self._store.database))
+        found = []
+        for entry in self.keychain.entries():
+            path = find_path(entry.certificate, entry.chain, trust, trust.moment())
+            if not entry.revoked and revocation(path.certificates, trust)[0] is Revocation.REVOKED:
+                self.keychain.mark_revoked(entry.fingerprint)
+                found.append(entry.fingerprint)
+        return found
 
     def _want_lists(self, found: Iterable[x509.Certificate], trust: Trust) -> None:
         """Only of certificates that lead to an anchor: a stranger's certificate makes us call nobody."""

@@ -125,7 +125,7 @@ def store_key(
         return EnvironmentKey()
     if config is not None and config.allow_device_keychain:
         return KeyringKey(config.email_address, create=True)
-    if sys.stdin.isatty():
+    if at_terminal():
         passphrase = getpass.getpass("Passphrase of the store: ")
         if new and getpass.getpass("The same again: ") != passphrase:
             raise StoreKeyMissing("the two passphrases differ")
@@ -136,6 +136,11 @@ def store_key(
     )
 
 
+def at_terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty()
+
+
 def server_password(password_file: Path | None, config: AppConfig) -> str | None:
     """The password: a file, the environment, `email_password`, or a prompt where `allow_prompt_password` lets us."""
     if password_file is not None:
@@ -144,7 +149,7 @@ def server_password(password_file: Path | None, config: AppConfig) -> str | None
         return os.environ[PASSWORD_VARIABLE]
     if config.email_password is not None:
         return None
-    if config.allow_prompt_password and sys.stdin.isatty():
+    if config.allow_prompt_password and at_terminal():
         return getpass.getpass(f"Password of {config.email_exchange_username}: ")
     raise AuthenticationFailed(
         f"no password: set {PASSWORD_VARIABLE}, give --password-file, or set email_password in the app config"
@@ -173,6 +178,7 @@ __all__ = [
     "PassphraseFileOption",
     "PasswordFileOption",
     "StoreOption",
+    "at_terminal",
     "console",
     "errors_as_exit_codes",
     "load_config",

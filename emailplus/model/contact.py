@@ -60,7 +60,7 @@ class Contact(Item):
     customer_id: str = ""
     government_id: str = ""
 
-    # -- addresses of the net, as received: plain or ``"Name" <address>`` (`emailplus.model.message.addresses`)
+    # -- addresses, as received: plain or ``"Name" <address>`` (`emailplus.model.message.addresses` takes them apart)
     email1: str = ""
     email2: str = ""
     email3: str = ""
