@@ -74,9 +74,10 @@ class Mailbox(People, Protected):
         """What this configuration changed against the one that the store had last."""
         self.notices = list(self.change.notices)
         """What the next sync report begins with."""
-        self.protection = Protection(store, settings=lambda: self.settings.in_force())
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
+        self.protection = Protection(store, settings=self.settings.in_force)
+        self.settings.listeners.append(self.protection.settle)
 
     @classmethod
     def open(

@@ -16,6 +16,7 @@ from . import account
 from .errors import NotFound, WrongKeyPassword
 from .mime.view import header_text, view
 from .model.message import BodyType, Part, StoredMessage, addresses
+from .policy.user_settings import Settings
 from .smime import certificate as certs
 from .smime.entity import addresses as written_addresses
 from .smime.entity import parse
@@ -23,7 +24,6 @@ from .smime.headers import visible_text
 from .smime.keychain import Keychain, KeyEntry, import_pkcs12
 from .smime.message import OpenedMessage, open_message
 from .smime.recipients import Choice, Source, choose, with_encryption_use
-from .policy.user_settings import Settings
 from .smime.report import Finding, Layer, Reason, Revocation, SecurityReport, Word
 from .smime.trust import Trust, distribution_points, find_path, revocation
 from .store import certificates, keychain

@@ -121,8 +121,8 @@ def put_in_force(store: Store, config: AppConfig, *, now: datetime, query_form: 
         keys = keychain.apply_config(store.database, config, now=now)
         work = _Work(store, before, config, now, changes, MailboxSettings(store, lambda: config), keys)
         outcomes = [_outcome(work, consequence, keys) for consequence, keys in _by_consequence(changes)]
-        if keys.problems and not changes.leads_to(Consequence.CERTIFICATE_SELECTED):
-            outcomes.append(_unusable(keys))
+        if not changes.leads_to(Consequence.CERTIFICATE_SELECTED):
+            outcomes += _certificates(work)
         outcomes += _bind(store, config, query_form, told=changes.full_resync)
         if before is None or changes:
             kept.remember(store.database, Snapshot.of(config).to_json())
@@ -240,10 +240,17 @@ def _cleared(work: _Work, keys: tuple[str, ...]) -> _Made:
     return _Made(f"{', '.join(keys)} was removed: no certificate is selected, and none leaves the keychain")
 
 
-def _unusable(keys: KeychainChanges) -> Outcome:
-    """A certificate that cannot be used is told, and stops nothing."""
-    kind = Consequence.CERTIFICATE_SELECTED
-    return Outcome(kind, (), "certificates of the configuration cannot be used", {}, tuple(keys.problems))
+def _certificates(work: _Work) -> list[Outcome]:
+    """Behind no changed certificate: a corrected password selects it after all, and one that cannot be used is told
+    each time. It stops nothing."""
+    kind, keys = Consequence.CERTIFICATE_SELECTED, tuple(entry.key for entry in work.keys.selected)
+    if keys and work.before is not None:
+        made = _selected(work, keys)
+        return [Outcome(kind, keys, made.text, made.counts, tuple(made.details))]
+    if work.keys.problems:
+        text = "certificates of the configuration cannot be used"
+        return [Outcome(kind, (), text, {}, tuple(work.keys.problems))]
+    return []
 
 
 ACTIONS: Final[dict[Consequence, Callable[[_Work, tuple[str, ...]], _Made]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from .. import __version__, account
 from ..config import AppConfig
@@ -13,6 +14,9 @@ from ..protection import AskPassword, Protection
 from ..smime.keychain import Keychain, KeyEntry
 from ..smime.message import OpenedMessage
 from ..store.store import Store
+
+if TYPE_CHECKING:
+    from ..mailbox import Mailbox
 
 
 def _revocation_flow() -> Flow[RevocationNews]:
@@ -63,7 +67,7 @@ class Protected:
 class AsyncProtected:
     """Methods of `AsyncMailbox`."""
 
-    _mailbox: Protected
+    _mailbox: Mailbox
 
     @property
     def keychain(self) -> Keychain:

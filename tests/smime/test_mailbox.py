@@ -152,10 +152,10 @@ def test_nothing_encrypted_is_in_the_index_before_it_is_asked_for(mailbox: Mailb
 
     signed, encrypted, both = ("signed",), ("encrypted",), ("encrypted", "signed")
     assert (found(signed), found(encrypted), found(both)) == (True, False, False)
-    mailbox.protection.index_encrypted(True)
+    mailbox.settings.choose("index_encrypted_mail", True)
     mailbox.sync()
     assert (found(signed), found(encrypted), found(both)) == (True, True, True)
-    mailbox.protection.index_encrypted(False)
+    mailbox.settings.reset("index_encrypted_mail")
     assert (found(encrypted), found(both)) == (False, False)
     mailbox.sync()
     assert (found(signed), found(encrypted), found(both)) == (True, False, False)

@@ -123,7 +123,7 @@ def desk(post: Post, authority: Authority, publisher: Publisher, tmp_path: Path)
 def test_good_and_revoked(desk: Desk, tmp_path: Path) -> None:
     desk.publish()
     assert desk.read() == (Word.TRUSTED, Revocation.GOOD, set())
-    (path, headers), = desk.publisher.asked
+    ((path, headers),) = desk.publisher.asked
     assert path == "/ca.crl"
     assert "Authorization" not in headers
     assert "Cookie" not in headers
