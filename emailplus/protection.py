@@ -59,6 +59,7 @@ class Protection:
         """`settings` gives the user's settings in force; without, nothing is switched on."""
         self._store = store
         self._settings = settings
+        self._lists: tuple[tuple[int, float], tuple[x509.CertificateRevocationList, ...]] | None = None
         self._clock = clock or account.utc_now
         self.keychain: Keychain = keychain.keychain(store.database)
         store.unwrap = self._indexable
@@ -70,10 +71,17 @@ class Protection:
         return Trust(
             anchors=tuple(certs.load_all(keychain.anchors(database))),
             intermediates=tuple(dict.fromkeys(c for entry in self.keychain.entries() for c in entry.chain)),
-            crls=certificates.lists(database) if checks else (),
+            crls=self._crls() if checks else (),
             check_revocation=checks,
             now=self._clock(),
         )
+
+    def _crls(self) -> tuple[x509.CertificateRevocationList, ...]:
+        """Read anew when there may be others: the lists of public authorities are large."""
+        state = certificates.lists_state(self._store.database)
+        if self._lists is None or self._lists[0] != state:
+            self._lists = (state, certificates.lists(self._store.database))
+        return self._lists[1]
 
     # Reading.
 
@@ -199,7 +207,7 @@ class Protection:
 
         They are never offered again for signing or encrypting, and go on decrypting.
         """
-        trust = replace(self.trust(), check_revocation=True, crls=certificates.lists(self._store.database))
+        trust = replace(self.trust(), check_revocation=True, crls=self._crls())
         found = []
         for entry in self.keychain.entries():
             path = find_path(entry.certificate, entry.chain, trust, trust.moment())

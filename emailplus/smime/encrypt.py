@@ -10,7 +10,6 @@ from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
-from cryptography.hazmat.primitives import padding as block_padding
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -101,20 +100,15 @@ def enveloped_data(
     moment = now or datetime.now(UTC)
     chosen = alg.CIPHER_BY_NAME[cipher]
     key = os.urandom(chosen.key_bytes)
-    unique = list(dict.fromkeys(recipients))
-    infos = [_recipient(certificate, key, transport, by_key_id, moment) for certificate in unique]
-    if not infos:
-        raise CertificateUnusable("there is nobody to encrypt to", ("no recipients",))
+    infos = recipient_infos(recipients, key, transport=transport, by_key_id=by_key_id, now=moment)
     if chosen.mode == "aes-gcm":
         return _authenticated(content, chosen, key, infos)
     vector = os.urandom(16)
     encryptor = Cipher(algorithms.AES(key), modes.CBC(vector)).encryptor()
-    padder = block_padding.PKCS7(128).padder()
-    pieces = [encryptor.update(padder.update(content)), encryptor.update(padder.finalize()), encryptor.finalize()]
-    plain_keys = all(info[0] == 0x30 for info in infos) and not by_key_id
+    pieces = [encryptor.update(content), encryptor.update(padding_of(len(content))), encryptor.finalize()]
     return _content_info(
         alg.ENVELOPED_DATA,
-        der.integer(0 if plain_keys else 2),
+        version(infos, by_key_id),
         der.set_of(infos),
         der.sequence(
             der.oid(alg.DATA),
@@ -122,6 +116,34 @@ def enveloped_data(
             der.element(0x80, *pieces),
         ),
     )
+
+
+def recipient_infos(
+    recipients: Sequence[x509.Certificate],
+    key: bytes,
+    *,
+    transport: KeyTransport = "oaep",
+    by_key_id: bool = False,
+    now: datetime,
+) -> list[bytes]:
+    """The content key for each of `recipients`, everyone once. Raises `CertificateUnusable`, also for nobody."""
+    unique = dict.fromkeys(recipients)
+    infos = [_recipient(certificate, key, transport, by_key_id, now) for certificate in unique]
+    if not infos:
+        raise CertificateUnusable("there is nobody to encrypt to", ("no recipients",))
+    return infos
+
+
+def padding_of(size: int) -> bytes:
+    """What CBC content of that size is padded with (RFC 5652 6.3)."""
+    count = 16 - size % 16
+    return bytes([count]) * count
+
+
+def version(infos: Sequence[bytes], by_key_id: bool) -> bytes:
+    """CMSVersion of EnvelopedData (RFC 5652 6.1)."""
+    plain_keys = all(info[0] == 0x30 for info in infos) and not by_key_id
+    return der.integer(0 if plain_keys else 2)
 
 
 def _authenticated(content: bytes, chosen: alg.ContentCipher, key: bytes, infos: list[bytes]) -> bytes:

@@ -68,6 +68,27 @@ def find_path(leaf: x509.Certificate, others: Sequence[x509.Certificate], trust:
     if leaf in trust.anchors:
         return Path((leaf,)) if valid_at(leaf, at) else Path(problem="the certificate is not valid at that time")
     pool = [certificate for certificate in dict.fromkeys((*others, *trust.intermediates)) if certificate != leaf]
+    key = (leaf, tuple(pool), trust.anchors)
+    known = _PATHS.get(key)
+    if known is not None and known[1] <= at <= known[2]:
+        return known[0]
+    path = _find_path(leaf, pool, trust, at)
+    if path.certificates:
+        if len(_PATHS) >= MAX_KEPT_PATHS:
+            _PATHS.clear()
+        since = max(certificate.not_valid_before_utc for certificate in path.certificates)
+        until = min(certificate.not_valid_after_utc for certificate in path.certificates)
+        _PATHS[key] = (path, since, until)
+    return path
+
+
+_Key = tuple[x509.Certificate, tuple[x509.Certificate, ...], tuple[x509.Certificate, ...]]
+_PATHS: dict[_Key, tuple[Path, datetime, datetime]] = {}
+"""Paths found before, with the time in which all their certificates are valid: people write more than one mail."""
+MAX_KEPT_PATHS = 1_000
+
+
+def _find_path(leaf: x509.Certificate, pool: list[x509.Certificate], trust: Trust, at: datetime) -> Path:
     try:
         chain = _library_path(leaf, pool, trust.anchors, at)
     except (v.VerificationError, ValueError, UnsupportedAlgorithm) as error:
@@ -261,10 +282,26 @@ def _usable_list(crl: x509.CertificateRevocationList, issuer: x509.Certificate, 
                     return False
             elif extension.critical:
                 return False
-        key = issuer.public_key()
-        return crl.is_signature_valid(key)  # type: ignore[arg-type]  # keys that cannot sign raise TypeError
+        return _signed_by(crl, issuer)
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
         return False
+
+
+def _signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    """Remembered: a list may have megabytes, and every message asks."""
+    known = _CHECKED.get((id(crl), issuer))
+    if known is None:
+        if len(_CHECKED) >= MAX_KEPT_LISTS:
+            _CHECKED.clear()
+        key = issuer.public_key()
+        known = crl, crl.is_signature_valid(key)  # type: ignore[arg-type]  # keys that cannot sign raise TypeError
+        _CHECKED[id(crl), issuer] = known
+    return known[1]
+
+
+_CHECKED: dict[tuple[int, x509.Certificate], tuple[x509.CertificateRevocationList, bool]] = {}
+"""By the identity of the list, which is held here so that no other can have it."""
+MAX_KEPT_LISTS = 64
 
 
 def _names_list(subject: x509.Certificate, names: Sequence[x509.GeneralName]) -> bool:
