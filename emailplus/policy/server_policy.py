@@ -84,13 +84,21 @@ _ENFORCED = frozenset(
         "AllowHTMLEmail",
         "MaxEmailBodyTruncationSize",
         "MaxEmailHTMLBodyTruncationSize",
+        "RequireSignedSMIMEMessages",
+        "RequireEncryptedSMIMEMessages",
+        "RequireSignedSMIMEAlgorithm",
+        "RequireEncryptionSMIMEAlgorithm",
+        "AllowSMIMEEncryptionAlgorithmNegotiation",
+        "AllowSMIMESoftCerts",
     }
 )
 """Decide what is synchronised (`policy.effective`)."""
 
-_UNSUPPORTED_WHEN_TRUE = frozenset({"RequireSignedSMIMEMessages", "RequireEncryptedSMIMEMessages"})
-"""Demands this engine cannot meet. The others concern a screen, a radio or a device password, which a headless engine
-does not have, or encryption at rest and a key to it, which the store always has."""
+_WRITABLE = {"RequireSignedSMIMEAlgorithm": (0,), "RequireEncryptionSMIMEAlgorithm": (0,)}
+"""Of the algorithms a server can name, those that are written here (`policy.mail_protection`): SHA-1 and 3DES."""
+
+# The elements that are neither enforced nor listed above concern a screen, a radio or a device password, which a
+# headless engine does not have, or encryption at rest and a key to it, which the store always has.
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +116,18 @@ def assess(policy: ServerPolicy) -> PolicyReport:
         value = getattr(policy, row.name)
         if row.name == "unknown" or value in (None, ()):
             continue
-        if row.name in _UNSUPPORTED_WHEN_TRUE and value:
+        if not _is_kept(policy, row.name, value):
             unsupported.append(row.name)
         else:
             applied.append(row.name)
     return PolicyReport(tuple(applied), tuple(unsupported))
+
+
+def _is_kept(policy: ServerPolicy, name: str, value: object) -> bool:
+    """False for a demand this engine cannot meet: a fixed algorithm that it does not write."""
+    if name not in _WRITABLE or policy.AllowSMIMEEncryptionAlgorithmNegotiation != 0:
+        return True
+    return value in _WRITABLE[name]
 
 
 def parse_document(elements: Sequence[tuple[str, str | list[str]]]) -> ServerPolicy:

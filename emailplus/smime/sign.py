@@ -21,9 +21,10 @@ from .entity import parse
 from .keychain import KeyEntry, Role, usable_for
 from .verify import canonical
 
-DigestName = Literal["sha256", "sha384", "sha512"]
+DigestName = Literal["sha256", "sha384", "sha512", "sha1"]
+"""SHA-1 only where a policy of the server demands it."""
 
-_MICALG = {"sha256": "sha-256", "sha384": "sha-384", "sha512": "sha-512"}
+_MICALG = {"sha256": "sha-256", "sha384": "sha-384", "sha512": "sha-512", "sha1": "sha-1"}
 MAX_LINE = 998
 _CAPABILITIES = ("aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc")
 

@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from ..errors import SmimeError
 from . import algorithms as alg
 from . import der
 from .armour import base64_lines, base64_stream, pkcs7_head
 from .ber import encode_length
-from .encrypt import CipherName, KeyTransport, padding_of, recipient_infos, version
+from .encrypt import CipherName, KeyTransport, cipher_of, padding_of, recipient_infos, version
 from .keychain import KeyEntry
 from .sign import MAX_LINE, DigestName, clear_foot, clear_head, signature_over
 
@@ -54,9 +54,11 @@ def _envelope(
     pieces: Iterable[bytes], infos: list[bytes], key: bytes, chosen: alg.ContentCipher, size: int | None
 ) -> Iterator[bytes]:
     sealed = chosen.mode == "aes-gcm"
-    vector = os.urandom(12 if sealed else 16)
+    block = cipher_of(chosen, key)
+    size_of_block = block.block_size // 8
+    vector = os.urandom(12 if sealed else size_of_block)
     mode = modes.GCM(vector) if sealed else modes.CBC(vector)
-    encryptor = Cipher(algorithms.AES(key), mode).encryptor()
+    encryptor = Cipher(block, mode).encryptor()
     parameters = der.sequence(der.octets(vector), der.integer(16)) if sealed else der.octets(vector)
     kind = der.oid(alg.AUTH_ENVELOPED_DATA if sealed else alg.ENVELOPED_DATA)
     before = (der.integer(0) if sealed else version(infos, False)) + der.set_of(infos)
@@ -64,14 +66,18 @@ def _envelope(
     if size is None:
         yield b"\x30\x80" + kind + b"\xa0\x80\x30\x80" + before + b"\x30\x80" + inner + b"\xa0\x80"
     else:
-        yield _definite(kind, before, inner, size if sealed else size + len(padding_of(size)), 18 if sealed else 0)
+        yield _definite(
+            kind, before, inner, size if sealed else size + len(padding_of(size, size_of_block)), 18 if sealed else 0
+        )
     done = 0
     for piece in pieces:
         done += len(piece)
         yield from _octets(encryptor.update(piece), size)
     if size is not None and done != size:
         raise SmimeError(f"the message has {done} bytes where {size} were announced")
-    yield from _octets(encryptor.update(b"" if sealed else padding_of(done)) + encryptor.finalize(), size)
+    yield from _octets(
+        encryptor.update(b"" if sealed else padding_of(done, size_of_block)) + encryptor.finalize(), size
+    )
     if size is None:
         yield _END + _END
     if sealed:
