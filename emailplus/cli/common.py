@@ -19,6 +19,7 @@ import typer
 
 from ..classification.document import problems
 from ..config import AppConfig
+from ..config.app_policy import AppConnectPolicy
 from ..errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -26,6 +27,8 @@ from ..errors import (
     StoreKeyMissing,
     UsageError,
 )
+from ..policy.dlp import Action, Unlock
+from ..store.app_policy import guard
 from ..store.keys import ENVIRONMENT_VARIABLE, EnvironmentKey, KeyFile, KeyProvider, KeyringKey, Passphrase
 from ..store.store import Store
 
@@ -52,6 +55,12 @@ PasswordFileOption = Annotated[
     Path | None,
     typer.Option(
         "--password-file", metavar="FILE", help=f"Server password; else {PASSWORD_VARIABLE}.", show_default=False
+    ),
+]
+AppPolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--app-policy", metavar="FILE", help="The app policy (AppConnect); the store remembers it.", show_default=False
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -166,11 +175,31 @@ def read_secret(path: Path, what: str) -> str:
 
 
 def open_store(path: Path, key_file: Path | None, passphrase_file: Path | None) -> Store:
-    """An existing store, for reading."""
-    return Store.open(path, store_key(key_file, passphrase_file), create=False)
+    """An existing store, for reading. Raises `PolicyDenied` where its app policy does not let it be opened."""
+    key = store_key(key_file, passphrase_file)
+    opened = Store.open(path, key, create=False)
+    try:
+        rules = guard(opened.database)
+        rules.may(Action.OPEN_DATA).require()
+        rules.may(Action.UNLOCK, Unlock(passphrase=key.new_kdf() is not None)).require()
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def load_app_policy(path: Path | None) -> AppConnectPolicy | None:
+    """The app policy; its warnings are said. None without a file. Raises `ConfigurationError`."""
+    if path is None:
+        return None
+    policy = AppConnectPolicy.load(path)
+    for warning in policy.warnings:
+        say(f"warning: {warning}")
+    return policy
 
 
 __all__ = [
+    "AppPolicyOption",
     "ConfigOption",
     "ConfigurationError",
     "JsonOption",
@@ -181,6 +210,7 @@ __all__ = [
     "at_terminal",
     "console",
     "errors_as_exit_codes",
+    "load_app_policy",
     "load_config",
     "open_store",
     "print_json",

@@ -1,4 +1,4 @@
-"""The policy document of the server (MS-ASPROV 2.2.2.28), typed, and how far this engine keeps it."""
+"""The policy document of the server (MS-ASPROV 2.2.2.28), typed; how far it is kept says `policy.policy_report`."""
 
 from __future__ import annotations
 
@@ -75,59 +75,6 @@ class ServerPolicy:
 
 
 _KINDS: dict[str, str] = {row.name: str(row.type) for row in fields(ServerPolicy)}
-
-_ENFORCED = frozenset(
-    {
-        "AttachmentsEnabled",
-        "MaxAttachmentSize",
-        "MaxEmailAgeFilter",
-        "AllowHTMLEmail",
-        "MaxEmailBodyTruncationSize",
-        "MaxEmailHTMLBodyTruncationSize",
-        "RequireSignedSMIMEMessages",
-        "RequireEncryptedSMIMEMessages",
-        "RequireSignedSMIMEAlgorithm",
-        "RequireEncryptionSMIMEAlgorithm",
-        "AllowSMIMEEncryptionAlgorithmNegotiation",
-        "AllowSMIMESoftCerts",
-    }
-)
-"""Decide what is synchronised (`policy.effective`)."""
-
-_WRITABLE = {"RequireSignedSMIMEAlgorithm": (0,), "RequireEncryptionSMIMEAlgorithm": (0,)}
-"""Of the algorithms a server can name, those that are written here (`policy.mail_protection`): SHA-1 and 3DES."""
-
-# The elements that are neither enforced nor listed above concern a screen, a radio or a device password, which a
-# headless engine does not have, or encryption at rest and a key to it, which the store always has.
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyReport:
-    """Which elements are kept and which are not; the acknowledgement follows it."""
-
-    applied: tuple[str, ...]
-    unsupported: tuple[str, ...]
-
-
-def assess(policy: ServerPolicy) -> PolicyReport:
-    """How far the policy is kept (users fear clients that acknowledge what they ignore)."""
-    applied, unsupported = [], list(policy.unknown)
-    for row in fields(ServerPolicy):
-        value = getattr(policy, row.name)
-        if row.name == "unknown" or value in (None, ()):
-            continue
-        if not _is_kept(policy, row.name, value):
-            unsupported.append(row.name)
-        else:
-            applied.append(row.name)
-    return PolicyReport(tuple(applied), tuple(unsupported))
-
-
-def _is_kept(policy: ServerPolicy, name: str, value: object) -> bool:
-    """False for a demand this engine cannot meet: a fixed algorithm that it does not write."""
-    if name not in _WRITABLE or policy.AllowSMIMEEncryptionAlgorithmNegotiation != 0:
-        return True
-    return value in _WRITABLE[name]
 
 
 def parse_document(elements: Sequence[tuple[str, str | list[str]]]) -> ServerPolicy:

@@ -8,7 +8,7 @@ import pytest
 
 from emailplus.errors import PolicyDenied, PolicyNotApplicable
 from emailplus.policy.mail_protection import decide
-from emailplus.policy.server_policy import ServerPolicy, assess
+from emailplus.policy.server_policy import ServerPolicy
 from emailplus.policy.user_settings import Settings, UserSettings, effective_settings
 from tests.config.samples import load
 
@@ -76,7 +76,6 @@ def test_strong_algorithms_where_they_may_be_negotiated(negotiation: int | None)
     )
     decision = decide(PLAIN, policy, sign=True, encrypt=True)
     assert (decision.digest, decision.cipher) == ("sha256", "aes256-gcm")
-    assert assess(policy).unsupported == ()
 
 
 def test_the_servers_algorithms_where_it_does_not_negotiate() -> None:
@@ -85,18 +84,10 @@ def test_the_servers_algorithms_where_it_does_not_negotiate() -> None:
     )
     decision = decide(PLAIN, fixed, sign=True, encrypt=True)
     assert (decision.digest, decision.cipher) == ("sha1", "3des-cbc")
-    assert assess(fixed).unsupported == ()
     unwritten = [("RequireSignedSMIMEAlgorithm", 1)]
     unwritten += [("RequireEncryptionSMIMEAlgorithm", number) for number in (1, 2, 3, 4, 9)]
     for name, value in unwritten:
         policy = replace(fixed, **{name: value})
         with pytest.raises(PolicyNotApplicable, match="not written here"):
             decide(PLAIN, policy, sign=True, encrypt=True)
-        assert assess(policy).unsupported == (name,)
     assert decide(PLAIN, replace(fixed, RequireEncryptionSMIMEAlgorithm=1), sign=True).digest == "sha1"
-
-
-def test_demands_that_are_met_are_acknowledged() -> None:
-    """The engine signs and encrypts, so it does not tell the server that it cannot."""
-    policy = ServerPolicy(RequireSignedSMIMEMessages=True, RequireEncryptedSMIMEMessages=True)
-    assert assess(policy).unsupported == ()

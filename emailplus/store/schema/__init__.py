@@ -9,6 +9,9 @@ from __future__ import annotations
 from . import keychain, mail, settings
 
 MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, keychain.TABLES)
+from . import mail, policy, settings
+
+MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
