@@ -25,7 +25,8 @@ from .smime.keychain import Keychain, KeyEntry, import_pkcs12
 from .smime.message import OpenedMessage, open_message
 from .smime.recipients import Choice, Source, choose, with_encryption_use
 from .smime.report import Finding, Layer, Reason, Revocation, SecurityReport, Word
-from .smime.trust import Trust, distribution_points, find_path, revocation
+from .smime.revocation import distribution_points, revocation
+from .smime.trust import Trust, find_path
 from .store import certificates, keychain
 from .store.index import MAX_UNWRAPPED
 from .store.store import Store
@@ -211,7 +212,7 @@ class Protection:
         found = []
         for entry in self.keychain.entries():
             path = find_path(entry.certificate, entry.chain, trust, trust.moment())
-            if not entry.revoked and revocation(path.certificates, trust)[0] is Revocation.REVOKED:
+            if not entry.revoked and revocation(path.certificates, trust, entry.chain)[0] is Revocation.REVOKED:
                 self.keychain.mark_revoked(entry.fingerprint)
                 found.append(entry.fingerprint)
         return found

@@ -12,7 +12,8 @@ from cryptography import x509
 from . import certificate as certs
 from .keychain import Role, unusable
 from .report import Revocation
-from .trust import Trust, find_path, revocation
+from .revocation import revocation
+from .trust import Trust, find_path
 
 
 class Source(StrEnum):

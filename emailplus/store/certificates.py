@@ -11,7 +11,7 @@ from ..model.changes import StoreRevocationList
 from ..model.message import BodyType
 from ..smime import certificate as certs
 from ..smime.recipients import Candidate, Source
-from ..smime.trust import load_list
+from ..smime.revocation import load_list
 from .database import Database
 
 if TYPE_CHECKING:

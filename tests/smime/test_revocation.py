@@ -211,7 +211,7 @@ def test_own_certificates_are_looked_up_and_marked(desk: Desk) -> None:
 
 
 def test_many_distribution_points_and_odd_ones(authority: Authority) -> None:
-    from emailplus.smime.trust import distribution_points
+    from emailplus.smime.revocation import distribution_points
 
     point = x509.DistributionPoint(
         [
