@@ -104,7 +104,7 @@ def enveloped_data(
     key = os.urandom(chosen.key_bytes)
     infos = recipient_infos(recipients, key, transport=transport, by_key_id=by_key_id, now=moment)
     if chosen.mode == "aes-gcm":
-        return _authenticated(content, chosen, key, infos)
+        return authenticated(content, chosen, key, infos)
     block = cipher_of(chosen, key)
     size = block.block_size // 8
     vector = os.urandom(size)
@@ -155,7 +155,8 @@ def version(infos: Sequence[bytes], by_key_id: bool) -> bytes:
     return der.integer(0 if plain_keys else 2)
 
 
-def _authenticated(content: bytes, chosen: alg.ContentCipher, key: bytes, infos: list[bytes]) -> bytes:
+def authenticated(content: bytes, chosen: alg.ContentCipher, key: bytes, infos: list[bytes]) -> bytes:
+    """AuthEnvelopedData (RFC 5083) of `content` under `key`, for recipients whose infos carry it."""
     nonce = os.urandom(12)
     encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
     pieces = [encryptor.update(content), encryptor.finalize()]

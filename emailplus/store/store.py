@@ -17,7 +17,7 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import certificates, index, mail, settings, spool
+from . import certificates, diagnosis, index, mail, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .schema.keychain import NAMES as KEYCHAIN_TABLES
@@ -266,6 +266,7 @@ class Store:
             for table in KEYCHAIN_TABLES:
                 self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
+            diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")
         self.database.all("PRAGMA wal_checkpoint(TRUNCATE)")
