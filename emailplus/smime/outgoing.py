@@ -18,9 +18,12 @@ from cryptography import x509
 from ..errors import CertificateUnusable, RecipientsWithoutCertificate
 from . import headers
 from .encrypt import CipherName, KeyTransport, encrypt_for
+from .entity import parse
 from .keychain import KeyEntry
 from .sign import DigestName, sign_clear, sign_opaque
+from .verify import canonical
 
+_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
 _BCC = re.compile(rb"(?im)^bcc:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n")
 _SHOWN = re.compile(rb"(?im)^(?:to|cc|bcc):[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n")
 
@@ -92,6 +95,20 @@ def protect(
         fields = _BCC.sub(b"", outside) if bcc is None else _only(outside, bcc)
         made.append(ProtectedMessage(copy.addresses, _whole(fields, copy.entity), hidden=bcc is not None))
     return made
+
+
+def split(message: bytes) -> tuple[bytes, bytes]:
+    """(header fields of the message, its MIME entity) of a message that is written already, for `protect`."""
+    whole = parse(canonical(message))
+    block = whole.raw[: whole.body_start].rstrip(b"\r\n") + b"\r\n"
+    content, fields = [], []
+    for line in _FIELD.findall(block):
+        name = line.partition(b":")[0].strip().lower()
+        if name.startswith(b"content-"):
+            content.append(line)
+        elif name != b"mime-version":
+            fields.append(line)
+    return b"".join(fields), b"".join(content) + b"\r\n" + whole.body
 
 
 def without(
