@@ -23,7 +23,7 @@ _STATES = {
     "has": "hasattachment:true", "unread": "isread:false", "read": "isread:true", "flagged": "isflagged:true",
     "invite": "kind:meetings",
 }  # fmt: skip
-_NAMES = {"larger": "size", "smaller": "size", "class": "message class", "draft": "draft state"}
+_NAMES = {"larger": "size", "smaller": "size", "class": "class", "match": "alternatives of words"}
 
 Group = tuple[Term, ...]
 
@@ -144,8 +144,16 @@ def _period(group: Group) -> tuple[datetime | None, datetime | None]:
 # -- looking at what came
 
 
+_CHECKABLE = frozenset(
+    {
+        "from", "to", "cc", "subject", "category", "filename", "unread", "read", "has", "flagged", "draft", "invite",
+        "vip", "in", "before", "after", "on",
+    }
+)  # fmt: skip
+
+
 def _checkable(term: Term) -> bool:
-    return term.kind not in ("larger", "smaller", "match")
+    return term.kind in _CHECKABLE
 
 
 def _holds(database: Database, found: FoundMail, term: Term) -> bool | None:
@@ -171,10 +179,8 @@ def _tell(database: Database, found: FoundMail, term: Term) -> bool | None:
         return mail.flag_status == 2 if found.long_id else None  # Find tells nothing of flags
     if kind == "draft":
         return mail.draft
-    if kind in ("class", "invite"):
-        wanted = "ipm.schedule.meeting" if kind == "invite" else str(term.values[0])
-        own = folded(mail.message_class)
-        return own == wanted or own.startswith(f"{wanted}.") if own else None
+    if kind == "invite":
+        return folded(mail.message_class).startswith("ipm.schedule.meeting") if mail.message_class else None
     if kind == "vip":
         return address_of(mail.sender) in vip_addresses(database)
     if kind == "in":

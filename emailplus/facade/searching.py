@@ -11,8 +11,9 @@ from .. import searching
 from ..eas.flows.search import search_mail
 from ..errors import EmailplusError, ServerError, UsageError
 from ..model.message import StoredMessage
-from ..model.search import Hit, Page, FoundMail, SearchResult, SearchToken
+from ..model.search import FoundMail, Hit, Page, SearchResult, SearchToken
 from ..policy.features import Features
+from ..protection import Protection
 from ..store import found as store_found
 from ..store import search as local
 from ..store import tokens
@@ -28,6 +29,7 @@ class _Everywhere:
     """One search here and on the server. The steps that touch the store are apart from the one that asks."""
 
     store: Store
+    protection: Protection
     query: str
     folder: str
     limit: int
@@ -48,7 +50,10 @@ class _Everywhere:
                 self.plan = searching.plan(database, parsed)
             except ServerError as problem:
                 self.problem = problem
-        return self.store.messages(ids)
+        return self._messages(ids)
+
+    def _messages(self, ids: list[int]) -> list[StoredMessage]:
+        return [self.protection.attach(message) for message in self.store.messages(ids)]
 
     def dialogue(self, plan: searching.Plan) -> Dialogue[Page[FoundMail]]:
         limit = min(MAX_FROM_SERVER, max(self.limit, 1))
@@ -68,7 +73,7 @@ class _Everywhere:
                     beyond.append(Hit(found=found))
                 elif known[1] and known[0] not in hits:
                     fresh.append(known[0])
-        hits |= {message.id: Hit(stored=message) for message in self.store.messages(fresh)}
+        hits |= {message.id: Hit(stored=message) for message in self._messages(fresh)}
         everything = [*hits.values(), *beyond]
         everything.sort(key=lambda hit: hit.received.timestamp() if hit.received is not None else 0.0, reverse=True)
         asked = page.source if page is not None else ""
@@ -78,13 +83,16 @@ class _Everywhere:
 class Searching(Online):
     """Methods of `Mailbox`."""
 
+    protection: Protection
+
     def search(self, query: str = "", *, limit: int | None = 50, folder: str = "") -> list[StoredMessage]:
         """Messages here that match, newest first; the language is described in `store.search`.
 
         `folder`: in this one only, by its name; "" in all. Raises `UsageError`.
         """
-        smart = Features.of(self.config).smart_folders
-        return self.store.messages(local.search(self.store.database, query, limit, folder=folder, smart_folders=smart))
+        database, smart = self.store.database, Features.of(self.config).smart_folders
+        found = self.store.messages(local.search(database, query, limit, folder=folder, smart_folders=smart))
+        return [self.protection.attach(message) for message in found]
 
     def search_tokens(self, typed: str = "") -> list[SearchToken]:
         """What may be meant by what was typed so far: unread, flagged, from VIP, with attachments, with invites, and
@@ -97,7 +105,7 @@ class Searching(Online):
         The server is asked by Find, else by Search; where it does not answer, `SearchResult.problem` says why and the
         hits are those of the store. Raises `UsageError` for a query that is none.
         """
-        task = _Everywhere(self.store, query, folder, limit, Features.of(self.config).smart_folders)
+        task = self._everywhere(query, folder, limit)
         here, page = task.here(), None
         if task.plan is not None:
             try:
@@ -106,25 +114,27 @@ class Searching(Online):
                 task.problem = problem
         return task.merged(here, page)
 
+    def _everywhere(self, query: str, folder: str, limit: int) -> _Everywhere:
+        smart = Features.of(self.config).smart_folders
+        return _Everywhere(self.store, self.protection, query, folder, limit, smart)
+
 
 class AsyncSearching(AsyncOnline):
     """Methods of `AsyncMailbox`."""
 
+    _mailbox: Searching
+
     async def search(self, query: str = "", *, limit: int | None = 50, folder: str = "") -> list[StoredMessage]:
         """See `Mailbox.search`."""
-        smart = Features.of(self.config).smart_folders
-        store = self.store
-        find = partial(local.search, store.database, query, limit, folder=folder, smart_folders=smart)
-        return await asyncio.to_thread(lambda: store.messages(find()))
+        return await asyncio.to_thread(partial(self._mailbox.search, query, limit=limit, folder=folder))
 
     async def search_tokens(self, typed: str = "") -> list[SearchToken]:
         """See `Mailbox.search_tokens`."""
-        smart = Features.of(self.config).smart_folders
-        return await asyncio.to_thread(partial(tokens.suggest, self.store.database, typed, smart_folders=smart))
+        return await asyncio.to_thread(self._mailbox.search_tokens, typed)
 
     async def search_everywhere(self, query: str, *, folder: str = "", limit: int = 50) -> SearchResult:
         """See `Mailbox.search_everywhere`."""
-        task = _Everywhere(self.store, query, folder, limit, Features.of(self.config).smart_folders)
+        task = self._mailbox._everywhere(query, folder, limit)
         here, page = await asyncio.to_thread(task.here), None
         if task.plan is not None:
             try:

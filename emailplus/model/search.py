@@ -15,7 +15,7 @@ T = TypeVar("T")
 class MailQuery:
     """What mail is looked for on the server: all that is given must hold.
 
-    `words` are looked for in all that the server indexes; `keywords` is what Find is asked instead, in the keyword query
+    `words` are looked for in all that the server indexes; `keywords` is what Find is asked instead, in keyword query
     language (``from:bob received>=2026-01-31``), where it is not "".
     `folder` is a CollectionId, "" all folders; `deep` takes its subfolders in. `after` and `before` are aware.
     """

@@ -8,11 +8,10 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...errors import MalformedResponse, NotOffered, UsageError
+from ...errors import MalformedResponse, UsageError
 from ...model.message import Message
-from ...policy.body_preference import BodyRequest
+from ...policy.body_preference import BodyPreference, BodyRequest
 from .. import status, tree
-from ..versions import Version
 from ..wbxml import Node
 from .search import Credentials, read_found, span
 from .sync import body_preferences
@@ -102,29 +101,53 @@ def build_document(link_id: str, first: int, last: int, credentials: Credentials
     return (f"{NAME}:{NAME}", [(f"{NAME}:Fetch", parts)])
 
 
-def build_empty_folder(collection_id: str, *, subfolders: bool = False) -> Node:
-    """Delete all that a folder holds, for good; `subfolders`: with them (MS-ASCMD 2.2.3.56)."""
-    parts: list[Node] = [("AirSync:CollectionId", collection_id)]
-    if subfolders:
-        parts.append((f"{NAME}:Options", [(f"{NAME}:DeleteSubFolders", None)]))
-    return (f"{NAME}:{NAME}", [(f"{NAME}:EmptyFolderContents", parts)])
+@dataclass(frozen=True, slots=True)
+class FetchedHead:
+    """The beginning of one message as MIME. `status` other than 1, or no MIME: `data` is empty."""
+
+    server_id: str
+    status: int
+    data: bytes
+    truncated: bool
 
 
-def build_move_conversation(conversation_id: bytes, destination: str, version: Version) -> Node:
-    """Move a conversation, and whatever will yet come to it, to a folder (MS-ASCMD 2.2.3.115.1).
-
-    MoveAlways is the only form that servers carry out (status 155 without). Raises `NotOffered` below 14.0.
-    """
-    if not version.conversations:
-        raise NotOffered(f"conversations exist from ActiveSync 14.0 on; this server speaks {version.name}")
-    if not conversation_id:
-        raise UsageError("the message belongs to no conversation")
-    parts: list[Node] = [
-        (f"{NAME}:ConversationId", conversation_id),
-        (f"{NAME}:DstFldId", destination),
-        (f"{NAME}:Options", [(f"{NAME}:MoveAlways", None)]),
+def build_heads(messages: Sequence[tuple[str, str]], size: int) -> Node:
+    """Fetch the first `size` bytes of each (CollectionId, ServerId) as MIME: its header fields."""
+    options: list[Node] = [("AirSync:MIMESupport", "2"), *body_preferences(BodyRequest((BodyPreference(4, size),), 2))]
+    fetches: list[Node] = [
+        (
+            f"{NAME}:Fetch",
+            [
+                (f"{NAME}:Store", "Mailbox"),
+                ("AirSync:CollectionId", collection_id),
+                ("AirSync:ServerId", server_id),
+                (f"{NAME}:Options", options),
+            ],
+        )
+        for collection_id, server_id in messages
     ]
-    return (f"{NAME}:{NAME}", [(f"{NAME}:Move", parts)])
+    return (f"{NAME}:{NAME}", fetches)
+
+
+def parse_heads(root: Node) -> list[FetchedHead]:
+    """Every answer to `build_heads`. Raises the error of a status for the whole command."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    return [_fetched_head(node) for node in tree.each(tree.child(root, f"{NAME}:Response"), f"{NAME}:Fetch")]
+
+
+def _fetched_head(node: Node) -> FetchedHead:
+    body = tree.child(tree.child(node, f"{NAME}:Properties"), "AirSyncBase:Body")
+    data = tree.child(body, "AirSyncBase:Data")
+    mime = data is not None and tree.text(body, "AirSyncBase:Type").strip() == "4"
+    return FetchedHead(
+        tree.text(node, "AirSync:ServerId"),
+        tree.status(node, f"{NAME}:Status") or status.OK,
+        tree.octets(data) if mime else b"",
+        tree.text(body, "AirSyncBase:Truncated").strip() in ("1", "true"),
+    )
 
 
 def parse_attachments(root: Node) -> list[FetchedAttachment]:
@@ -182,16 +205,6 @@ def parse_document(root: Node) -> FetchedDocument:
     )
 
 
-def parse_empty_folder(root: Node) -> None:
-    """Raises the error of a status, or `MalformedResponse`."""
-    _operation(root, "EmptyFolderContents")
-
-
-def parse_move_conversation(root: Node) -> None:
-    """Raises the error of a status, or `MalformedResponse`."""
-    _operation(root, "Move")
-
-
 def _fetched(node: Node) -> FetchedAttachment:
     code = tree.status(node, f"{NAME}:Status") or status.OK
     properties = tree.child(node, f"{NAME}:Properties")
@@ -216,3 +229,41 @@ def _data(written: Node | None) -> bytes | None:
         return base64.b64decode(tree.octets(written).translate(None, b"\r\n\t "), validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def parse_body(root: Node) -> bytes | None:
+    """The body of a single fetched message; None where the server does not give it. Raises as `parse_attachments`."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    fetched = tree.descend(root, f"{NAME}:Response", f"{NAME}:Fetch")
+    if (tree.status(fetched, f"{NAME}:Status") or status.OK) != status.OK:
+        return None
+    data = tree.descend(fetched, f"{NAME}:Properties", "AirSyncBase:Body", "AirSyncBase:Data")
+    return tree.octets(data) if data is not None else None
+
+
+def build_empty_folder(collection_id: str, *, subfolders: bool = False) -> Node:
+    """Delete everything in a folder for good, with its subfolders if wanted (MS-ASCMD 2.2.3.59). From 12.0 on."""
+    parts: list[Node] = [("AirSync:CollectionId", collection_id)]
+    if subfolders:
+        parts.append((f"{NAME}:Options", [(f"{NAME}:DeleteSubFolders", None)]))
+    return (f"{NAME}:{NAME}", [(f"{NAME}:EmptyFolderContents", parts)])
+
+
+def build_move(conversation_id: bytes, target: str, *, always: bool = True) -> Node:
+    """Move a conversation, and what comes of it later while `always` (MS-ASCMD 2.2.3.117.1). From 14.0 on."""
+    parts: list[Node] = [(f"{NAME}:ConversationId", conversation_id), (f"{NAME}:DstFldId", target)]
+    if always:
+        parts.append((f"{NAME}:Options", [(f"{NAME}:MoveAlways", None)]))
+    return (f"{NAME}:{NAME}", [(f"{NAME}:Move", parts)])
+
+
+def parse_operation(root: Node, operation: str) -> int:
+    """Status of the one EmptyFolderContents or Move of an answer. Raises as `parse_attachments`."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    return tree.status(root, f"{NAME}:Response", f"{NAME}:{operation}", f"{NAME}:Status") or status.OK
