@@ -11,10 +11,10 @@ from . import classification, diagnosis, mail, mail_changes, outbox, policy, set
 MIGRATIONS: tuple[str, ...] = (
     mail.TABLES,
     settings.TABLES,
+    outbox.TABLES,
     policy.TABLES,
     diagnosis.TABLES,
     classification.MARKINGS,
-    outbox.TABLES,
     mail_changes.TABLES,
 )
 
