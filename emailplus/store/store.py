@@ -17,7 +17,7 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import index, mail, settings, spool
+from . import diagnosis, index, mail, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
@@ -259,6 +259,7 @@ class Store:
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
             settings.forget(self.database)
+            diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")
         self.database.all("PRAGMA wal_checkpoint(TRUNCATE)")
