@@ -98,6 +98,7 @@ def mail_decision(
             content,
             keep_content=features.caching,
             tell_messages=tell_messages,
+            calendar_filter=merged.calendar_filter,
             smart_folders=features.smart_folders,
         )
         border = cut_off(merged.sync_period, now)
