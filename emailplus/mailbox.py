@@ -130,8 +130,7 @@ class Mailbox(People, Governed, Diagnosing):
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
             mailbox = cls(config, opened, password, query_form, reporter)
-            if host_enforces is not None:
-                remember_claims(opened, host_enforces)
+            remember_claims(opened, host_enforces, provider)
             return mailbox
         except BaseException:
             opened.close()

@@ -12,9 +12,10 @@ from typer.testing import CliRunner, Result
 
 from emailplus.cli.app import app
 from emailplus.errors import PolicyNotApplicable, UsageError
-from emailplus.mailbox import AsyncMailbox
+from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import MockPolicy
 from emailplus.mock.policy import DEFAULT_SETTINGS
+from emailplus.store.keys import Passphrase
 from emailplus.store.store import Store
 
 from .world import KEY, World, deliver, mail, noise
@@ -108,6 +109,23 @@ def test_what_the_operator_says_is_told_anew_and_remembered(make_world: Callable
             mailbox.sync()
         assert mailbox.policy_report().acknowledged == 2
     assert acknowledged(world) == ["1", "2"]
+
+
+def test_a_passphrase_is_a_password(make_world: Callable[..., World]) -> None:
+    """A store that opens with a passphrase of the demanded kind keeps the policy; a rekey to another is told."""
+    demanded = {"DevicePasswordEnabled": "1", "MinDevicePasswordLength": "8", "AllowSimpleDevicePassword": "0"}
+    world = make_world(policy=policy(**demanded))
+    with Mailbox.open(world.config(), store=world.path, key=Passphrase("correct horse")) as mailbox:
+        mailbox.sync()
+        report = mailbox.policy_report()
+        assert (report.acknowledged, report.having("unsupported")) == (1, ())
+        mailbox.store.database.rekey(Passphrase("1234"))
+    with Mailbox.open(world.config(), store=world.path, key=Passphrase("1234")) as mailbox:
+        mailbox.sync()
+        report = mailbox.policy_report()
+        assert report.having("unsupported") == ("MinDevicePasswordLength", "AllowSimpleDevicePassword")
+    assert acknowledged(world) == ["1", "2"]
+    assert b"correct horse" not in world.path.read_bytes()
 
 
 @pytest.mark.parametrize("external", [True, False])

@@ -75,7 +75,9 @@ class MailPlan:
         """Changes when a collection must start again: other Options, or another way of keeping."""
         body = self.body_request()
         forms = ",".join(f"{p.type}:{p.truncation_size}" for p in body.preferences)
-        return f"filter={self.filter_of(item_class)};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+        return (
+            f"filter={self.filter_of(item_class)};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+        )
 
 
 @dataclass(slots=True)
