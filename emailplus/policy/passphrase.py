@@ -6,9 +6,9 @@
     AlphanumericDevicePasswordRequired   with letters and with digits or other characters       R730
     MinDevicePasswordComplexCharacters   with so many of: lower case, upper case, digits, rest  R283, R284
     AllowSimpleDevicePassword = 0        not of repeated or of consecutive characters only      R136
+    MaxDevicePasswordFailedAttempts      as with any: `store.attempts` counts the wrong ones     R603
 
-How old it is, what it was before and how often it was mistyped is not kept, so DevicePasswordExpiration,
-DevicePasswordHistory and MaxDevicePasswordFailedAttempts are not met by it.
+How old it is and what it was before is not kept, so DevicePasswordExpiration and DevicePasswordHistory are not met.
 """
 
 from __future__ import annotations
@@ -61,5 +61,6 @@ class Passphrase:
             "AlphanumericDevicePasswordRequired": self.alphanumeric,
             "MinDevicePasswordComplexCharacters": self.groups >= (policy.MinDevicePasswordComplexCharacters or 0),
             "AllowSimpleDevicePassword": not self.simple,
+            "MaxDevicePasswordFailedAttempts": True,
         }
         return frozenset(element for element, met in tests.items() if met)

@@ -37,7 +37,7 @@ def test_measures(text: str, length: int, groups: int, alphanumeric: bool, simpl
         ("ab1", {"MinDevicePasswordComplexCharacters": 3}, False),
         ("1234", {"AllowSimpleDevicePassword": False}, False),
         ("1243", {"AllowSimpleDevicePassword": False}, True),
-        ("any", {"MaxDevicePasswordFailedAttempts": 8}, False),
+        ("any", {"MaxDevicePasswordFailedAttempts": 8}, True),
         ("any", {"DevicePasswordExpiration": 90}, False),
         ("any", {"DevicePasswordHistory": 5}, False),
     ],
