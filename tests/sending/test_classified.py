@@ -204,16 +204,8 @@ def test_the_command_line_marks_what_it_sends(world: World, tmp_path: Path) -> N
     key.chmod(0o600)
     password.write_text("alice-secret")
     password.chmod(0o600)
-    where = [
-        "--config",
-        str(config),
-        "--store",
-        str(world.path),
-        "--key-file",
-        str(key),
-        "--password-file",
-        str(password),
-    ]
+    reading = ["--store", str(world.path), "--key-file", str(key)]
+    where = [*reading, "--config", str(config), "--password-file", str(password)]
     letter = ["send", *where, "--to", "bob@example.test", "--subject", "Plan", "--text", "Hello"]
     run = CliRunner()
     refused = run.invoke(app, letter)
