@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..smime.report import SecurityReport
 
+from .marking import Marking
+
 
 class BodyType(IntEnum):
     """Form of a body (MS-ASAIRS 2.2.2.41.1)."""
@@ -105,6 +107,10 @@ class Message:
     body_state: str = "none"
     """"stored", "pending", "refused", "failed" or "none": decided by `policy.contents`."""
     body_reason: str = ""
+    marking: Marking | None = None
+    """None: classification is not configured."""
+    head: bytes = b""
+    """The header fields, where markings are read from them and the MIME is not kept."""
 
 
 @dataclass(slots=True)
@@ -163,6 +169,8 @@ class StoredMessage:
     """Body as plain text."""
     html: str = ""
     attachments: list[StoredAttachment] = field(default_factory=list)
+    marking: Marking | None = None
+    """None: classification is not configured."""
     parts: list[Part] = field(default_factory=list)
     """Of a protected message: the attachments inside its layers. `attachments` stay those the server announced."""
     judge: Callable[[], SecurityReport] | None = field(default=None, repr=False, compare=False)

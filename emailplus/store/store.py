@@ -17,7 +17,7 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import certificates, diagnosis, index, mail, settings, spool
+from . import certificates, classification, diagnosis, index, mail, mail_changes, markings, outbox, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .schema.keychain import NAMES as KEYCHAIN_TABLES
@@ -40,7 +40,7 @@ class Store:
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
-            changes.SyncWindows: lambda batch: mail.apply_windows(database, batch),
+            changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
@@ -50,10 +50,16 @@ class Store:
             changes.ReviewLimits: self._review_limits,
             changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
             changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
+            changes.RestartMarkings: lambda batch: classification.restart(database, batch),
+            changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
+            changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
+            changes.TakeMarkings: lambda _: classification.take(database),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
+            **outbox.applying(database),
+            **mail_changes.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
@@ -61,6 +67,9 @@ class Store:
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
             queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
+            queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
+            **outbox.loading(database),
+            **mail_changes.loading(database),
         }
 
     @classmethod
@@ -261,6 +270,7 @@ class Store:
             return
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
+            outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
             for table in KEYCHAIN_TABLES:
@@ -293,6 +303,8 @@ class Store:
                 part,
             )
             found.update((row[0], _stored(row)) for row in rows)
+        for number, marking in markings.load(self.database, list(found)).items():
+            found[number].marking = marking
         return [found[number] for number in ids if number in found]
 
     def ids(self) -> Iterator[int]:

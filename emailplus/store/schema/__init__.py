@@ -6,9 +6,18 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import diagnosis, keychain, mail, policy, settings
+from . import classification, diagnosis, keychain, mail, mail_changes, outbox, policy, settings
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES, diagnosis.TABLES, keychain.TABLES)
+MIGRATIONS: tuple[str, ...] = (
+    mail.TABLES,
+    settings.TABLES,
+    outbox.TABLES,
+    policy.TABLES,
+    diagnosis.TABLES,
+    classification.MARKINGS,
+    mail_changes.TABLES,
+    keychain.TABLES,
+)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
