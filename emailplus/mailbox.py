@@ -25,7 +25,6 @@ from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.people import AsyncPeople, People
 from .facade.protected import AsyncProtected, Protected
-from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
 from .markings import MailboxClassification
 from .model import events
@@ -70,7 +69,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Diagnosing, Writing, Changing, Protected):
+class Mailbox(People, Governed, Diagnosing, Changing, Protected):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -104,6 +103,7 @@ class Mailbox(People, Governed, Diagnosing, Writing, Changing, Protected):
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
         self.protection = Protection(store, settings=self.settings.in_force)
+        self.protection.install()
         self.settings.listeners.append(self.protection.settle)
         self.classification = MailboxClassification(store, lambda: self.config)
         """Markings: what may be chosen for a message, and what is wrong with the configuration; see
@@ -292,14 +292,14 @@ class Mailbox(People, Governed, Diagnosing, Writing, Changing, Protected):
 
     def message(self, message_id: int) -> StoredMessage:
         """One message with its text and attachments, those inside its S/MIME layers as `parts`. Raises `NotFound`."""
-        return self.protection.attach(self.store.message(message_id), contents=True)
+        return self.store.message(message_id)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound`."""
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncWriting, AsyncChanging, AsyncProtected):
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncChanging, AsyncProtected):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox

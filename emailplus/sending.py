@@ -32,6 +32,7 @@ from .policy import recipients as safe_domains
 from .policy.addresses import read as read_addresses
 from .policy.dlp import FILES, Action
 from .policy.user_settings import Settings
+from .sealing import inner_attachments, seal
 from .store.app_policy import guard
 from .store.originals import Original, original
 from .store.store import Store
@@ -200,7 +201,8 @@ def forward(
         )
         for attachment in message.attachments
     )
-    return replace(draft, attachments=attachments)
+    inside = inner_attachments(message)
+    return replace(draft, attachments=attachments if inside is None else inside)
 
 
 def whole(store: Store, message: StoredMessage) -> DraftAttachment:
@@ -422,6 +424,7 @@ STAGES: dict[str, Stage] = {
     "domains": domains,
     "form": form,
     "mime": mime,
+    "smime": seal,
     "parcels": parcels,
 }
 """The stage of each name. A name without one has nothing to do."""
