@@ -35,6 +35,7 @@ from .policy import recipients as safe_domains
 from .policy.addresses import read as read_addresses
 from .policy.dlp import FILES, Action
 from .policy.user_settings import Settings
+from .sealing import inner_attachments, seal
 from .store.app_policy import guard
 from .store.originals import Original, original
 from .store.store import Store
@@ -207,7 +208,8 @@ def forward(
         )
         for attachment in message.attachments
     )
-    return replace(draft, attachments=attachments)
+    inside = inner_attachments(message)
+    return replace(draft, attachments=attachments if inside is None else inside)
 
 
 def whole(store: Store, message: StoredMessage) -> DraftAttachment:
@@ -451,6 +453,7 @@ STAGES: dict[str, Stage] = {
     "classification": classification,
     "form": form,
     "mime": mime,
+    "smime": seal,
     "parcels": parcels,
 }
 """The stage of each name. A name without one has nothing to do."""

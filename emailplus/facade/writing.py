@@ -127,6 +127,7 @@ class Writing(Online):
         `SmimeError`), `SendRefused` and its kinds or `MailboxFull` where the server refuses the message, and
         `AuthenticationFailed`, `PolicyError` where it refuses us: the message is in the outbox then.
         """
+        self._before_send(draft)
         numbers = self._queue(draft, confirm)
         try:
             self.flush(listener=listener, version=version)
@@ -147,6 +148,9 @@ class Writing(Online):
         return RunPlan(
             account.mail_decision(self.config, now, held, period=choice, tell_messages=False), now.timestamp()
         )
+
+    def _before_send(self, draft: Draft) -> None:
+        """What is to be asked of the server before the stages of sending run; see `facade.protected`."""
 
     def _queue(self, draft: Draft, confirm: Confirm | None) -> list[int]:
         changing.writable(self.read_only)
@@ -249,12 +253,16 @@ class AsyncWriting(AsyncOnline):
         version: str | None = None,
     ) -> OutboxEntry:
         """See `Mailbox.send`. `confirm` is called in another thread, `listener` in the event loop."""
+        await self._before_send(draft)
         numbers = await asyncio.to_thread(self._mailbox._queue, draft, confirm)
         try:
             await self.flush(listener=listener, version=version)
         except (ConnectionFailed, ServerBusy):
             pass
         return await asyncio.to_thread(self._mailbox._outcome, numbers)
+
+    async def _before_send(self, draft: Draft) -> None:
+        """See `Writing._before_send`."""
 
     async def flush(self, *, listener: Listener | None = None, version: str | None = None) -> list[OutboxEntry]:
         """See `Mailbox.flush`. Waits for a sync that is under way."""
