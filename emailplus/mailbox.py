@@ -26,6 +26,7 @@ from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.people import AsyncPeople, People
 from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
+from .markings import MailboxClassification
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
@@ -100,6 +101,9 @@ class Mailbox(People, Governed, Diagnosing, Writing, Changing):
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
+        self.classification = MailboxClassification(store, lambda: self.config)
+        """Markings: what may be chosen for a message, and what is wrong with the configuration; see
+        `emailplus.markings`."""
 
     @classmethod
     def open(
@@ -208,12 +212,19 @@ class Mailbox(People, Governed, Diagnosing, Writing, Changing):
     def _prepare(
         self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None
     ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
-        report = SyncReport(warnings=list(self.notices))
+        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
         self.notices = []
         now = account.utc_now()
         tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
         choice = period if period is not None else self.settings.choices().sync_period
-        decide = account.mail_decision(self.config, now, self.settings.in_force(), period=choice, tell_messages=tell)
+        decide = account.mail_decision(
+            self.config,
+            now,
+            self.settings.in_force(),
+            period=choice,
+            tell_messages=tell,
+            classifier=self.classification.classifier,
+        )
         pictures = "true" if self.config.show_pictures_default else "false"
         plan = RunPlan(
             decide, now.timestamp(), pinned=version, read_only=self.read_only, after_full_sync={PICTURES_FACT: pictures}
@@ -293,6 +304,8 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncWriting, As
         """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
+        self.classification = mailbox.classification
+        """See `Mailbox.classification`."""
 
     @property
     def config(self) -> AppConfig:

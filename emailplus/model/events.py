@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .changes import Trouble
 from .message import Message
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A new part of the job begins: "connect", "folders", "mail", "contents", "index"."""
+    """A new part of the job begins: "connect", "folders", "mail", "contents", "markings", "index"."""
 
     name: str
     total: int | None = None
@@ -67,6 +68,15 @@ class WindowStored:
     deleted: int
     expired: int
     quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkingsRead:
+    """What the stored messages are marked with: one `MarkingCounts`."""
+
+    by_label: dict[str, int]
+    flagged: int
+    missing: tuple[Trouble, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,17 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import diagnosis, index, mail, mail_changes, outbox, settings, spool
+from . import (
+    classification,
+    diagnosis,
+    index,
+    mail,
+    mail_changes,
+    markings,
+    outbox,
+    settings,
+    spool,
+)
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
@@ -46,6 +56,10 @@ class Store:
             changes.SettleFetch: lambda batch: spool.settle(database, batch),
             changes.ReviewLimits: self._review_limits,
             changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
+            changes.RestartMarkings: lambda batch: classification.restart(database, batch),
+            changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
+            changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
+            changes.TakeMarkings: lambda _: classification.take(database),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
@@ -58,6 +72,7 @@ class Store:
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
+            queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
             **mail_changes.loading(database),
         }
@@ -291,6 +306,8 @@ class Store:
                 part,
             )
             found.update((row[0], _stored(row)) for row in rows)
+        for number, marking in markings.load(self.database, list(found)).items():
+            found[number].marking = marking
         return [found[number] for number in ids if number in found]
 
     def ids(self) -> Iterator[int]:

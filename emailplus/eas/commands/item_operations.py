@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...policy.body_preference import BodyRequest
+from ...policy.body_preference import BodyPreference, BodyRequest
 from .. import status, tree
 from ..wbxml import Node
 from .sync import body_preferences
@@ -49,6 +49,55 @@ def build_body(collection_id: str, server_id: str, body: BodyRequest) -> Node:
         (f"{NAME}:Options", options),
     ]
     return (f"{NAME}:{NAME}", [(f"{NAME}:Fetch", parts)])
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedHead:
+    """The beginning of one message as MIME. `status` other than 1, or no MIME: `data` is empty."""
+
+    server_id: str
+    status: int
+    data: bytes
+    truncated: bool
+
+
+def build_heads(messages: Sequence[tuple[str, str]], size: int) -> Node:
+    """Fetch the first `size` bytes of each (CollectionId, ServerId) as MIME: its header fields."""
+    options: list[Node] = [("AirSync:MIMESupport", "2"), *body_preferences(BodyRequest((BodyPreference(4, size),), 2))]
+    fetches: list[Node] = [
+        (
+            f"{NAME}:Fetch",
+            [
+                (f"{NAME}:Store", "Mailbox"),
+                ("AirSync:CollectionId", collection_id),
+                ("AirSync:ServerId", server_id),
+                (f"{NAME}:Options", options),
+            ],
+        )
+        for collection_id, server_id in messages
+    ]
+    return (f"{NAME}:{NAME}", fetches)
+
+
+def parse_heads(root: Node) -> list[FetchedHead]:
+    """Every answer to `build_heads`. Raises the error of a status for the whole command."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    return [_fetched_head(node) for node in tree.each(tree.child(root, f"{NAME}:Response"), f"{NAME}:Fetch")]
+
+
+def _fetched_head(node: Node) -> FetchedHead:
+    body = tree.child(tree.child(node, f"{NAME}:Properties"), "AirSyncBase:Body")
+    data = tree.child(body, "AirSyncBase:Data")
+    mime = data is not None and tree.text(body, "AirSyncBase:Type").strip() == "4"
+    return FetchedHead(
+        tree.text(node, "AirSync:ServerId"),
+        tree.status(node, f"{NAME}:Status") or status.OK,
+        tree.octets(data) if mime else b"",
+        tree.text(body, "AirSyncBase:Truncated").strip() in ("1", "true"),
+    )
 
 
 def parse_attachments(root: Node) -> list[FetchedAttachment]:

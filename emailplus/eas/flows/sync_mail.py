@@ -24,7 +24,8 @@ from ...flow import Flow, commit, emit, load, sleep
 from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
 from ...model.events import MessageReceived, Phase, Progress, Waiting, Warned, WindowStored
 from ...model.folder import Collection, FolderType
-from ...model.message import Message
+from ...model.marking import MarkingReader, head_of
+from ...model.message import Body, BodyType, Message
 from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
@@ -59,6 +60,10 @@ class MailPlan:
     """Emit `MessageReceived` for every new message."""
     cutoff: float | None = None
     """Unix time before which mail is out of the sync period."""
+    reader: MarkingReader | None = None
+    """Reads the marking of every message; None: classification is off."""
+    marking_fingerprint: str = ""
+    """Stands for what `reader` reads by; "" without one."""
     smart_folders: bool = True
     """Whether the folders in which Gmail collects mail of other folders are synchronised (`gmail_smart_folders`)."""
 
@@ -294,7 +299,13 @@ def _check(answer: CollectionAnswer) -> None:
 
 def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     for message in answer.added:
+        body = message.body
+        head = head_of(body.data, cut=body.truncated) if _shows_headers(plan, body) and body is not None else b""
         decide(message, plan.content)
+        if plan.reader is not None:
+            message.marking = plan.reader(head or None, message.subject)
+            if message.body_state != "stored" or message.body is not body:
+                message.head = head
     for change in answer.changed:
         body = change.values.get("body")
         if body is not None:
@@ -302,6 +313,10 @@ def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     window.added, window.changed = answer.added, answer.changed
     window.deleted, window.soft_deleted = answer.deleted, answer.soft_deleted
     window.quarantined = answer.quarantined
+
+
+def _shows_headers(plan: MailPlan, body: Body | None) -> bool:
+    return plan.reader is not None and body is not None and body.type == BodyType.MIME and bool(body.data)
 
 
 def _restart(run: _Run, work: _Work) -> Flow[_Work | None]:

@@ -1,4 +1,4 @@
-"""The whole job of one run: connect, outbox, folders, mail, contents, index (architecture: the way of the data)."""
+"""The whole job of one run: connect, outbox, folders, mail, contents, markings, index (architecture: its way)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .begin import begin
 from .change_mail import push_changes
 from .contents import fetch_contents
 from .folder_sync import sync_folders
+from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
 from .session import Session
@@ -57,6 +58,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     if not content.attachments:  # none is small enough
         limit, reason = -1, FORBIDDEN
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
+    yield from begin_markings(mail)
     yield from retry_quarantine(mail)
     if not plan.read_only:
         yield from flush_outbox(session, plan.now)
@@ -71,6 +73,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
         yield from emit(Progress("expired", removed))
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
+    yield from finish_markings(session, mail)
     yield from _index()
     if FULL_SYNC_FACT not in facts:
         yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
