@@ -22,7 +22,7 @@ from .config.diff import diff
 from .config.snapshot import Snapshot
 from .eas.flows.synchronise import FULL_SYNC_FACT
 from .model.changes import EndRun, FolderChanges, ForgetContents, ResetCollections, SaveAccount
-from .model.outbox import DropOutgoing, OutboxState
+from .model.outbox import DropOutgoing, OutboxEntries, OutboxState
 from .policy.alert_times import NOTE
 from .policy.server_policy import ServerPolicy
 from .policy.sync_period import cut_off, effective_period
@@ -164,7 +164,12 @@ class _Made:
 
 
 def _full_resync(work: _Work, keys: tuple[str, ...]) -> _Made:
-    return _Made(f"the account changed ({', '.join(keys)}): its mail is synchronised anew", _held(work.store))
+    """What was written under the old account is kept, and never leaves by the new one (`store.outbox`)."""
+    text = f"the account changed ({', '.join(keys)}): its mail is synchronised anew"
+    waiting = [entry.subject for entry in work.store.load(OutboxEntries(_WAITING))]
+    return _Made(
+        text, _held(work.store), [f"held back, written under the old account: {subject}" for subject in waiting]
+    )
 
 
 def _migration(work: _Work, keys: tuple[str, ...]) -> _Made:
