@@ -24,6 +24,7 @@ from .facade.changing import AsyncChanging, Changing
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.people import AsyncPeople, People
+from .facade.protected import AsyncProtected, Protected
 from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
 from .markings import MailboxClassification
@@ -32,6 +33,7 @@ from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
 from .policy.dlp import DataLossPrevention, Unlock
+from .protection import Protection
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
@@ -68,7 +70,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Diagnosing, Writing, Changing):
+class Mailbox(People, Governed, Diagnosing, Writing, Changing, Protected):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -104,6 +106,8 @@ class Mailbox(People, Governed, Diagnosing, Writing, Changing):
         self.classification = MailboxClassification(store, lambda: self.config)
         """Markings: what may be chosen for a message, and what is wrong with the configuration; see
         `emailplus.markings`."""
+        self.protection = Protection(store, settings=self.settings.in_force)
+        self.settings.listeners.append(self.protection.settle)
 
     @classmethod
     def open(
@@ -204,6 +208,7 @@ class Mailbox(People, Governed, Diagnosing, Writing, Changing):
         try:
             with self._diagnosis.watching("sync"):
                 troubles = run(flow, network, self.store, clock)
+                self._after_sync()
         except RemoteWiped:
             self.close()
             raise
@@ -282,18 +287,19 @@ class Mailbox(People, Governed, Diagnosing, Writing, Changing):
 
     def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
         """Messages that match, newest first; the language is described in `store.search`. Raises `UsageError`."""
-        return self.store.messages(find(self.store.database, query, limit))
+        found = self.store.messages(find(self.store.database, query, limit))
+        return [self.protection.attach(message) for message in found]
 
     def message(self, message_id: int) -> StoredMessage:
-        """One message with its text and attachments. Raises `NotFound`."""
-        return self.store.message(message_id)
+        """One message with its text and attachments, those inside its S/MIME layers as `parts`. Raises `NotFound`."""
+        return self.protection.attach(self.store.message(message_id), contents=True)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound`."""
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncWriting, AsyncChanging):
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncWriting, AsyncChanging, AsyncProtected):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox
@@ -374,6 +380,7 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncWriting, As
             try:
                 with mailbox._diagnosis.watching("sync"):
                     troubles = await arun(flow, network, mailbox.store, clock)
+                    await self._after_sync()
             except RemoteWiped:
                 await self.close()
                 raise

@@ -73,3 +73,10 @@ class OldItem:
     options: str
     server_id: str
     raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DueRevocationLists:
+    """Result: list of the URLs of revocation lists that are to be fetched at `now` (Unix time)."""
+
+    now: float

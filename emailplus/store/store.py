@@ -17,19 +17,10 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import (
-    classification,
-    diagnosis,
-    index,
-    mail,
-    mail_changes,
-    markings,
-    outbox,
-    settings,
-    spool,
-)
+from . import certificates, classification, diagnosis, index, mail, mail_changes, markings, outbox, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
+from .schema.keychain import NAMES as KEYCHAIN_TABLES
 from .text import html_to_text
 
 _MESSAGE = (
@@ -44,6 +35,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.unwrap: index.Unwrap = index.as_it_is
+        """What protected mail is indexed by; a mailbox sets it."""
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
@@ -55,11 +48,12 @@ class Store:
             changes.StoreContents: lambda batch: spool.store_contents(database, batch),
             changes.SettleFetch: lambda batch: spool.settle(database, batch),
             changes.ReviewLimits: self._review_limits,
-            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
             changes.RestartMarkings: lambda batch: classification.restart(database, batch),
             changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
             changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
             changes.TakeMarkings: lambda _: classification.take(database),
+            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
+            changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
@@ -75,6 +69,7 @@ class Store:
             queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
             **mail_changes.loading(database),
+            queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
     @classmethod
@@ -278,6 +273,8 @@ class Store:
             outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
+            for table in KEYCHAIN_TABLES:
+                self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
