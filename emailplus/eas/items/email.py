@@ -6,48 +6,14 @@ row is kept in `Message.extra` as it came. This is the hot path of a synchronisa
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-from ...model.message import Attachment, Body, Message
-from ..tree import octets, value
+from ...model.message import Body, Message
+from ..tree import octets
 from ..wbxml import Content, Node, encode
-
-Reader = Callable[[Content], Any]
-
-
-def read_text(content: Content) -> str:
-    """Text; bytes that were not UTF-8 become U+FFFD."""
-    if content.__class__ is str:
-        if content.isascii():
-            return content
-        return content.encode(errors="surrogateescape").decode(errors="replace")
-    return value(("", content))
-
-
-def read_integer(content: Content) -> int:
-    """A number; an empty element is 0."""
-    return int(content) if content.__class__ is str else int(value(("", content)) or 0)
-
-
-def read_boolean(content: Content) -> bool:
-    """MS-ASDTYPE 2.1: 1 or 0; an empty element counts as TRUE, as in requests; some servers write words."""
-    written = value(("", content)).strip().lower()
-    return written in ("1", "true", "")
-
-
-def read_date(content: Content) -> datetime | None:
-    """MS-ASDTYPE 2.3: ``2026-11-23T09:30:00.000Z``, or the compact form; None for an empty element."""
-    written = value(("", content)).strip()
-    if not written:
-        return None
-    moment = datetime.fromisoformat(written)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def read_octets(content: Content) -> bytes:
-    return octets(("", content))
+from .attachments import read_attachments
+from .body import read_body
+from .values import Reader, read_boolean, read_date, read_integer, read_octets, read_text
 
 
 def read_flag(content: Content) -> int:
@@ -63,54 +29,6 @@ def read_categories(content: Content) -> tuple[str, ...]:
     if not isinstance(content, list):
         return ()
     return tuple(read_text(inner) for tag, inner in content if tag == "Email:Category")
-
-
-def read_body(content: Content) -> Body:
-    """AirSyncBase Body (MS-ASAIRS 2.2.2.10). Data may be inline or opaque; its bytes are kept as they are."""
-    body_type, data, size, truncated = 1, b"", -1, False
-    if isinstance(content, list):
-        for tag, inner in content:
-            if tag == "AirSyncBase:Data":
-                data = octets((tag, inner))
-            elif tag == "AirSyncBase:Type":
-                body_type = read_integer(inner)
-            elif tag == "AirSyncBase:EstimatedDataSize":
-                size = read_integer(inner)
-            elif tag == "AirSyncBase:Truncated":
-                truncated = read_boolean(inner)
-    return Body(body_type, data, len(data) if size < 0 else size, truncated)
-
-
-_ATTACHMENT_ROWS: dict[str, tuple[str, Reader]] = {
-    "AirSyncBase:FileReference": ("file_reference", read_text),
-    "AirSyncBase:DisplayName": ("name", read_text),
-    "AirSyncBase:EstimatedDataSize": ("size", read_integer),
-    "AirSyncBase:Method": ("method", read_integer),
-    "AirSyncBase:ContentId": ("content_id", read_text),
-    "AirSyncBase:ContentLocation": ("content_location", read_text),
-    "AirSyncBase:ContentType": ("content_type", read_text),
-    "AirSyncBase:IsInline": ("inline", read_boolean),
-    # 2.5: the Email namespace has its own
-    "Email:AttName": ("file_reference", read_text),
-    "Email:DisplayName": ("name", read_text),
-    "Email:AttSize": ("size", read_integer),
-    "Email:AttMethod": ("method", read_integer),
-    "Email:Att0Id": ("content_id", read_text),
-}
-
-
-def read_attachments(content: Content) -> list[Attachment]:
-    """AirSyncBase Attachments (MS-ASAIRS 2.2.2.8), or Email Attachments of 2.5."""
-    found = []
-    for _, inner in content if isinstance(content, list) else ():
-        values: dict[str, Any] = {}
-        for tag, part in inner if isinstance(inner, list) else ():
-            row = _ATTACHMENT_ROWS.get(tag)
-            if row is not None:
-                values[row[0]] = row[1](part)
-        if values.get("file_reference"):
-            found.append(Attachment(**values))
-    return found
 
 
 PROPERTIES: dict[str, tuple[str, Reader]] = {
