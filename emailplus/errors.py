@@ -17,6 +17,7 @@
     │   ├── ServerBusy                  503 or throttled; `.retry_after` seconds
     │   ├── MailboxFull                 507 or status 113
     │   ├── NoCommonVersion             server and client share no protocol version
+    │   ├── NotOffered              the server, or its protocol version, lacks what was asked for
     │   ├── ResponseTooLarge            an answer beyond the memory limit; smaller windows help
     │   └── ProtocolError               the answer breaks the protocol
     │       ├── WbxmlError              not decodable; `.offset` is the byte where it stopped
@@ -30,6 +31,7 @@
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
     │   ├── DeviceBlocked               blocked or quarantined by an administrator
     │   ├── RemoteWiped                 the server ordered a wipe; it was carried out
+    │   ├── PolicyDenied                a key or the app policy forbids it; `.rule` names which
     │   └── ClassificationRefused       a choice of markings is not allowed; `.refusals` says why
     │       ├── ClassificationRequired  the message needs a marking before it is sent
     │       └── ClassificationDowngrade the original message's marking may not be lowered
@@ -166,6 +168,10 @@ class NoCommonVersion(ServerError):
     """The server offers no protocol version that this engine speaks."""
 
 
+class NotOffered(ServerError):
+    """The server, or the protocol version it speaks, has no such command or element."""
+
+
 class ResponseTooLarge(ServerError):
     """An answer larger than the engine takes into memory."""
 
@@ -229,6 +235,14 @@ class DeviceBlocked(PolicyError):
 
 class RemoteWiped(PolicyError):
     """The server ordered a wipe. It was carried out on the store and acknowledged."""
+
+
+class PolicyDenied(PolicyError):
+    """A key of the app config, or a rule of the app policy, forbids the action. `rule` names it."""
+
+    def __init__(self, message: str, *, rule: str) -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 class ClassificationRefused(PolicyError):

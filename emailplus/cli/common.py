@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..classification.document import problems
 from ..config import AppConfig
 from ..errors import (
     AuthenticationFailed,
@@ -104,7 +105,7 @@ def say(line: str) -> None:
 def load_config(path: Path) -> AppConfig:
     """The app config; its warnings are said. Raises `ConfigurationError` or `UsageError`."""
     try:
-        config = AppConfig.load(path)
+        config = AppConfig.load(path, check_markers=problems)
     except OSError as problem:
         raise UsageError(f"{path}: {problem.strerror}") from problem
     for warning in config.warnings:
@@ -124,7 +125,7 @@ def store_key(
         return EnvironmentKey()
     if config is not None and config.allow_device_keychain:
         return KeyringKey(config.email_address, create=True)
-    if sys.stdin.isatty():
+    if at_terminal():
         passphrase = getpass.getpass("Passphrase of the store: ")
         if new and getpass.getpass("The same again: ") != passphrase:
             raise StoreKeyMissing("the two passphrases differ")
@@ -135,6 +136,11 @@ def store_key(
     )
 
 
+def at_terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty()
+
+
 def server_password(password_file: Path | None, config: AppConfig) -> str | None:
     """The password: a file, the environment, `email_password`, or a prompt where `allow_prompt_password` lets us."""
     if password_file is not None:
@@ -143,7 +149,7 @@ def server_password(password_file: Path | None, config: AppConfig) -> str | None
         return os.environ[PASSWORD_VARIABLE]
     if config.email_password is not None:
         return None
-    if config.allow_prompt_password and sys.stdin.isatty():
+    if config.allow_prompt_password and at_terminal():
         return getpass.getpass(f"Password of {config.email_exchange_username}: ")
     raise AuthenticationFailed(
         f"no password: set {PASSWORD_VARIABLE}, give --password-file, or set email_password in the app config"
@@ -172,6 +178,7 @@ __all__ = [
     "PassphraseFileOption",
     "PasswordFileOption",
     "StoreOption",
+    "at_terminal",
     "console",
     "errors_as_exit_codes",
     "load_config",

@@ -1,4 +1,4 @@
-"""`emailplus config check | show | keys`: read a configuration, say what is wrong with it, show what it means.
+"""`emailplus config check | show | diff | keys`: read a configuration, say what is wrong, what it means and changes.
 
 With `--json` one document goes to stdout; people get tables on stderr. Exit 0 when all is well, 2 when there are
 problems. Secrets are masked in both.
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from ..classification.document import problems
 from ..config import KEYS, AppConfig, Identity, Problem
 from ..config.loaders import read
+from ..config.rows import ROOMS, rows
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -58,13 +60,13 @@ def check(
 ) -> None:
     """List every problem of a configuration; exit 2 if there is one."""
     findings = _findings(_path(file, config), identity)
-    problems = [finding for finding in findings if not finding.advice]
+    mistakes = [finding for finding in findings if not finding.advice]
     warnings = [finding for finding in findings if finding.advice]
     if as_json:
-        _print_json({"ok": not problems, "problems": _dicts(problems), "warnings": _dicts(warnings)})
+        _print_json({"ok": not mistakes, "problems": _dicts(mistakes), "warnings": _dicts(warnings)})
     else:
-        _print_findings(problems, warnings)
-    if problems:
+        _print_findings(mistakes, warnings)
+    if mistakes:
         raise typer.Exit(2)
 
 
@@ -102,6 +104,31 @@ def show(
     _print_findings([], loaded.warnings)
 
 
+@config_app.command("diff")
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The configuration in force.", show_default=False)],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The one that takes its place.", show_default=False)],
+    identity: IdentityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what changes between two configurations, and what each change leads to; secrets masked."""
+    try:
+        found = _load(old, identity).diff(_load(new, identity))
+    except ConfigurationError as error:
+        _refused(error, as_json)
+    if as_json:
+        changes = [change.as_dict() for change in found.changes]
+        _print_json({"changes": changes, "full_resync": found.full_resync, "migration": found.migration})
+        return
+    if not found:
+        _console().print("Nothing changes.")
+        return
+    _print_table(
+        ("key", "before", "after", "then"),
+        [(c.key, _readable(c.before), _readable(c.after), c.consequence.value) for c in found.changes],
+    )
+
+
 @config_app.command("keys")
 def keys(as_json: JsonOption = False) -> None:
     """Print every key that is known, with its values, default and effect."""
@@ -109,8 +136,8 @@ def keys(as_json: JsonOption = False) -> None:
         _print_json({"keys": [_key(key.name) for key in KEYS]})
         return
     _print_table(
-        ("group", "key", "values", "default", "effect"),
-        [(key.group, key.name, key.allowed, key.default, key.effect) for key in KEYS],
+        ("group", "key", "values", "default", "effect", "acts in"),
+        [(key.group, key.name, key.allowed, key.default, key.effect, _acts(key.name)) for key in KEYS],
     )
 
 
@@ -128,7 +155,7 @@ def _path(argument: Path | None, option: Path | None) -> Path:
 
 def _load(path: Path, identity: Path | None) -> AppConfig:
     given = None if identity is None else Identity.of({str(name): value for name, value in read(identity)})
-    return AppConfig.load(path, given)
+    return AppConfig.load(path, given, check_markers=problems)
 
 
 def _findings(path: Path, identity: Path | None) -> list[Problem]:
@@ -144,12 +171,12 @@ def _problems(error: ConfigurationError) -> list[Problem]:
 
 def _refused(error: ConfigurationError, as_json: bool) -> NoReturn:
     findings = _problems(error)
-    problems = [finding for finding in findings if not finding.advice]
+    mistakes = [finding for finding in findings if not finding.advice]
     warnings = [finding for finding in findings if finding.advice]
     if as_json:
-        _print_json({"ok": False, "problems": _dicts(problems), "warnings": _dicts(warnings)})
+        _print_json({"ok": False, "problems": _dicts(mistakes), "warnings": _dicts(warnings)})
     else:
-        _print_findings(problems, warnings)
+        _print_findings(mistakes, warnings)
     raise typer.Exit(2)
 
 
@@ -171,7 +198,14 @@ def _key(name: str) -> dict[str, Any]:
         "scope": key.scope,
         "cloud_field": key.cloud,
         "effect": key.effect,
+        "room": rows()[name].room,
+        "acts": list(rows()[name].acts),
     }
+
+
+def _acts(name: str) -> str:
+    row = rows()[name]
+    return " ".join(row.acts) or f"({ROOMS[row.room]})"
 
 
 # -- printing ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Every key of the app config: one table, a row a key.
 
 The rows follow the tables 1 to 10 of the Email+ guide. Loading, defaults, masking, `emailplus config keys` and
-`docs/configuration.md` all read this table; nothing about a key is said a second time elsewhere.
+`docs/config.md` all read this table; nothing about a key is said a second time elsewhere.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ KEYS: Final[tuple[Key, ...]] = (
     # -- classification ------------------------------------------------------------------------------------------------
     Key("email_security_classification_json", "classification", "json", NONE,
         "Classification markers; when set, every email_classification_* key is ignored.",
-        values="classification configuration, version 2.x", length=1_000_000),
+        values="classification configuration, version 2.x", length=1_000_000, critical=False),
     Key("email_classification_list", "classification-legacy", "list", NONE,
         "Switches the older two-level classification on and lists its permutations.",
         values="separated by ;", length=65_536),
