@@ -79,9 +79,14 @@ def unpack(blob: bytes) -> ZoneInformation | None:
         values[0], _name(values[1]), standard, values[10], _name(values[11]), daylight, values[20]
     )  # fmt: skip
     offsets = (found.bias + found.standard_bias, found.bias + found.daylight_bias)
-    if any(abs(offset) > 18 * 60 for offset in offsets):
+    if any(abs(offset) > 18 * 60 for offset in offsets) or not (_plausible(standard) and _plausible(daylight)):
         return None
     return found
+
+
+def _plausible(rule: Rule) -> bool:
+    _, month, weekday, day, hour, minute, second, _ = rule
+    return month <= 12 and weekday <= 6 and day <= 31 and hour <= 24 and minute <= 59 and second <= 59
 
 
 def pack(zone: ZoneInformation) -> bytes:
