@@ -15,9 +15,9 @@ from typing import Any
 from ..errors import NotFound, StoreDamaged
 from ..mime.view import PartView, view
 from ..model import changes, queries
-from ..model.folder import MAIL_TYPES, Collection, Folder
+from ..model.folder import ITEM_TYPES, MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import index, mail, settings, spool
+from . import index, item_changes, items, mail, passes, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
@@ -29,6 +29,13 @@ _MESSAGE = (
 )
 
 
+_MAIL, _ITEMS = mail.MailKeeper(), items.ItemKeeper()
+
+
+def _keeper(item_class: str) -> passes.Keeper:
+    return _MAIL if item_class == "Email" else _ITEMS
+
+
 class Store:
     """One mailbox at rest."""
 
@@ -37,7 +44,7 @@ class Store:
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
-            changes.SyncWindows: lambda batch: mail.apply_windows(database, batch),
+            changes.SyncWindows: lambda batch: passes.apply_windows(database, batch, _keeper),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
@@ -50,10 +57,17 @@ class Store:
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
+            changes.SaveItem: lambda batch: item_changes.save(database, batch),
+            changes.DeleteItem: lambda batch: item_changes.delete(database, batch),
+            changes.MarkVip: lambda batch: items.mark_vip(database, batch.item_id, batch.vip),
+            changes.MarkChangesSent: lambda batch: item_changes.mark_sent(database, batch),
+            changes.DropChange: lambda batch: item_changes.drop(database, batch.change_id),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
-            queries.MailCollections: lambda _: self._mail_collections(),
+            queries.MailCollections: lambda _: self._collections(MAIL_TYPES),
+            queries.ItemCollections: lambda _: self._collections(ITEM_TYPES),
+            queries.ItemChanges: lambda query: item_changes.queued(database, query),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
         }
@@ -124,8 +138,8 @@ class Store:
             self.database.executemany("DELETE FROM folders WHERE server_id = ?", [(name,) for name in gone])
             self._save_account(changes.SaveAccount({"folder_sync_key": batch.sync_key}))
 
-    def _mail_collections(self) -> list[Collection]:
-        marks = ", ".join(str(number) for number in sorted(MAIL_TYPES))
+    def _collections(self, types: frozenset[int]) -> list[Collection]:
+        marks = ", ".join(str(number) for number in sorted(types))
         rows = self.database.all(
             f"SELECT id, server_id, name, type, sync_key, options, pass_open FROM folders WHERE type IN ({marks}) "
             "ORDER BY type <> 2, id"
@@ -221,8 +235,12 @@ class Store:
                 "WHERE a.state IN ('refused', 'failed') AND m.gone = 0 "
                 "UNION ALL "
                 "SELECT 'item', 'quarantined', 0, f.name, q.server_id, '', length(q.raw), q.error, q.told = 0 "
-                "FROM quarantine q JOIN folders f ON f.id = q.folder_id"
+                "FROM quarantine q JOIN folders f ON f.id = q.folder_id "
+                "UNION ALL "
+                "SELECT 'change', 'failed', i.id, f.name, i.title, c.kind, 0, c.reason, c.told = 0 FROM item_changes c "
+                "JOIN items i ON i.id = c.item_id JOIN folders f ON f.id = c.folder_id WHERE c.state = 'failed'"
             )
+            self.database.execute("UPDATE item_changes SET told = 1 WHERE state = 'failed'")
             self.database.execute("UPDATE messages SET told = 1 WHERE body_state IN ('refused', 'failed')")
             self.database.execute("UPDATE attachments SET told = 1 WHERE state IN ('refused', 'failed')")
             self.database.execute("UPDATE quarantine SET told = 1")
@@ -231,6 +249,7 @@ class Store:
     def _end_run(self, batch: changes.EndRun) -> int:
         with self.database.transaction():
             self.database.execute("DELETE FROM messages WHERE gone = 1")
+            self.database.execute("DELETE FROM items WHERE gone = 1")
             removed = 0
             if batch.cutoff is not None:
                 cursor = self.database.execute(
@@ -365,7 +384,9 @@ class Store:
         scalar = self.database.scalar
         live = "FROM messages WHERE gone = 0"
         return {
-            "items": {"Email": scalar(f"SELECT count(*) {live}")},
+            "items": {"Email": scalar(f"SELECT count(*) {live}"), **items.counts(self.database)},
+            "changes_waiting": scalar("SELECT count(*) FROM item_changes WHERE state <> 'failed'"),
+            "changes_failed": scalar("SELECT count(*) FROM item_changes WHERE state = 'failed'"),
             "folders": scalar("SELECT count(*) FROM folders"),
             "unread": scalar(f"SELECT count(*) {live} AND cached = 1 AND read = 0"),
             "ids_only": scalar(f"SELECT count(*) {live} AND cached = 0"),

@@ -28,7 +28,7 @@ from emailplus.eas.items.timezone import (
 
 def blob(name: str) -> bytes:
     """Berlin's rules as MS-ASDTYPE 2.7.6 lays them out, written apart from the code under test, under some name."""
-    wide = name.encode("utf-16-le").ljust(64, b"\0")
+    wide = name.encode("utf-16-le")[:62].ljust(64, b"\0")
     autumn = struct.pack("<8H", 0, 10, 0, 5, 3, 0, 0, 0)
     spring = struct.pack("<8H", 0, 3, 0, 5, 2, 0, 0, 0)
     return struct.pack("<i", -60) + wide + autumn + struct.pack("<i", 0) + wide + spring + struct.pack("<i", -60)

@@ -447,4 +447,12 @@ def _as_moment(day: datetime | date, zone: tzinfo) -> datetime:
     return day if isinstance(day, datetime) else local_midnight(day, zone)
 
 
-CALENDAR = ItemType("Calendar", Event, TABLE, essential=frozenset({"start", "end"}), settle=settle, arrange=arrange)
+CALENDAR = ItemType(
+    "Calendar",
+    Event,
+    TABLE,
+    essential=frozenset({"start", "end"}),
+    whole_by="start",
+    settle=settle,
+    arrange=arrange,
+)

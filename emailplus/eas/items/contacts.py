@@ -97,4 +97,11 @@ TABLE = Table(
     )
 )
 
-CONTACTS = ItemType("Contacts", Contact, TABLE, body_size=True)
+CONTACTS = ItemType(
+    "Contacts",
+    Contact,
+    TABLE,
+    body_size=True,
+    whole_by="file_as",
+    kept=frozenset({"body", "native_body_type", "picture"}),
+)

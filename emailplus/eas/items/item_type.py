@@ -39,6 +39,10 @@ class ItemType:
     """2.5 has a BodySize beside Body."""
     essential: frozenset[str] = frozenset()
     """Attributes without which the item would mislead: one that cannot be read quarantines the item."""
+    whole_by: str = ""
+    """An attribute that a Change of a server has when it tells the whole item: what it lacks then is gone."""
+    kept: frozenset[str] = frozenset({"body", "native_body_type"})
+    """... but for these, which are only told when they changed (MS-ASCMD_R876, R878)."""
     settle: Settle = _nothing
     arrange: Arrange = _as_they_are
     rows: Mapping[str, Row] = field(init=False)
@@ -84,6 +88,19 @@ class ItemType:
         """A whole item, and the tags that could not be read. Raises as `read`."""
         values, unreadable = self.read(nodes)
         return self.model(server_id=server_id, **values), unreadable
+
+    def read_change(self, nodes: list[Node]) -> tuple[dict[str, Any], list[str]]:
+        """What a Change of a server makes of an item, and the tags that could not be read. Raises as `read`.
+
+        Servers tell the whole item, or next to nothing of it (MS-ASCAL_R434). In a whole one, a property that is
+        absent is gone: no server says so by an empty element.
+        """
+        values, unreadable = self.read(nodes)
+        if self.whole_by in values:
+            for row in fields(self.model):
+                if row.name not in LOCAL and row.name not in self.kept and row.name not in values:
+                    values[row.name] = row.default
+        return values, unreadable
 
     def write(self, values: Mapping[str, Any], version: int, *, request: bool = True) -> list[Node]:
         """The elements of `values` (attribute to value) that the version has, in the table's order.

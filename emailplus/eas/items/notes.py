@@ -21,4 +21,4 @@ TABLE = Table(
     )
 )
 
-NOTES = ItemType("Notes", Note, TABLE)
+NOTES = ItemType("Notes", Note, TABLE, whole_by="message_class")

@@ -50,4 +50,4 @@ TABLE = Table(
     )
 )  # fmt: skip
 
-TASKS = ItemType("Tasks", Task, TABLE, body_size=True)
+TASKS = ItemType("Tasks", Task, TABLE, body_size=True, whole_by="complete")
