@@ -100,3 +100,4 @@ class OldItem:
     options: str
     server_id: str
     raw: bytes
+    item_class: str = "Email"

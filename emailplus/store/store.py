@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import NotFound, StoreDamaged
 from ..mime.view import PartView, view
 from ..model import changes, queries
-from ..model.folder import ITEM_TYPES, MAIL_TYPES, Collection, Folder
+from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
 from . import index, item_changes, items, mail, passes, settings, spool
 from .database import Database
@@ -65,7 +65,7 @@ class Store:
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
-            queries.MailCollections: lambda _: self._collections(MAIL_TYPES),
+            queries.MailCollections: lambda _: self._mail_collections(),
             queries.ItemCollections: lambda _: self._collections(ITEM_TYPES),
             queries.ItemChanges: lambda query: item_changes.queued(database, query),
             queries.PendingFetches: self._pending_fetches,
@@ -138,6 +138,9 @@ class Store:
             self.database.executemany("DELETE FROM folders WHERE server_id = ?", [(name,) for name in gone])
             self._save_account(changes.SaveAccount({"folder_sync_key": batch.sync_key}))
 
+    def _mail_collections(self) -> list[Collection]:
+        return self._collections(MAIL_TYPES)
+
     def _collections(self, types: frozenset[int]) -> list[Collection]:
         marks = ", ".join(str(number) for number in sorted(types))
         rows = self.database.all(
@@ -168,11 +171,13 @@ class Store:
 
     def _old_quarantine(self, query: queries.OldQuarantine) -> list[queries.OldItem]:
         rows = self.database.all(
-            "SELECT q.folder_id, f.sync_key, f.options, q.server_id, q.raw FROM quarantine q "
+            "SELECT q.folder_id, f.sync_key, f.options, q.server_id, q.raw, f.type FROM quarantine q "
             "JOIN folders f ON f.id = q.folder_id WHERE q.version <> ? AND f.sync_key <> '0' LIMIT 200",
             (query.version,),
         )
-        return [queries.OldItem(*row) for row in rows]
+        return [
+            queries.OldItem(row[0], row[1], row[2], row[3], row[4], CLASS_OF_TYPE.get(row[5], "Email")) for row in rows
+        ]
 
     def _review_limits(self, batch: changes.ReviewLimits) -> None:
         body = batch.max_body if batch.max_body is not None else 1 << 62

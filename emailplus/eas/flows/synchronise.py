@@ -18,6 +18,7 @@ from .contents import fetch_contents
 from .folder_sync import sync_folders
 from .quarantine import retry_quarantine
 from .session import Session
+from .sync_items import sync_items
 from .sync_mail import MailPlan, sync_mail
 
 FULL_SYNC_FACT = "full_sync"
@@ -78,9 +79,11 @@ def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
             resynced = True
         try:
             yield from sync_mail(session, plan)
+            yield from sync_items(session, plan)
             if session.resync_ordered and not resynced:
                 yield from _resync(session)
                 yield from sync_mail(session, plan)
+                yield from sync_items(session, plan)
             return
         except FolderHierarchyChanged:
             if attempt == MAX_HIERARCHY_CHANGES - 1:
