@@ -5,29 +5,35 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from . import account
 from .config import AppConfig, Identity
+from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
-from .diagnosis import log
+from .diagnosis.crash import Reporter
+from .diagnosis.session import Diagnosis
 from .driver import Network, arun, run
 from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
+from .facade.diagnosis import AsyncDiagnosing, Diagnosing
+from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.people import AsyncPeople, People
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .policy.dlp import DataLossPrevention, Unlock
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
-from .store.keys import KeyProvider
+from .store import app_policy as governance
+from .store.keys import KeyProvider, as_provider
 from .store.search import search as find
 from .store.store import Store
 
@@ -35,10 +41,11 @@ T = TypeVar("T")
 
 
 class _Clock:
-    """Feeds a report and a listener, and notes how long each phase takes."""
+    """Feeds a report, the log and a listener, and notes how long each phase takes."""
 
-    def __init__(self, report: SyncReport, listener: Listener | None) -> None:
-        self._report, self._listener = report, listener
+    def __init__(self, report: SyncReport, diagnosis: Diagnosis, listener: Listener | None) -> None:
+        self._report, self._diagnosis = report, diagnosis
+        self._listener = None if listener is None else diagnosis.blaming(listener)
         self._phase, self._since = "", time.monotonic()
 
     def __call__(self, event: Any) -> None:
@@ -46,6 +53,7 @@ class _Clock:
             self.close()
             self._phase = event.name
         self._report.take(event)
+        self._diagnosis.take(event)
         if self._listener is not None:
             self._listener(event)
 
@@ -57,20 +65,33 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People):
+class Mailbox(People, Governed, Diagnosing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
     """
 
-    def __init__(self, config: AppConfig, store: Store, password: str | None, query_form: str = "plain") -> None:
+    def __init__(
+        self,
+        config: AppConfig,
+        store: Store,
+        password: str | None,
+        query_form: str = "plain",
+        reporter: Reporter | None = None,
+    ) -> None:
         self.config = config
         self.store = store
         self._password = password
         self._query_form = query_form
-        self.change = put_in_force(store, config, now=account.utc_now(), query_form=query_form)
-        """What this configuration changed against the one that the store had last."""
-        self.notices = list(self.change.notices)
+        self._diagnosis = Diagnosis(config, store, password, lambda: account.utc_now().timestamp(), reporter)
+        try:
+            with self._diagnosis.watching("open"):
+                self.change = put_in_force(store, config, now=account.utc_now(), query_form=query_form)
+                """What this configuration changed against the one that the store had last."""
+        except BaseException:
+            self._diagnosis.close()
+            raise
+        self.notices = [*self._diagnosis.notices, *self.change.notices]
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
@@ -84,22 +105,41 @@ class Mailbox(People):
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        app_policy: AppConnectPolicy | None = None,
+        host_enforces: Collection[str] | None = None,
+        reporter: Reporter | None = None,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
         `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`.
         `query_form`: "plain" or "base64" (from 12.1 on); servers take another form for another device.
-        Raises `StoreError` and its kinds.
+        `reporter` takes crash reports; without one they stay in the store (`emailplus.diagnosis.crash`).
+        Three opens in a row that each crash within 60 seconds wipe the cached data (`emailplus.diagnosis.recovery`).
+        `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
+        `host_enforces`: elements of the server's policy (MS-ASPROV 2.2.2.28) that the machine around the engine keeps,
+        "*" where a device manager provisions it; remembered likewise.
+        Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
-        opened = Store.open(store, key, lock=True)
+        provider = as_provider(key)
+        unlock = Unlock(passphrase=provider.new_kdf() is not None)
+        if app_policy is not None and not os.path.exists(store):
+            admit(DataLossPrevention(config, app_policy), unlock)  # before a store is made
+        opened = Store.open(store, provider, lock=True)
         try:
-            return cls(config, opened, password, query_form)
+            if app_policy is not None:
+                governance.remember(opened.database, app_policy)
+            admit(governance.guard(opened.database, config), unlock)
+            mailbox = cls(config, opened, password, query_form, reporter)
+            if host_enforces is not None:
+                remember_claims(opened, host_enforces)
+            return mailbox
         except BaseException:
             opened.close()
             raise
 
     def close(self) -> None:
         """Close the store. Safe to call twice."""
+        self._diagnosis.close()
         self.store.close()
 
     def __enter__(self) -> Mailbox:
@@ -115,17 +155,20 @@ class Mailbox(People):
 
         `config` is an `AppConfig`, or what `AppConfig.load` reads (with `identity`). A configuration that cannot be
         used raises `ConfigurationError` and changes nothing: the old one stays in force. Under
-        `exit_on_configuration_error` of the old one the engine stops then: the mailbox is closed.
+        `exit_on_configuration_error` of the old one the engine stops then: the mailbox is closed. Without it the error
+        carries the log bundle (`ConfigurationError.bundle`).
         """
         if not isinstance(config, AppConfig):
             try:
                 config = AppConfig.load(config, identity)
-            except ConfigurationError:
+            except ConfigurationError as problem:
+                self._diagnosis.misconfigured(problem)
                 if self.config.exit_on_configuration_error:
                     self.close()
                 raise
         change = put_in_force(self.store, config, now=account.utc_now(), query_form=self._query_form)
         self.config, self.change = config, change
+        self._diagnosis.adopt(config)
         self.notices += change.notices
         return change
 
@@ -147,7 +190,8 @@ class Mailbox(People):
         flow, network, report, clock = self._prepare(period, listener, tell_messages, version)
         started = time.monotonic()
         try:
-            troubles = run(flow, network, self.store, clock)
+            with self._diagnosis.watching("sync"):
+                troubles = run(flow, network, self.store, clock)
         except RemoteWiped:
             self.close()
             raise
@@ -165,7 +209,7 @@ class Mailbox(People):
         pictures = "true" if self.config.show_pictures_default else "false"
         plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
         session = account.session(self.config, query_form=self._query_form)
-        return synchronise(session, plan), self._network(), report, _Clock(report, listener)
+        return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
 
     def _conclude(
         self, report: SyncReport, clock: _Clock, troubles: list[Trouble], network: Network, started: float
@@ -173,15 +217,18 @@ class Mailbox(People):
         clock.close()
         report.seconds = time.monotonic() - started
         report.conclude(troubles, network.traffic)
+        report.warnings += self._diagnosis.taken_warnings()
         stats = self.store.stats()
         report.folders, report.items = stats["folders"], stats["items"]
+        self._diagnosis.concluded(report.as_dict(), troubles)
         return report
 
     def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
         """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
         flow, network = self._dialogue(dialogue, version)
         try:
-            return run(flow, network, self.store, listener)
+            with self._diagnosis.watching("conversation"):
+                return run(flow, network, self.store, self._diagnosis.telling(listener))
         except RemoteWiped:
             self.close()
             raise
@@ -197,8 +244,7 @@ class Mailbox(People):
 
     def _network(self) -> Network:
         network = account.network(self.config, self._secret())
-        if self.config.allow_logging:
-            network.traffic.log = log.traffic
+        network.traffic.observer = self._diagnosis
         return network
 
     def _secret(self) -> str:
@@ -226,8 +272,10 @@ class Mailbox(People):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople):
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
+
+    _mailbox: Mailbox
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -250,9 +298,22 @@ class AsyncMailbox(AsyncPeople):
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        app_policy: AppConnectPolicy | None = None,
+        host_enforces: Collection[str] | None = None,
+        reporter: Reporter | None = None,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
-        opening = partial(Mailbox.open, config, store=store, key=key, password=password, query_form=query_form)
+        opening = partial(
+            Mailbox.open,
+            config,
+            store=store,
+            key=key,
+            password=password,
+            query_form=query_form,
+            app_policy=app_policy,
+            host_enforces=host_enforces,
+            reporter=reporter,
+        )
         return cls(await asyncio.to_thread(opening))
 
     async def close(self) -> None:
@@ -286,7 +347,8 @@ class AsyncMailbox(AsyncPeople):
             flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
             started = time.monotonic()
             try:
-                troubles = await arun(flow, network, mailbox.store, clock)
+                with mailbox._diagnosis.watching("sync"):
+                    troubles = await arun(flow, network, mailbox.store, clock)
             except RemoteWiped:
                 await self.close()
                 raise
@@ -297,7 +359,9 @@ class AsyncMailbox(AsyncPeople):
         async with self._turn:
             flow, network = self._mailbox._dialogue(dialogue, version)
             try:
-                return await arun(flow, network, self._mailbox.store, listener)
+                diagnosis = self._mailbox._diagnosis
+                with diagnosis.watching("conversation"):
+                    return await arun(flow, network, self._mailbox.store, diagnosis.telling(listener))
             except RemoteWiped:
                 await self.close()
                 raise

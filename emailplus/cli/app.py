@@ -14,6 +14,8 @@ from .. import __version__
 from . import demo, export_command, mock_commands, read_commands, sync_command
 from .classify_commands import classify_app
 from .config_commands import config_app
+from .policy_commands import policy_app
+from .report_command import report
 from .store_commands import store_app
 from .wbxml_commands import app as wbxml_app
 
@@ -48,7 +50,9 @@ app.command("folders")(read_commands.folders)
 app.command("search")(read_commands.search)
 app.command("show")(read_commands.show)
 app.command("export")(export_command.export)
+app.command("report")(report)
 app.add_typer(config_app, name="config")
+app.add_typer(policy_app, name="policy")
 app.add_typer(classify_app, name="classify")
 app.add_typer(wbxml_app, name="wbxml")
 app.add_typer(store_app, name="store")

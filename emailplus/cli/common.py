@@ -9,7 +9,9 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ import typer
 
 from ..classification.document import problems
 from ..config import AppConfig
+from ..config.app_policy import AppConnectPolicy
 from ..errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -26,6 +29,8 @@ from ..errors import (
     StoreKeyMissing,
     UsageError,
 )
+from ..policy.dlp import Action, Unlock
+from ..store.app_policy import guard
 from ..store.keys import ENVIRONMENT_VARIABLE, EnvironmentKey, KeyFile, KeyProvider, KeyringKey, Passphrase
 from ..store.store import Store
 
@@ -54,6 +59,12 @@ PasswordFileOption = Annotated[
         "--password-file", metavar="FILE", help=f"Server password; else {PASSWORD_VARIABLE}.", show_default=False
     ),
 ]
+AppPolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--app-policy", metavar="FILE", help="The app policy (AppConnect); the store remembers it.", show_default=False
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
 
@@ -80,6 +91,8 @@ def errors_as_exit_codes(as_json: bool) -> Iterator[None]:
         say(f"error: {problem}")
         for entry in problems:
             say(f"  {entry}")
+        if getattr(problem, "bundle", None):
+            say("the log bundle for the administrator: emailplus report --config FILE --output FILE")
         if as_json:
             print_json(
                 {
@@ -95,6 +108,16 @@ def errors_as_exit_codes(as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         say("stopped; what was stored is whole, and the next run goes on from there")
         raise typer.Exit(130) from None
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the command between two steps, as Ctrl-C does: a process that just dies counts as a crash."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def say(line: str) -> None:
@@ -166,11 +189,31 @@ def read_secret(path: Path, what: str) -> str:
 
 
 def open_store(path: Path, key_file: Path | None, passphrase_file: Path | None) -> Store:
-    """An existing store, for reading."""
-    return Store.open(path, store_key(key_file, passphrase_file), create=False)
+    """An existing store, for reading. Raises `PolicyDenied` where its app policy does not let it be opened."""
+    key = store_key(key_file, passphrase_file)
+    opened = Store.open(path, key, create=False)
+    try:
+        rules = guard(opened.database)
+        rules.may(Action.OPEN_DATA).require()
+        rules.may(Action.UNLOCK, Unlock(passphrase=key.new_kdf() is not None)).require()
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def load_app_policy(path: Path | None) -> AppConnectPolicy | None:
+    """The app policy; its warnings are said. None without a file. Raises `ConfigurationError`."""
+    if path is None:
+        return None
+    policy = AppConnectPolicy.load(path)
+    for warning in policy.warnings:
+        say(f"warning: {warning}")
+    return policy
 
 
 __all__ = [
+    "AppPolicyOption",
     "ConfigOption",
     "ConfigurationError",
     "JsonOption",
@@ -181,6 +224,7 @@ __all__ = [
     "at_terminal",
     "console",
     "errors_as_exit_codes",
+    "load_app_policy",
     "load_config",
     "open_store",
     "print_json",

@@ -9,6 +9,8 @@ import typer
 
 from ..errors import NotFound, UsageError
 from ..model.message import StoredMessage
+from ..policy.dlp import FILES, Action
+from ..store.app_policy import guard
 from ..store.search import search as find
 from . import common
 from .common import JsonOption, KeyFileOption, PassphraseFileOption, StoreOption
@@ -102,6 +104,7 @@ def show(
                 raise UsageError("an attachment is written as it is: leave --json out")
             if attachment not in {item.id for item in message.attachments}:
                 raise NotFound(f"message {message_id} has no attachment {attachment}")
+            guard(opened.database).may(Action.OPEN_IN, FILES).require()
             for piece in opened.attachment_content(attachment):
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()

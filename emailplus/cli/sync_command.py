@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..diagnosis import log
-from ..errors import LimitExceeded
+from ..errors import LimitExceeded, UsageError
 from ..mailbox import Mailbox
 from ..model import events
 from ..report import SyncReport
 from . import common
 from .common import (
+    AppPolicyOption,
     ConfigOption,
     JsonOption,
     KeyFileOption,
@@ -35,6 +36,27 @@ ProtocolOption = Annotated[
     str | None,
     typer.Option("--protocol", metavar="VERSION", help="Speak only this ActiveSync version.", show_default=False),
 ]
+TrafficOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--traffic",
+        metavar="FILE",
+        help="Write every request and answer there, readable, values replaced by their sizes.",
+        show_default=False,
+    ),
+]
+TrafficFullOption = Annotated[
+    bool, typer.Option("--traffic-full", help="Keep the values in --traffic: then FILE holds mail in the clear.")
+]
+HostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--host-enforces",
+        metavar="NAMES",
+        help="Elements of the server's policy that this machine enforces, separated by commas; * for all of it.",
+        show_default=False,
+    ),
+]
 QueryOption = Annotated[str, typer.Option("--query-form", help="plain or base64 query lines.")]
 
 
@@ -47,6 +69,10 @@ def sync(
     period: PeriodOption = None,
     protocol: ProtocolOption = None,
     query_form: QueryOption = "plain",
+    traffic: TrafficOption = None,
+    traffic_full: TrafficFullOption = False,
+    app_policy: AppPolicyOption = None,
+    host_enforces: HostOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the store up to date with the server.
@@ -54,13 +80,27 @@ def sync(
     Exit 1 when something was newly refused, failed or quarantined; the rest is in the store.
     """
     with common.errors_as_exit_codes(as_json):
+        if traffic_full and traffic is None:
+            raise UsageError("--traffic-full needs --traffic FILE")
+        common.end_on_sigterm()
         settings = common.load_config(config)
-        if settings.allow_logging:
-            log.to_console()
+        allowed = common.load_app_policy(app_policy)
         key = common.store_key(key_file, passphrase_file, settings, new=not store.exists())
         password = common.server_password(password_file, settings)
         passed: list[dict[str, Any]] = []
-        with Mailbox.open(settings, store=store, key=key, password=password, query_form=query_form) as mailbox:
+        with Mailbox.open(
+            settings,
+            store=store,
+            key=key,
+            password=password,
+            query_form=query_form,
+            app_policy=allowed,
+            host_enforces=None
+            if host_enforces is None
+            else [name.strip() for name in host_enforces.split(",") if name],
+        ) as mailbox:
+            if traffic is not None:
+                mailbox.traffic_log(traffic, full=traffic_full)
             pass_through = "local_cache_all" in settings.disabled_features
             report = _run(mailbox, as_json, period, protocol, passed if pass_through else None)
         if as_json:

@@ -13,7 +13,8 @@ from .secret import MASK, Secret
 SHOWN_LENGTH = 60
 """Characters of a value that are printed; a pasted file must not fill the screen."""
 
-_USER_INFO = re.compile(r"[^\s/]+@")
+_USER_INFO = re.compile(r"(?<![^\s/])[^\s/]+@")
+"""Anchored at the beginning of a word: tried at every character, a long word would cost its square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,13 @@ class Problem:
         }
 
 
-def failure(problems: Iterable[Problem]) -> ConfigurationError:
-    """The error that carries `problems`, the critical ones first."""
+def failure(problems: Iterable[Problem], bundle: bytes | None = None) -> ConfigurationError:
+    """The error that carries `problems`, the critical ones first, and the log bundle where it is to be offered."""
     ordered = sorted(problems, key=lambda problem: (not problem.critical, problem.advice))
     critical = sum(problem.critical for problem in ordered)
     lines = "".join(f"\n  {problem}" for problem in ordered)
     return ConfigurationError(
-        f"the app config has {critical} critical problem{'s' if critical != 1 else ''}:{lines}", ordered
+        f"the app config has {critical} critical problem{'s' if critical != 1 else ''}:{lines}", ordered, bundle
     )
 
 

@@ -17,7 +17,7 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import index, item_changes, items, mail, passes, settings, spool
+from . import diagnosis, index, item_changes, items, mail, passes, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
@@ -144,10 +144,11 @@ class Store:
     def _collections(self, types: frozenset[int]) -> list[Collection]:
         marks = ", ".join(str(number) for number in sorted(types))
         rows = self.database.all(
-            f"SELECT id, server_id, name, type, sync_key, options, pass_open FROM folders WHERE type IN ({marks}) "
-            "ORDER BY type <> 2, id"
+            "SELECT f.id, f.server_id, f.name, f.type, f.sync_key, f.options, f.pass_open, coalesce(p.name, '') "
+            f"FROM folders f LEFT JOIN folders p ON p.server_id = f.parent_id WHERE f.type IN ({marks}) "
+            "ORDER BY f.type <> 2, f.id"
         )
-        return [Collection(*(*row[:6], bool(row[6]))) for row in rows]
+        return [Collection(*(*row[:6], bool(row[6]), row[7])) for row in rows]
 
     def _pending_fetches(self, query: queries.PendingFetches) -> list[queries.PendingFetch]:
         kind, after = query.after
@@ -282,6 +283,7 @@ class Store:
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
             settings.forget(self.database)
+            diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")
         self.database.all("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -448,3 +448,23 @@ def test_ssl_required_never_falls_back(tls_world: World) -> None:
     with pytest.raises(ConnectionFailed):
         tls_world.sync(keys)
     assert not any(request.header("Authorization") for request in tls_world.exchange.requests)
+
+
+# -- features
+
+
+def test_smart_folders_of_gmail(world: World) -> None:
+    """`gmail_smart_folders`: the folders that only collect mail of others are synchronised where it is on."""
+    world.alice.create_folder("[Gmail]")
+    for name in ("All Mail", "Starred", "Projects"):
+        world.alice.create_folder(name, "[Gmail]")
+    world.alice.create_folder("Spam")  # not Gmail's: it lies elsewhere
+    for name in ("All Mail", "Starred", "Projects", "Spam"):
+        deliver(world.alice, mail(f"in {name}"), folder=name)
+    world.sync()
+    assert world.subjects("Projects") == ["in Projects"]
+    assert world.subjects("Spam") == ["in Spam"]
+    assert world.subjects("All Mail") == world.subjects("Starred") == []
+    world.sync({"enabled_features": "gmail_smart_folders"})
+    assert world.subjects("All Mail") == ["in All Mail"]
+    assert world.subjects("Starred") == ["in Starred"]

@@ -11,12 +11,14 @@ from ..wbxml import Node
 NAME = "GetItemEstimate"
 
 
-def build(collections: Sequence[tuple[str, str, str]], filter_type: int, version: Version) -> Node:
-    """The request for (CollectionId, SyncKey, Class) each; the order changed in 14.0 (MS-ASCMD 2.2.3.29.1)."""
+def build(collections: Sequence[tuple[str, str, str, int]], version: Version) -> Node:
+    """The request for (CollectionId, SyncKey, Class, FilterType) each; the order is another from 14.0 on.
+
+    Contacts and notes have no FilterType (MS-ASCMD 2.2.3.29.1, 2.2.3.68.1).
+    """
     nodes: list[Node] = []
-    for collection_id, sync_key, item_class in collections:
-        whole = {"Calendar": "0", "Tasks": "0"}.get(item_class)
-        period = str(filter_type) if item_class == "Email" else whole  # contacts and notes have none
+    for collection_id, sync_key, item_class, filter_type in collections:
+        period = str(filter_type) if item_class in ("Email", "Calendar", "Tasks") else None
         if version.conversations:
             options: list[Node] = [("AirSync:FilterType", period)] if period is not None else []
             options.append(("AirSync:Class", item_class))

@@ -118,7 +118,7 @@ def _collection(request: CollectionRequest, version: Version) -> Node:
         if request.conflict is not None:
             chosen.append(("AirSync:Conflict", str(request.conflict)))
     else:
-        chosen = item_options(request.item_class, request.conflict, version)
+        chosen = item_options(request.item_class, request.filter_type, request.conflict, version)
     parts.append(("AirSync:Options", chosen))
     if request.commands:
         parts.append(("AirSync:Commands", list(request.commands)))
@@ -130,14 +130,14 @@ def has_ghosts(item_class: str, version: Version) -> bool:
     return item_class == "Contacts" or (item_class == "Calendar" and version.code < 160)
 
 
-def item_options(item_class: str, conflict: int | None, version: Version) -> list[Node]:
-    """The Options of a class other than Email. Calendars and tasks come whole, whatever the mail period.
+def item_options(item_class: str, filter_type: int, conflict: int | None, version: Version) -> list[Node]:
+    """The Options of a class other than Email.
 
     FilterType is for email, calendars and tasks only (MS-ASCMD 2.2.3.68.2).
     """
     parts: list[Node] = []
     if item_class in ("Calendar", "Tasks"):
-        parts.append(("AirSync:FilterType", "0"))
+        parts.append(("AirSync:FilterType", str(filter_type)))
     if not version.airsyncbase:
         parts.append(("AirSync:Truncation", "9"))
     else:

@@ -32,6 +32,7 @@ from ...model.message import Message
 from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
+from ...policy.features import is_smart_folder
 from .. import status
 from ..commands import get_item_estimate, sync
 from ..commands.sync import CollectionAnswer, CollectionRequest
@@ -64,8 +65,12 @@ class MailPlan:
     """Emit `MessageReceived` for every new message."""
     cutoff: float | None = None
     """Unix time before which mail is out of the sync period."""
+    calendar_filter: int = 0
+    """FilterType of calendars: 0, all of it, unless the server's policy bounds their age (MaxCalendarAgeFilter)."""
     conflicts: str = "server"
     """Who wins where both sides changed an item: "server", "client", or "both" are kept."""
+    smart_folders: bool = True
+    """Whether the folders in which Gmail collects mail of other folders are synchronised (`gmail_smart_folders`)."""
 
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
@@ -80,7 +85,13 @@ class MailPlan:
         """The same for the other classes; the period does not concern them."""
         supported = ",".join(tag for tag, _ in ITEM_TYPES[item_class].supported(version.code))
         ghosts = zlib.crc32(supported.encode()) if sync.has_ghosts(item_class, version) else 0
-        return f"class={item_class};body={sync.ITEM_BODY};ghosts={ghosts:x};keep={int(self.keep_content)}"
+        period = self.filter_of(item_class)
+        keep = int(self.keep_content)
+        return f"class={item_class};filter={period};body={sync.ITEM_BODY};ghosts={ghosts:x};keep={keep}"
+
+    def filter_of(self, item_class: str) -> int:
+        """FilterType of a class; contacts and notes have none and do not send it."""
+        return {"Email": self.filter_type, "Calendar": self.calendar_filter}.get(item_class, 0)
 
     @property
     def conflict(self) -> int:
@@ -154,6 +165,8 @@ def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
     run = Run(session, plan)
     if not session.version.drafts:
         collections = [collection for collection in collections if collection.type != FolderType.DRAFTS]
+    if not plan.smart_folders:
+        collections = [c for c in collections if not is_smart_folder(c.name, c.parent)]
     yield from begin(run, collections)
     yield from finish(run, list(run.works.values()))
 
@@ -319,7 +332,7 @@ def request_for(run: Run, work: Work, window: int, **more: Any) -> CollectionReq
         work.collection.server_id,
         work.sync_key,
         window,
-        run.plan.filter_type,
+        run.plan.filter_of(work.item_class),
         body,
         item_class=work.item_class,
         conflict=conflict,
@@ -445,8 +458,11 @@ def _estimate(run: Run) -> Flow[None]:
 
 def _estimates(run: Run, works: list[Work]) -> Flow[dict[str, int]]:
     """Estimates by CollectionId; none where the server cannot say."""
-    asked = [(work.collection.server_id, work.sync_key, work.item_class) for work in works]
-    request = get_item_estimate.build(asked, run.plan.filter_type, run.session.version)
+    asked = [
+        (work.collection.server_id, work.sync_key, work.item_class, run.plan.filter_of(work.item_class))
+        for work in works
+    ]
+    request = get_item_estimate.build(asked, run.session.version)
     try:
         root = yield from perform(run.session, get_item_estimate.NAME, request, apply_policy)
         return get_item_estimate.parse(root) if root is not None else {}

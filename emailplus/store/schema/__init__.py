@@ -6,9 +6,9 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import items, mail, settings
+from . import diagnosis, items, mail, policy, settings
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, items.TABLES)
+MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES, diagnosis.TABLES, items.TABLES)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
