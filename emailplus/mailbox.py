@@ -22,6 +22,7 @@ from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
+from .facade.items import AsyncItems, Items
 from .facade.people import AsyncPeople, People
 from .flow import Flow
 from .model import events
@@ -65,7 +66,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Diagnosing):
+class Mailbox(People, Governed, Items, Diagnosing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -207,7 +208,13 @@ class Mailbox(People, Governed, Diagnosing):
         choice = period if period is not None else self.settings.choices().sync_period
         decide = account.mail_decision(self.config, now, self.settings.in_force(), period=choice, tell_messages=tell)
         pictures = "true" if self.config.show_pictures_default else "false"
-        plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
+        plan = RunPlan(
+            decide,
+            now.timestamp(),
+            pinned=version,
+            after_full_sync={PICTURES_FACT: pictures},
+            conflicts=self.conflicts,
+        )
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
 
@@ -272,7 +279,7 @@ class Mailbox(People, Governed, Diagnosing):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncItems, AsyncDiagnosing):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox

@@ -35,6 +35,8 @@ class RunPlan:
     """What to synchronise under the server's policy, and the Unix time before which mail leaves the store."""
     now: float
     pinned: str | None = None
+    conflicts: str = "server"
+    """Who wins where both sides changed an item: "server", "client", or "both" versions are kept."""
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
     after_full_sync: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +49,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     yield from begin(session, plan.now, plan.pinned)
     facts: dict[str, str] = yield from load(AccountFacts())
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    mail = replace(mail, cutoff=cutoff)
+    mail = replace(mail, cutoff=cutoff, conflicts=plan.conflicts)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough

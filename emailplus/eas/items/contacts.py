@@ -103,5 +103,4 @@ CONTACTS = ItemType(
     TABLE,
     body_size=True,
     whole_by="file_as",
-    kept=frozenset({"body", "native_body_type", "picture"}),
 )

@@ -79,6 +79,9 @@ class ItemType:
                 extra.append(node)
         if legacy:
             values["body"] = read_legacy(nodes, self.name)
+        body = values.get("body")
+        if body is not None and not body.data and not body.truncated:
+            values["body"] = None  # how servers say that there is none
         if extra:
             values["extra"] = encode(("AirSync:ApplicationData", extra))
         self.settle(values)
