@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from .. import account
 from ..calendar.occurrences import occurrences
 from ..calendar.prepare import check, event_times, new_item, note_subject, task_times
+from ..eas.items.changes import PRIVATE
 from ..eas.items.timezone import tzinfo_of
 from ..eas.versions import VERSIONS
 from ..errors import NotFound, UsageError
@@ -113,7 +114,7 @@ class Items(Online):
             organizer=self.config.email_address,
             separate_title=self.config.allow_notes_title,
         )
-        self._may_tell(ready, {}, send_updates)
+        self._may_tell(ready, None, send_updates)
         batch = SaveItem(
             ready.properties(),
             folder_id=target,
@@ -156,7 +157,7 @@ class Items(Online):
         """Delete an item, or one instance of a series. Raises `NotFound`, or `UsageError`."""
         before = items.item(self.store.database, item_id)
         self._instance_of(before, instance)
-        self._may_tell(before, {}, send_updates)
+        self._may_tell(before, None, send_updates)
         now = account.utc_now().timestamp()
         self.store.apply(DeleteItem(item_id, write_instance(instance), send_updates, now))
 
@@ -201,8 +202,10 @@ class Items(Online):
         span = item.duration
         return replace(item, start=instance, end=instance + span, recurrence=None, exceptions=())
 
-    def _may_tell(self, after: Item, values: dict[str, Any], send_updates: bool, before: Item | None = None) -> None:
-        """Attendees hear of a change only by the caller's word. Raises `UsageError`."""
+    def _may_tell(
+        self, after: Item, values: dict[str, Any] | None, send_updates: bool, before: Item | None = None
+    ) -> None:
+        """Attendees hear of a change only by the caller's word; `values` None: the whole event. Raises `UsageError`."""
         if not isinstance(after, Event):
             return
         invited = after.attendees or (before.attendees if isinstance(before, Event) else ())
@@ -210,7 +213,8 @@ class Items(Online):
             return
         version = VERSIONS.get(self.store.account().get("version", ""))
         by_itself = version is not None and version.code >= _SINGLE_CHANGES
-        if by_itself and not send_updates and not values.keys() <= {"reminder", "categories"}:
+        private = values is not None and values.keys() <= PRIVATE
+        if by_itself and not send_updates and not private:
             raise UsageError(
                 f"the server mails the attendees of {after.subject!r} by itself (ActiveSync "
                 f"{version.name if version else ''}): give send_updates=True, or take the attendees out"

@@ -368,8 +368,7 @@ def take_attachments(
                 ],
             )
         )
-    if present:
-        rest.append(("AirSyncBase:Attachments", present))
+    rest.append(("AirSyncBase:Attachments", present or None))
     return rest, contents, told
 
 

@@ -17,6 +17,7 @@ from ..errors import NotFound, UsageError
 from ..model.changes import ChangeOutcome, DeleteItem, MarkChangesSent, SaveItem
 from ..model.event import Event, EventException
 from ..model.item import LOCAL, Item
+from ..model.message import Attachment
 from ..model.queries import ItemChanges, QueuedChange
 from . import items
 from .database import Database, Row
@@ -91,9 +92,17 @@ def save(database: Database, batch: SaveItem) -> int:
                 "send_updates = max(send_updates, ?) WHERE id = ?",
                 (dumps(merged), int(batch.send_updates), open_change[0]),
             )
+            change_id = open_change[0]
         else:
             _remember_base(database, batch.item_id)
-            _queue(database, batch.item_id, folder, "change", batch, values)
+            change_id = _queue(database, batch.item_id, folder, "change", batch, values)
+        if isinstance(item, Event) and "attachments" in values:
+            kept = {entry.file_reference for entry in values["attachments"] if isinstance(entry, Attachment)}
+            gone = [a.file_reference for a in item.attachments if isinstance(a, Attachment)]
+            database.execute(
+                "UPDATE item_changes SET removed = removed || ? WHERE id = ?",
+                ("".join(f"{reference}\n" for reference in gone if reference not in kept), change_id),
+            )
         _show(database, batch.item_id)
         return batch.item_id
 
@@ -120,8 +129,8 @@ def _queue(
     batch: SaveItem | DeleteItem,
     values: Mapping[str, Any],
     client_id: str = "",
-) -> None:
-    database.execute(
+) -> int:
+    cursor = database.execute(
         "INSERT INTO item_changes (item_id, folder_id, kind, state, client_id, instance, changes, send_updates, "
         "created) VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
         (
@@ -129,6 +138,7 @@ def _queue(
             int(batch.send_updates), batch.now,
         ),
     )  # fmt: skip
+    return int(cursor.lastrowid)
 
 
 def _editable(database: Database, item_id: int) -> tuple[Item, int]:

@@ -66,6 +66,8 @@ def _push(run: Run, work: Work) -> Flow[bool]:
             window = run.window_of(work, work.sync_key)
             window.outcomes = refused
             yield from commit(SyncWindows([window], run.plan.keep_content))
+            for outcome in refused:
+                yield from emit(Warned(f"a change in {work.collection.name!r} is not sent: {outcome.reason}"))
         if not carried:
             return went
         yield from commit(MarkChangesSent([change.id for change in carried]))

@@ -6,11 +6,13 @@ what is not ghosted is emptied by being left out, so the whole item goes (MS-ASC
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...model.event import Event, EventException, MeetingStatus, NewAttachment
+from ...model.message import Attachment
 from ...model.queries import QueuedChange
+from .. import tree
 from ..versions import Version
 from ..wbxml import Node
 from .calendar import RemovedAttachment, write_changes, write_moment
@@ -19,6 +21,8 @@ from .item_type import ItemType
 
 SEPARATE = frozenset({"body", "picture", "exceptions", "attachments"})
 """Attributes that stay as they are when a Change does not name them, in every version (MS-ASCMD_R876, R878)."""
+PRIVATE = frozenset({"reminder", "categories"})
+"""Attributes of an event that are the user's own: no attendee is told of them."""
 SINGLE_CHANGES = 160
 """From this version on a Change of a calendar item names only what changes, and instances one at a time."""
 
@@ -49,6 +53,8 @@ def _check(change: QueuedChange, version: Version) -> None:
     """From 16.0 on the server mails attendees by itself: never without the caller's word."""
     item = change.item
     if version.code < SINGLE_CHANGES or change.send_updates or not isinstance(item, Event):
+        return
+    if change.kind == "change" and change.values.keys() <= PRIVATE:
         return
     if item.attendees and not item.meeting_status & MeetingStatus.RECEIVED:
         raise Unsendable(
@@ -162,11 +168,27 @@ def sent_values(change: QueuedChange, nodes: Sequence[Node], kind: ItemType) -> 
     """What the server set by itself: the UID of an event from 16.0 on (MS-ASCAL_R2223), references of attachments."""
     found, _ = kind.read(list(nodes))
     values = {name: found[name] for name in ("uid",) if found.get(name)}
-    if (
-        change.kind == "add"
-        and isinstance(change.item, Event)
-        and not change.item.client_uid
-        and found.get("client_uid")
-    ):
-        values["client_uid"] = found["client_uid"]
+    if isinstance(change.item, Event) and any(isinstance(a, NewAttachment) for a in change.item.attachments):
+        values["attachments"] = tuple(_named(change.item.attachments, nodes))
     return values
+
+
+def _named(attachments: Sequence[Attachment | NewAttachment], nodes: Sequence[Node]) -> Iterator[Attachment]:
+    """The attachments as the server calls them from now on (MS-ASAIRS 2.2.2.14)."""
+    told = tree.child(("", list(nodes)), "AirSyncBase:Attachments")
+    references = {
+        tree.text(node, "AirSyncBase:ClientId"): tree.text(node, "AirSyncBase:FileReference")
+        for node in tree.children(told)
+    }
+    for attachment in attachments:
+        if isinstance(attachment, Attachment):
+            yield attachment
+        else:
+            yield Attachment(
+                references.get(attachment.client_id, ""),
+                attachment.name,
+                len(attachment.content),
+                content_id=attachment.content_id,
+                content_type=attachment.content_type,
+                inline=attachment.inline,
+            )

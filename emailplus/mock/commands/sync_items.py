@@ -36,7 +36,8 @@ def add_item(context: Context, folder: Folder, changes: Changes, command: Node) 
     item = context.mailbox.place(folder, kept)
     told: list[Node] = []
     if child(("", kept), "AirSyncBase:Attachments") is not None:
-        item.nodes, contents, told = take_attachments([], kept, item.server_id)
+        made_nodes, contents, told = take_attachments([], kept, item.server_id)
+        item.nodes = [node for node in made_nodes if node[1] is not None]
         item.files.update(contents)
     changes.window.added[client_id] = item.server_id
     changes.note_sent(item)
