@@ -20,11 +20,14 @@ from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
+from .facade.changing import AsyncChanging, Changing
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.items import AsyncItems, Items
 from .facade.people import AsyncPeople, People
+from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
+from .markings import MailboxClassification
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
@@ -66,11 +69,14 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Items, Diagnosing):
+class Mailbox(People, Governed, Items, Diagnosing, Writing, Changing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
     """
+
+    read_only = False
+    """Opened to be read only."""
 
     def __init__(
         self,
@@ -96,6 +102,9 @@ class Mailbox(People, Governed, Items, Diagnosing):
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
+        self.classification = MailboxClassification(store, lambda: self.config)
+        """Markings: what may be chosen for a message, and what is wrong with the configuration; see
+        `emailplus.markings`."""
 
     @classmethod
     def open(
@@ -108,6 +117,7 @@ class Mailbox(People, Governed, Items, Diagnosing):
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
+        read_only: bool = False,
         reporter: Reporter | None = None,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
@@ -119,6 +129,7 @@ class Mailbox(People, Governed, Items, Diagnosing):
         `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
         `host_enforces`: elements of the server's policy (MS-ASPROV 2.2.2.28) that the machine around the engine keeps,
         "*" where a device manager provisions it; remembered likewise.
+        `read_only`: nothing is changed or sent, here or on the server; `sync` only reads.
         Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
         provider = as_provider(key)
@@ -131,6 +142,7 @@ class Mailbox(People, Governed, Items, Diagnosing):
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
             mailbox = cls(config, opened, password, query_form, reporter)
+            mailbox.read_only = read_only
             if host_enforces is not None:
                 remember_claims(opened, host_enforces)
             return mailbox
@@ -201,17 +213,25 @@ class Mailbox(People, Governed, Items, Diagnosing):
     def _prepare(
         self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None
     ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
-        report = SyncReport(warnings=list(self.notices))
+        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
         self.notices = []
         now = account.utc_now()
         tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
         choice = period if period is not None else self.settings.choices().sync_period
-        decide = account.mail_decision(self.config, now, self.settings.in_force(), period=choice, tell_messages=tell)
+        decide = account.mail_decision(
+            self.config,
+            now,
+            self.settings.in_force(),
+            period=choice,
+            tell_messages=tell,
+            classifier=self.classification.classifier,
+        )
         pictures = "true" if self.config.show_pictures_default else "false"
         plan = RunPlan(
             decide,
             now.timestamp(),
             pinned=version,
+            read_only=self.read_only,
             after_full_sync={PICTURES_FACT: pictures},
             conflicts=self.conflicts,
         )
@@ -279,7 +299,7 @@ class Mailbox(People, Governed, Items, Diagnosing):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncItems, AsyncDiagnosing):
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncItems, AsyncDiagnosing, AsyncWriting, AsyncChanging):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox
@@ -290,6 +310,8 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncItems, AsyncDiagnosing):
         """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
+        self.classification = mailbox.classification
+        """See `Mailbox.classification`."""
 
     @property
     def config(self) -> AppConfig:
@@ -307,6 +329,7 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncItems, AsyncDiagnosing):
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
+        read_only: bool = False,
         reporter: Reporter | None = None,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
@@ -319,6 +342,7 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncItems, AsyncDiagnosing):
             query_form=query_form,
             app_policy=app_policy,
             host_enforces=host_enforces,
+            read_only=read_only,
             reporter=reporter,
         )
         return cls(await asyncio.to_thread(opening))

@@ -10,7 +10,7 @@ from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Any, TypeVar
 
-from .. import account
+from .. import account, changing
 from ..calendar.occurrences import occurrences
 from ..calendar.prepare import check, event_times, new_item, note_subject, task_times
 from ..eas.items.changes import PRIVATE
@@ -50,8 +50,9 @@ class Items(Online):
     """Methods of `Mailbox`."""
 
     settings: MailboxSettings
-    conflicts: str = "server"
-    """Who wins where an item was changed on both sides: "server", "client", or "both" (two items then)."""
+    read_only: bool
+    conflicts: str = "server_wins"
+    """Who wins where an item was changed on both sides: "server_wins", "client_wins" or "keep_both" (two then)."""
 
     # -- reading
 
@@ -105,6 +106,7 @@ class Items(Online):
         `calendar_default_reminder` unless it has one (-1: none). Attendees are told only with `send_updates`.
         Raises `UsageError` for what cannot be an item, `NotFound` for a folder that is not there.
         """
+        changing.writable(self.read_only)
         target = self._folder_for(item.item_class, folder)
         ready = new_item(
             item,
@@ -132,6 +134,7 @@ class Items(Online):
         `instance`: only that instance of a series, named by its `Occurrence.original_start`. Raises `NotFound`, or
         `UsageError`.
         """
+        changing.writable(self.read_only)
         before = items.item(self.store.database, item_id)
         if isinstance(before, Event):
             values = event_times(self._instance_of(before, instance), values)
@@ -155,6 +158,7 @@ class Items(Online):
 
     def delete_item(self, item_id: int, *, instance: datetime | date | None = None, send_updates: bool = False) -> None:
         """Delete an item, or one instance of a series. Raises `NotFound`, or `UsageError`."""
+        changing.writable(self.read_only)
         before = items.item(self.store.database, item_id)
         self._instance_of(before, instance)
         self._may_tell(before, None, send_updates)
@@ -175,6 +179,7 @@ class Items(Online):
 
     def drop_change(self, change_id: int) -> None:
         """Take a change back that is queued or failed. Raises `NotFound`, or `UsageError` for one that was sent."""
+        changing.writable(self.read_only)
         self.store.apply(DropChange(change_id))
 
     def _folder_for(self, item_class: str, name: str) -> int:

@@ -7,6 +7,8 @@ from datetime import datetime
 from email.utils import getaddresses
 from enum import IntEnum
 
+from .marking import Marking
+
 
 class BodyType(IntEnum):
     """Form of a body (MS-ASAIRS 2.2.2.41.1)."""
@@ -100,6 +102,10 @@ class Message:
     body_state: str = "none"
     """"stored", "pending", "refused", "failed" or "none": decided by `policy.contents`."""
     body_reason: str = ""
+    marking: Marking | None = None
+    """None: classification is not configured."""
+    head: bytes = b""
+    """The header fields, where markings are read from them and the MIME is not kept."""
 
 
 @dataclass(slots=True)
@@ -147,3 +153,5 @@ class StoredMessage:
     """Body as plain text."""
     html: str = ""
     attachments: list[StoredAttachment] = field(default_factory=list)
+    marking: Marking | None = None
+    """None: classification is not configured."""

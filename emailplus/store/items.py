@@ -39,7 +39,10 @@ _INSERT = (
 )
 _UPDATE = f"UPDATE items SET {', '.join(f'{name} = ?' for name in _COLUMNS)}"
 _BATCH = 400
-_SELECT = "SELECT i.id, i.class, i.server_id, f.name, i.vip, i.data FROM items i JOIN folders f ON f.id = i.folder_id"
+_SELECT = (
+    "SELECT i.id, i.class, i.server_id, f.name, i.id IN (SELECT item_id FROM vips), i.data "
+    "FROM items i JOIN folders f ON f.id = i.folder_id"
+)
 
 
 class ItemKeeper:
@@ -282,9 +285,9 @@ def items(
     if folder:
         where.append("folded(f.name) = ?")
         values.append(folded(folder))
-    for column, wanted in (("vip", vip), ("done", done)):
+    for column, wanted in (("i.id IN (SELECT item_id FROM vips)", vip), ("i.done", done)):
         if wanted is not None:
-            where.append(f"i.{column} = ?")
+            where.append(f"{column} = ?")
             values.append(int(wanted))
     order = "i.starts IS NULL, i.starts, i.title, i.id" if item_class == "Tasks" else "folded(i.title), i.id"
     return [stored(row) for row in database.all(f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY {order}", values)]
@@ -317,7 +320,7 @@ def event_by_uid(database: Database, uid: str) -> Event | None:
 
 def vip_addresses(database: Database) -> set[str]:
     """The mail addresses of contacts marked VIP, folded."""
-    rows = database.all("SELECT people FROM items WHERE class = 'Contacts' AND vip = 1 AND gone = 0")
+    rows = database.all("SELECT i.people FROM items i JOIN vips v ON v.item_id = i.id WHERE i.gone = 0")
     return {address for row in rows for address in row[0].split()}
 
 
@@ -326,7 +329,10 @@ def mark_vip(database: Database, item_id: int, vip: bool) -> None:
     if not isinstance(item(database, item_id), Contact):
         raise NotFound(f"item {item_id} is no contact")
     with database.transaction():
-        database.execute("UPDATE items SET vip = ? WHERE id = ?", (int(vip), item_id))
+        if vip:
+            database.execute("INSERT OR IGNORE INTO vips (item_id) VALUES (?)", (item_id,))
+        else:
+            database.execute("DELETE FROM vips WHERE item_id = ?", (item_id,))
 
 
 def counts(database: Database) -> dict[str, int]:

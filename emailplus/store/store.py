@@ -17,7 +17,19 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import diagnosis, index, item_changes, items, mail, passes, settings, spool
+from . import (
+    classification,
+    diagnosis,
+    index,
+    item_changes,
+    items,
+    mail,
+    mail_changes,
+    markings,
+    outbox,
+    settings,
+    spool,
+)
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
@@ -29,13 +41,6 @@ _MESSAGE = (
 )
 
 
-_MAIL, _ITEMS = mail.MailKeeper(), items.ItemKeeper()
-
-
-def _keeper(item_class: str) -> passes.Keeper:
-    return _MAIL if item_class == "Email" else _ITEMS
-
-
 class Store:
     """One mailbox at rest."""
 
@@ -44,7 +49,7 @@ class Store:
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
-            changes.SyncWindows: lambda batch: passes.apply_windows(database, batch, _keeper),
+            changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
@@ -53,6 +58,10 @@ class Store:
             changes.SettleFetch: lambda batch: spool.settle(database, batch),
             changes.ReviewLimits: self._review_limits,
             changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
+            changes.RestartMarkings: lambda batch: classification.restart(database, batch),
+            changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
+            changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
+            changes.TakeMarkings: lambda _: classification.take(database),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
@@ -62,6 +71,8 @@ class Store:
             changes.MarkVip: lambda batch: items.mark_vip(database, batch.item_id, batch.vip),
             changes.MarkChangesSent: lambda batch: item_changes.mark_sent(database, batch),
             changes.DropChange: lambda batch: item_changes.drop(database, batch.change_id),
+            **outbox.applying(database),
+            **mail_changes.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
@@ -70,6 +81,9 @@ class Store:
             queries.ItemChanges: lambda query: item_changes.queued(database, query),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
+            queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
+            **outbox.loading(database),
+            **mail_changes.loading(database),
         }
 
     @classmethod
@@ -280,6 +294,7 @@ class Store:
             return
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
+            outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
             settings.forget(self.database)
@@ -310,6 +325,8 @@ class Store:
                 part,
             )
             found.update((row[0], _stored(row)) for row in rows)
+        for number, marking in markings.load(self.database, list(found)).items():
+            found[number].marking = marking
         return [found[number] for number in ids if number in found]
 
     def ids(self) -> Iterator[int]:

@@ -103,8 +103,8 @@ def test_a_property_is_emptied_on_both(pair: Pair, item_class: str, version: str
     [
         (item_class, version, policy)
         for item_class, version in EVERY
-        for policy in ("server", "client", "both")
-        if policy == "server" or version in ("2.5", "14.1", "16.1")
+        for policy in ("server_wins", "client_wins", "keep_both")
+        if policy == "server_wins" or version in ("2.5", "14.1", "16.1")
     ],
 )
 def test_conflicts_are_decided_by_the_policy(pair: Pair, item_class: str, version: str, policy: str) -> None:
@@ -120,10 +120,17 @@ def test_conflicts_are_decided_by_the_policy(pair: Pair, item_class: str, versio
     one.sync()
     two.sync()
     found = sorted(getattr(item, name) for item in one.all(item_class))
-    assert found == {"server": ["server's"], "client": ["client's"], "both": ["client's", "server's"]}[policy]
+    assert (
+        found
+        == {
+            "server_wins": ["server's"],
+            "client_wins": ["client's"],
+            "keep_both": ["client's", "server's"],
+        }[policy]
+    )
     assert sorted(getattr(item, name) for item in two.all(item_class)) == found
     assert one.waiting() == []
-    if policy != "client":
+    if policy != "client_wins":
         assert any("changed on both sides" in line for line in report.warnings)
 
 

@@ -34,7 +34,7 @@ class Device:
     path: Path
     version: str
     keys: dict[str, Any] = field(default_factory=dict)
-    conflicts: str = "server"
+    conflicts: str = "server_wins"
 
     def config(self) -> AppConfig:
         return config(self.world.host, email_device_id=self.name, **self.keys)

@@ -59,6 +59,8 @@ def sync_items(session: Session, plan: MailPlan) -> Flow[None]:
 def _push(run: Run, work: Work) -> Flow[bool]:
     """Send what waits for this collection, a batch at a time; True if anything went out."""
     went = False
+    if run.plan.read_only:
+        return went
     while work.collection.server_id in run.works and work.sync_key != "0":
         queued: list[QueuedChange] = yield from load(ItemChanges(work.collection.folder_id, BATCH))
         commands, carried, refused = _commands(run, queued)
@@ -152,10 +154,10 @@ def _outcome(change: QueuedChange, responses: list[ItemResponse]) -> ChangeOutco
 
 
 def _tell(run: Run, work: Work, change: QueuedChange, outcome: ChangeOutcome) -> Flow[None]:
-    """What the user should know; under "both", our version of an item that the server kept goes in beside it."""
+    """What the user should know; under "keep_both", our version of an item that the server kept goes in beside it."""
     name = change.title or change.item_class
-    ours = run.plan.conflicts == "both" and change.kind == "change" and change.instance is None
-    again = run.plan.conflicts in ("both", "client") and outcome.status == GONE and change.kind == "change"
+    ours = run.plan.conflicts == "keep_both" and change.kind == "change" and change.instance is None
+    again = run.plan.conflicts in ("keep_both", "client_wins") and outcome.status == GONE and change.kind == "change"
     if (outcome.status == CONFLICT and ours) or again:
         values = {**change.item.properties(), "exceptions": ()} if change.item_class == "Calendar" else None
         kept = dict(values if values is not None else change.item.properties())

@@ -28,7 +28,8 @@ from ...flow import Flow, commit, emit, load, sleep
 from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
 from ...model.events import MessageReceived, Phase, Progress, Waiting, Warned, WindowStored
 from ...model.folder import Collection, FolderType
-from ...model.message import Message
+from ...model.marking import MarkingReader, head_of
+from ...model.message import Body, BodyType, Message
 from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
@@ -67,8 +68,14 @@ class MailPlan:
     """Unix time before which mail is out of the sync period."""
     calendar_filter: int = 0
     """FilterType of calendars: 0, all of it, unless the server's policy bounds their age (MaxCalendarAgeFilter)."""
-    conflicts: str = "server"
-    """Who wins where both sides changed an item: "server", "client", or "both" are kept."""
+    read_only: bool = False
+    """Nothing that was changed here is told to the server."""
+    conflicts: str = "server_wins"
+    """Who wins where both sides changed an item: "server_wins", "client_wins" or "keep_both"."""
+    reader: MarkingReader | None = None
+    """Reads the marking of every message; None: classification is off."""
+    marking_fingerprint: str = ""
+    """Stands for what `reader` reads by; "" without one."""
     smart_folders: bool = True
     """Whether the folders in which Gmail collects mail of other folders are synchronised (`gmail_smart_folders`)."""
 
@@ -96,7 +103,7 @@ class MailPlan:
     @property
     def conflict(self) -> int:
         """The Conflict option of item collections."""
-        return sync.CLIENT_WINS if self.conflicts == "client" else sync.SERVER_WINS
+        return sync.CLIENT_WINS if self.conflicts == "client_wins" else sync.SERVER_WINS
 
 
 @dataclass(slots=True)
@@ -159,10 +166,15 @@ class Run:
         return self.plan.cutoff if self.phase == "mail" else None
 
 
-def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
-    """Every mail folder, inbox first. Raises `FolderHierarchyChanged` when the folder list must be read first."""
+def sync_mail(session: Session, plan: MailPlan, only: FolderType | None = None) -> Flow[None]:
+    """Every mail folder, inbox first. Raises `FolderHierarchyChanged` when the folder list must be read first.
+
+    `only` names the one kind of folder that is wanted.
+    """
     collections: list[Collection] = yield from load(MailCollections())
     run = Run(session, plan)
+    if only is not None:
+        collections = [collection for collection in collections if collection.type == only]
     if not session.version.drafts:
         collections = [collection for collection in collections if collection.type != FolderType.DRAFTS]
     if not plan.smart_folders:
@@ -395,7 +407,13 @@ def _check(answer: CollectionAnswer) -> None:
 
 def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     for message in answer.added:
+        body = message.body
+        head = head_of(body.data, cut=body.truncated) if _shows_headers(plan, body) and body is not None else b""
         decide(message, plan.content)
+        if plan.reader is not None:
+            message.marking = plan.reader(head or None, message.subject)
+            if message.body_state != "stored" or message.body is not body:
+                message.head = head
     for change in answer.changed:
         body = change.values.get("body")
         if body is not None:
@@ -403,6 +421,10 @@ def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     window.added, window.items_added, window.changed = answer.added, answer.items_added, answer.changed
     window.deleted, window.soft_deleted = answer.deleted, answer.soft_deleted
     window.quarantined = answer.quarantined
+
+
+def _shows_headers(plan: MailPlan, body: Body | None) -> bool:
+    return plan.reader is not None and body is not None and body.type == BodyType.MIME and bool(body.data)
 
 
 def _restart(run: Run, work: Work) -> Flow[Work | None]:

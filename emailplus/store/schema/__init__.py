@@ -6,9 +6,18 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import diagnosis, items, mail, policy, settings
+from . import classification, diagnosis, items, mail, mail_changes, outbox, policy, settings
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES, diagnosis.TABLES, items.TABLES)
+MIGRATIONS: tuple[str, ...] = (
+    mail.TABLES,
+    settings.TABLES,
+    outbox.TABLES,
+    policy.TABLES,
+    diagnosis.TABLES,
+    classification.MARKINGS,
+    mail_changes.TABLES,
+    items.TABLES,
+)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""

@@ -21,7 +21,6 @@ CREATE TABLE items (
     starts      REAL,                        -- Unix time: of an event, or when a task is due
     ends        REAL,                        -- of an event; NULL: a series, which is looked at for every window
     done        INTEGER NOT NULL DEFAULT 0,
-    vip         INTEGER NOT NULL DEFAULT 0,
     people      TEXT NOT NULL DEFAULT '',    -- addresses of a contact, of attendees; folded
     words       TEXT NOT NULL DEFAULT '',    -- everything that is text; folded
     data        TEXT NOT NULL DEFAULT '{}',  -- the item as it is shown
@@ -53,7 +52,12 @@ CREATE TABLE item_changes (
 CREATE INDEX item_changes_item ON item_changes (item_id);
 CREATE INDEX item_changes_folder ON item_changes (folder_id);
 
+CREATE TABLE vips (
+    item_id INTEGER PRIMARY KEY               -- a contact marked as very important; known here only
+);
+
 CREATE TRIGGER items_removed AFTER DELETE ON items BEGIN
+    DELETE FROM vips WHERE item_id = OLD.id;
     DELETE FROM item_changes WHERE item_id = OLD.id;
 END;
 CREATE TRIGGER folders_removed_items BEFORE DELETE ON folders BEGIN
