@@ -21,6 +21,7 @@ from ..model.changes import DeleteItem, DropChange, MarkVip, SaveItem
 from ..model.contact import Contact
 from ..model.event import Event, MeetingStatus, Occurrence
 from ..model.item import Item
+from ..model.message import StoredMessage
 from ..model.note import Note
 from ..model.queries import QueuedChange
 from ..model.task import Task
@@ -96,6 +97,21 @@ class Items(Online):
     def note_title(self, note: Note) -> str:
         """The title of a note: its own field, or the first line of its text (`allow_notes_title`)."""
         return note.title(separate=self.config.allow_notes_title)
+
+    def event_of(self, message_id: int) -> Event | None:
+        """The event in the calendar that a meeting mail is about; None where there is none. Raises `NotFound`."""
+        meeting = self.store.message(message_id).meeting
+        return items.event_by_uid(self.store.database, meeting.uid) if meeting is not None else None
+
+    def mails_of(self, event_id: int) -> list[StoredMessage]:
+        """The meeting mails about an event: requests, answers, cancellations; oldest first. Raises `NotFound`."""
+        event = items.item(self.store.database, event_id)
+        uid = event.uid if isinstance(event, Event) else ""
+        rows = self.store.database.all(
+            "SELECT id FROM messages WHERE meeting_uid = ? AND meeting_uid <> '' AND gone = 0 ORDER BY received, id",
+            (uid,),
+        )
+        return self.store.messages([row[0] for row in rows])
 
     # -- changing
 
@@ -266,6 +282,14 @@ class AsyncItems(ABC):
     async def item(self, item_id: int) -> Event | Contact | Task | Note:
         """See `Mailbox.item`."""
         return await asyncio.to_thread(self._mailbox.item, item_id)
+
+    async def event_of(self, message_id: int) -> Event | None:
+        """See `Mailbox.event_of`."""
+        return await asyncio.to_thread(self._mailbox.event_of, message_id)
+
+    async def mails_of(self, event_id: int) -> list[StoredMessage]:
+        """See `Mailbox.mails_of`."""
+        return await asyncio.to_thread(self._mailbox.mails_of, event_id)
 
     async def note_title(self, note: Note) -> str:
         """See `Mailbox.note_title`."""

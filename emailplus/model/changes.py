@@ -39,6 +39,8 @@ class ItemChange:
 
     server_id: str
     values: dict[str, Any]
+    whole: bool = False
+    """It tells all of the item: one that is not here can be made of it."""
 
 
 @dataclass(slots=True)

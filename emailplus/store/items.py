@@ -84,6 +84,10 @@ class ItemKeeper:
             (folder, change.server_id),
         )
         if row is None:
+            if change.whole and keep:  # what could not be read before
+                made = MODELS[window.item_class](server_id=change.server_id, **change.values)
+                database.execute(_INSERT, (folder, window.item_class, change.server_id, number, *_values(made)))
+                counts.added += 1
             return
         counts.changed += 1
         if not keep:

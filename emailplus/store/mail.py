@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ..model.changes import ItemChange, ResetCollections, SyncCounts, Window
+from ..model.meeting import MeetingRequest
 from ..model.message import Attachment, Message
 from . import markings
 from .database import Database, Row
+from .values import dumps, loads
 
 _COLUMNS = (
     "subject", "sender", "recipients", "cc", "bcc", "reply_to", "display_to", "received", "importance", "read",
     "flag_status", "message_class", "content_class", "thread_topic", "thread", "conversation_index",
     "internet_code_page", "native_body_type", "last_verb", "draft", "categories", "preview", "extra",
-    "body_type", "body_size", "body_state", "body_reason", "fingerprint",
+    "body_type", "body_size", "body_state", "body_reason", "details", "meeting_uid", "fingerprint",
 )  # fmt: skip
+DETAILS = (
+    "flag", "meeting", "last_verb_time", "received_as_bcc", "actual_sender", "account_id", "caller_id", "voice_notes",
+    "body_part",
+)  # fmt: skip
+"""Attributes of `Message` that are shown, but neither searched nor sorted by: JSON in one column."""
 _INSERT = (
     f"INSERT INTO messages (id, folder_id, server_id, pass, {', '.join(_COLUMNS)}) "
     f"VALUES ({', '.join('?' * (len(_COLUMNS) + 4))})"
@@ -317,6 +325,11 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
     for name in ("read", "draft"):
         if name in values:
             values[name] = int(values[name])
+    if any(name in change.values for name in DETAILS):
+        before = database.scalar("SELECT details FROM messages WHERE id = ?", (local_id,))
+        values["details"] = _details(change.values, before)
+    if "meeting" in change.values:
+        values["meeting_uid"] = _meeting_uid(change.values["meeting"])
     if "categories" in change.values:
         values["categories"] = "\n".join(change.values["categories"])
     if change.values.get("received") is not None:
@@ -338,7 +351,7 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
         database.execute(f"UPDATE messages SET {assignments} WHERE id = ?", (*values.values(), local_id))
     if "attachments" in change.values:
         _replace_attachments(database, local_id, change.values["attachments"], keep=True)
-    if values.keys() - {"read", "flag_status", "importance", "last_verb", "categories"}:
+    if values.keys() - {"details", "read", "flag_status", "importance", "last_verb", "categories"}:
         unindex(database, local_id)
     database.execute("UPDATE messages SET pass = ?, gone = 0 WHERE id = ?", (number, local_id))
     counts.changed += 1
@@ -362,8 +375,22 @@ def _values(message: Message) -> Row:
         message.internet_code_page, message.native_body_type, message.last_verb, int(message.draft),
         "\n".join(message.categories), message.preview, message.extra,
         body.type if body else 0, body.size if body else 0, message.body_state, message.body_reason,
-        _fingerprint(message, received),
+        _details(message.__dict__), _meeting_uid(message.meeting), _fingerprint(message, received),
     )  # fmt: skip
+
+
+def _details(values: Mapping[str, Any], before: str = "") -> str:
+    """The details among some attributes, over those that are there."""
+    named = {name: values[name] for name in DETAILS if name in values}
+    if not named:
+        return before
+    kept = {**(loads(before) if before else {}), **named}
+    kept = {name: value for name, value in kept.items() if value}
+    return dumps(kept) if kept else ""
+
+
+def _meeting_uid(meeting: MeetingRequest | None) -> str:
+    return meeting.uid if meeting is not None else ""
 
 
 def _thread(message: Message) -> str:

@@ -33,11 +33,12 @@ from . import (
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
+from .values import loads
 
 _MESSAGE = (
     "m.id, f.name, m.server_id, m.subject, m.sender, m.recipients, m.cc, m.reply_to, m.received, m.importance, "
     "m.read, m.flag_status, m.message_class, m.thread, m.thread_topic, m.categories, m.preview, m.body_size, "
-    "m.body_type, m.body_state, m.body_reason"
+    "m.body_type, m.body_state, m.body_reason, m.details"
 )
 
 
@@ -426,10 +427,12 @@ class Store:
 
 def _stored(row: tuple[Any, ...]) -> StoredMessage:
     received = datetime.fromtimestamp(row[8], UTC) if row[8] is not None else None
+    details = loads(row[21]) if row[21] else {}
     return StoredMessage(
         id=row[0], folder=row[1], server_id=row[2], subject=row[3], sender=row[4], to=row[5], cc=row[6],
         reply_to=row[7], received=received, importance=row[9], read=bool(row[10]), flag_status=row[11],
         message_class=row[12], conversation_id=row[13], thread_topic=row[14],
         categories=tuple(filter(None, row[15].split("\n"))), preview=row[16], size=row[17], body_type=row[18],
-        body_state=row[19], reason=row[20],
+        body_state=row[19], reason=row[20], flag=details.pop("flag", None), meeting=details.pop("meeting", None),
+        details=details,
     )  # fmt: skip

@@ -14,11 +14,23 @@ from datetime import date, datetime
 from typing import Any
 
 from ..model.event import Attendee, EventException, Location, NewAttachment
+from ..model.meeting import FollowUp, MeetingRequest
 from ..model.message import Attachment, Body
 from ..model.recurrence import Recurrence
 
 _CLASSES: dict[str, type] = {
-    kind.__name__: kind for kind in (Attachment, Attendee, Body, EventException, Location, NewAttachment, Recurrence)
+    kind.__name__: kind
+    for kind in (
+        Attachment,
+        Attendee,
+        Body,
+        EventException,
+        FollowUp,
+        Location,
+        MeetingRequest,
+        NewAttachment,
+        Recurrence,
+    )
 }
 
 

@@ -272,7 +272,8 @@ def take(command: Node, answer: CollectionAnswer, item_class: str = "Email") -> 
                 answer.changed.append(ItemChange(server_id, email.read_properties(properties)))
             else:
                 values, unreadable = ITEM_TYPES[item_class].read_change(properties)
-                answer.changed.append(ItemChange(server_id, values))
+                whole = ITEM_TYPES[item_class].whole_by in values
+                answer.changed.append(ItemChange(server_id, values, whole))
                 answer.unreadable += unreadable
         elif tag == "AirSync:Delete":
             answer.deleted.append(server_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...model.message import Attachment
-from ..wbxml import Content
+from ..wbxml import Content, Node
 from .values import Reader, read_boolean, read_integer, read_text
 
 _ROWS: dict[str, tuple[str, Reader]] = {
@@ -17,6 +17,8 @@ _ROWS: dict[str, tuple[str, Reader]] = {
     "AirSyncBase:ContentLocation": ("content_location", read_text),
     "AirSyncBase:ContentType": ("content_type", read_text),
     "AirSyncBase:IsInline": ("inline", read_boolean),
+    "Email2:UmAttDuration": ("voice_seconds", read_integer),
+    "Email2:UmAttOrder": ("voice_order", read_integer),
     # 2.5: the Email namespace has its own
     "Email:AttName": ("file_reference", read_text),
     "Email:DisplayName": ("name", read_text),
@@ -38,3 +40,21 @@ def read_attachments(content: Content) -> list[Attachment]:
         if values.get("file_reference"):
             found.append(Attachment(**values))
     return found
+
+
+def write_old_attachments(attachments: list[Attachment], version: int, request: bool) -> Content:
+    """Email Attachments, as a server of 2.5 writes them."""
+    nodes: list[Node] = [
+        (
+            "Email:Attachment",
+            [
+                ("Email:AttName", attachment.file_reference),
+                ("Email:DisplayName", attachment.name or None),
+                ("Email:AttSize", str(attachment.size)),
+                ("Email:AttMethod", str(attachment.method)),
+                *([("Email:Att0Id", attachment.content_id)] if attachment.content_id else []),
+            ],
+        )
+        for attachment in attachments
+    ]
+    return nodes or None

@@ -193,6 +193,9 @@ def _announced(attachment: Attachment) -> list[Node]:
             nodes.append((tag, text))
     if attachment.inline:
         nodes.append(("AirSyncBase:IsInline", "1"))
+    if attachment.voice_seconds:
+        nodes.append(("Email2:UmAttDuration", str(attachment.voice_seconds)))
+        nodes.append(("Email2:UmAttOrder", str(attachment.voice_order)))
     return nodes
 
 

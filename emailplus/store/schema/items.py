@@ -7,6 +7,10 @@ item itself is JSON (`emailplus.store.values`).
 from __future__ import annotations
 
 TABLES = """
+ALTER TABLE messages ADD COLUMN details TEXT NOT NULL DEFAULT '';      -- JSON: flag, meeting, voice and the like
+ALTER TABLE messages ADD COLUMN meeting_uid TEXT NOT NULL DEFAULT '';  -- UID of the event that the mail is about
+CREATE INDEX messages_meeting ON messages (meeting_uid) WHERE meeting_uid <> '';
+
 CREATE TABLE items (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     folder_id   INTEGER NOT NULL REFERENCES folders(id),
