@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from . import __version__
+from .auth.anonymous import Anonymous
 from .auth.basic import BasicAuth
 from .classification.classifier import Classifier
 from .config import AppConfig
@@ -54,6 +55,15 @@ def network(config: AppConfig, password: str) -> Network:
         auth=BasicAuth(config.email_exchange_username, password),
         timeout=float(config.default_network_timeout),
         tls=tls,
+    )
+
+
+def open_network(config: AppConfig) -> Network:
+    """For what others publish (revocation lists): no credentials of the mailbox, and less patience."""
+    return Network(
+        auth=Anonymous(),
+        timeout=min(15.0, float(config.default_network_timeout)),
+        tls=tls_context(config.trusted_roots, trust_all=False),
     )
 
 
@@ -109,8 +119,8 @@ def mail_decision(
             content,
             keep_content=features.caching,
             tell_messages=tell_messages,
-            smart_folders=features.smart_folders,
             calendar_filter=merged.calendar_filter,
+            smart_folders=features.smart_folders,
             reader=classifier.read if classifier is not None else None,
             marking_fingerprint=classifier.fingerprint if classifier is not None else "",
         )

@@ -16,6 +16,8 @@ from .classify_commands import classify_app
 from .config_commands import config_app
 from .policy_commands import policy_app
 from .report_command import report
+from .settings_command import settings
+from .smime_commands import smime_app
 from .store_commands import store_app
 from .wbxml_commands import app as wbxml_app
 
@@ -58,9 +60,11 @@ app.command("delete")(change_commands.delete)
 app.command("pending")(change_commands.pending)
 app.command("export")(export_command.export)
 app.command("report")(report)
+app.command("settings")(settings)
 app.add_typer(config_app, name="config")
 app.add_typer(policy_app, name="policy")
 app.add_typer(classify_app, name="classify")
+app.add_typer(smime_app, name="smime")
 app.add_typer(wbxml_app, name="wbxml")
 app.add_typer(store_app, name="store")
 app.add_typer(mock_commands.mock_app, name="mock")

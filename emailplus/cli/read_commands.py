@@ -101,7 +101,9 @@ def show(
 ) -> None:
     """Print one message, or one of its attachments."""
     with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
-        message = opened.message(message_id)
+        from ..protection import Protection
+
+        message = Protection(opened).attach(opened.message(message_id), contents=True)
         if attachment is not None:
             if as_json:
                 raise UsageError("an attachment is written as it is: leave --json out")
@@ -148,6 +150,11 @@ def whole(message: StoredMessage) -> dict[str, Any]:
         "reply_to": message.reply_to,
         "text": message.text,
         "html": message.html,
+        "security": message.security.as_dict() if message.security is not None else None,
+        "parts": [
+            {"name": part.name, "size": len(part.data), "content_type": part.content_type, "inline": part.inline}
+            for part in message.parts
+        ],
         "attachments": [
             {
                 "id": item.id,
@@ -177,6 +184,11 @@ def _readable(message: StoredMessage, html: bool) -> str:
         )
         if value
     ]
+    if message.security is not None and (message.security.layers or message.security.findings):
+        from ..smime.report import lines as report_lines
+
+        lines += [f"Security: {_plain(line)}" for line in report_lines(message.security)[:1]]
+        lines += [_plain(line) for line in report_lines(message.security)[1:]]
     lines.append("")
     if message.body_state == "stored":
         lines.append(_plain(message.html if html and message.html else message.text))

@@ -279,6 +279,19 @@ class MarkingCounts:
 
 
 @dataclass(slots=True)
+class StoreRevocationList:
+    """What a distribution point gave for `url`; `data` None: it could not be had, for `problem`. Result: True if kept.
+
+    `tried` is the Unix time of the attempt.
+    """
+
+    url: str
+    data: bytes | None
+    tried: float
+    problem: str = ""
+
+
+@dataclass(slots=True)
 class TakeTroubles:
     """What is refused, failed or quarantined in the store; from now on it counts as told. Result: list of `Trouble`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import getaddresses
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .marking import Marking
 
 if TYPE_CHECKING:
+    from ..smime.report import SecurityReport
     from .meeting import FollowUp, MeetingRequest
 
 
@@ -145,6 +146,17 @@ class StoredAttachment:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An attachment inside the layers of a protected message, with its bytes."""
+
+    name: str
+    content_type: str
+    content_id: str
+    inline: bool
+    data: bytes = field(repr=False)
+
+
 @dataclass(slots=True)
 class StoredMessage:
     """A mail in the store, with our own stable `id`."""
@@ -183,3 +195,15 @@ class StoredMessage:
     """Rarer properties by the name of their attribute of `Message`: caller_id, actual_sender, ..."""
     marking: Marking | None = None
     """None: classification is not configured."""
+    parts: list[Part] = field(default_factory=list)
+    """Of a protected message: the attachments inside its layers. `attachments` stay those the server announced."""
+    judge: Callable[[], SecurityReport] | None = field(default=None, repr=False, compare=False)
+    """Finds out what `security` says; set by the mailbox."""
+    _report: SecurityReport | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def security(self) -> SecurityReport | None:
+        """What is true of its signatures and encryption, found out when first asked for; None outside a mailbox."""
+        if self._report is None and self.judge is not None:
+            self._report = self.judge()
+        return self._report

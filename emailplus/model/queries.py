@@ -60,6 +60,11 @@ class QueuedChange:
 
 
 @dataclass(frozen=True, slots=True)
+class AllFolders:
+    """Result: list of `Folder`, every folder of the hierarchy."""
+
+
+@dataclass(frozen=True, slots=True)
 class PendingFetches:
     """Result: list of `PendingFetch`, at most `limit`, bodies first, behind the one named by `after`."""
 
@@ -118,3 +123,10 @@ class OldItem:
     server_id: str
     raw: bytes
     item_class: str = "Email"
+
+
+@dataclass(frozen=True, slots=True)
+class DueRevocationLists:
+    """Result: list of the URLs of revocation lists that are to be fetched at `now` (Unix time)."""
+
+    now: float

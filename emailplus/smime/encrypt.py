@@ -10,23 +10,23 @@ from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
-from cryptography.hazmat.primitives import padding as block_padding
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ..errors import CertificateUnusable, RecipientsWithoutCertificate
 from . import algorithms as alg
 from . import certificate as certs
-from . import der
+from . import der, envelope
+from .armour import base64_stream, pkcs7_head
 from .decrypt import derive
 from .keychain import Role, unusable
-from .sign import issuer_and_serial, pkcs7_entity
+from .sign import issuer_and_serial
 
-CipherName = Literal["aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc"]
+CipherName = Literal["aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc", "3des-cbc"]
+"""3DES only where a policy of the server demands it."""
 KeyTransport = Literal["oaep", "v1.5"]
 
 # The wrap and the derivation that go with each cipher's key size (RFC 5753 7.1, RFC 8418 2).
-_WRAPS = {16: "2.16.840.1.101.3.4.1.5", 32: "2.16.840.1.101.3.4.1.45"}
+_WRAPS = {16: "2.16.840.1.101.3.4.1.5", 24: "2.16.840.1.101.3.4.1.25", 32: "2.16.840.1.101.3.4.1.45"}
 _ECDH = {"secp256r1": "1.3.132.1.11.1", "secp384r1": "1.3.132.1.11.2", "secp521r1": "1.3.132.1.11.3"}
 _HKDF_SHA256 = "1.2.840.113549.1.9.16.3.19"
 
@@ -79,8 +79,11 @@ def encrypt_for(
 def _entity(
     entity: bytes, to: Sequence[x509.Certificate], cipher: CipherName, transport: KeyTransport, now: datetime
 ) -> bytes:
-    kind = "authEnveloped-data" if cipher.endswith("gcm") else "enveloped-data"
-    return pkcs7_entity(enveloped_data(entity, to, cipher=cipher, transport=transport, now=now), kind)
+    chosen = alg.CIPHER_BY_NAME[cipher]
+    key = os.urandom(chosen.key_bytes)
+    infos = recipient_infos(to, key, transport=transport, now=now)
+    sealed = envelope.pieces(envelope.cut(entity), infos, key, chosen, size=len(entity))
+    return b"".join((pkcs7_head(smime_type_of(chosen)), *base64_stream(sealed)))
 
 
 def enveloped_data(
@@ -101,49 +104,34 @@ def enveloped_data(
     moment = now or datetime.now(UTC)
     chosen = alg.CIPHER_BY_NAME[cipher]
     key = os.urandom(chosen.key_bytes)
-    unique = list(dict.fromkeys(recipients))
-    infos = [_recipient(certificate, key, transport, by_key_id, moment) for certificate in unique]
+    infos = recipient_infos(recipients, key, transport=transport, by_key_id=by_key_id, now=moment)
+    return b"".join(envelope.pieces(envelope.cut(content), infos, key, chosen, size=len(content), by_key_id=by_key_id))
+
+
+def recipient_infos(
+    recipients: Sequence[x509.Certificate],
+    key: bytes,
+    *,
+    transport: KeyTransport = "oaep",
+    by_key_id: bool = False,
+    now: datetime,
+) -> list[bytes]:
+    """The content key for each of `recipients`, everyone once. Raises `CertificateUnusable`, also for nobody."""
+    unique = dict.fromkeys(recipients)
+    infos = [_recipient(certificate, key, transport, by_key_id, now) for certificate in unique]
     if not infos:
         raise CertificateUnusable("there is nobody to encrypt to", ("no recipients",))
-    if chosen.mode == "aes-gcm":
-        return authenticated(content, chosen, key, infos)
-    vector = os.urandom(16)
-    encryptor = Cipher(algorithms.AES(key), modes.CBC(vector)).encryptor()
-    padder = block_padding.PKCS7(128).padder()
-    pieces = [encryptor.update(padder.update(content)), encryptor.update(padder.finalize()), encryptor.finalize()]
-    plain_keys = all(info[0] == 0x30 for info in infos) and not by_key_id
-    return _content_info(
-        alg.ENVELOPED_DATA,
-        der.integer(0 if plain_keys else 2),
-        der.set_of(infos),
-        der.sequence(
-            der.oid(alg.DATA),
-            der.algorithm(chosen.oid, der.octets(vector)),
-            der.element(0x80, *pieces),
-        ),
-    )
+    return infos
 
 
 def authenticated(content: bytes, chosen: alg.ContentCipher, key: bytes, infos: list[bytes]) -> bytes:
     """AuthEnvelopedData (RFC 5083) of `content` under `key`, for recipients whose infos carry it."""
-    nonce = os.urandom(12)
-    encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
-    pieces = [encryptor.update(content), encryptor.finalize()]
-    return _content_info(
-        alg.AUTH_ENVELOPED_DATA,
-        der.integer(0),
-        der.set_of(infos),
-        der.sequence(
-            der.oid(alg.DATA),
-            der.algorithm(chosen.oid, der.sequence(der.octets(nonce), der.integer(16))),
-            der.element(0x80, *pieces),
-        ),
-        der.octets(encryptor.tag),
-    )
+    return b"".join(envelope.pieces(envelope.cut(content), infos, key, chosen, size=len(content)))
 
 
-def _content_info(kind: str, *fields: bytes) -> bytes:
-    return der.sequence(der.oid(kind), der.explicit(0, der.sequence(*fields)))
+def smime_type_of(chosen: alg.ContentCipher) -> str:
+    """The smime-type parameter (RFC 8551 3.2.2) of what a cipher makes."""
+    return "authEnveloped-data" if chosen.mode == "aes-gcm" else "enveloped-data"
 
 
 def _recipient(

@@ -239,7 +239,7 @@ def _replace(database: Database, local_id: int, message: Message, values: Row, f
         (*new.values(), message.server_id, folder, number, local_id),
     )
     if not keeps_body:
-        database.execute("UPDATE messages SET body_blob = NULL WHERE id = ?", (local_id,))
+        database.execute("UPDATE messages SET body_blob = NULL, examined = 0 WHERE id = ?", (local_id,))
         database.execute("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (local_id,))
         database.execute("DELETE FROM bodies WHERE message_id = ?", (local_id,))
         _store_body(database, local_id, message)

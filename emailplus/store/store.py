@@ -17,7 +17,10 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
+from ..policy.server_policy import ServerPolicy
 from . import (
+    attempts,
+    certificates,
     classification,
     diagnosis,
     index,
@@ -32,6 +35,7 @@ from . import (
 )
 from .database import Database
 from .keys import KeyProvider, as_provider
+from .schema.keychain import NAMES as KEYCHAIN_TABLES
 from .text import html_to_text
 from .values import loads
 
@@ -47,6 +51,10 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.unwrap: index.Unwrap = index.as_it_is
+        """What protected mail is indexed by; a mailbox sets it."""
+        self.shown: Callable[[StoredMessage], StoredMessage] | None = None
+        """What is shown of a message, e.g. what lies inside its protection; a mailbox sets it."""
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
@@ -58,11 +66,12 @@ class Store:
             changes.StoreContents: lambda batch: spool.store_contents(database, batch),
             changes.SettleFetch: lambda batch: spool.settle(database, batch),
             changes.ReviewLimits: self._review_limits,
-            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
             changes.RestartMarkings: lambda batch: classification.restart(database, batch),
             changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
             changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
             changes.TakeMarkings: lambda _: classification.take(database),
+            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
+            changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
@@ -77,6 +86,7 @@ class Store:
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
+            queries.AllFolders: lambda _: [folder for folder, _, _ in self.folders()],
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.ItemCollections: lambda _: self._collections(ITEM_TYPES),
             queries.ItemChanges: lambda query: item_changes.queued(database, query),
@@ -85,6 +95,7 @@ class Store:
             queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
             **mail_changes.loading(database),
+            queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
     @classmethod
@@ -96,8 +107,10 @@ class Store:
         create: bool = True,
         lock: bool = False,
     ) -> Store:
-        """Open or make a store. Raises as `Database.open`."""
-        return cls(Database.open(path, as_provider(key), create=create, lock=lock))
+        """Open or make a store. Raises as `Database.open`, and `PolicyDenied` after too many wrong passphrases."""
+        provider = as_provider(key)
+        with attempts.counted(Path(path), provider):
+            return cls(Database.open(path, provider, create=create, lock=lock))
 
     def close(self) -> None:
         self.database.close()
@@ -126,6 +139,10 @@ class Store:
         return spool.BlobWriter(self.database, blob)
 
     def _save_account(self, batch: changes.SaveAccount) -> None:
+        if "policy" in batch.values:
+            written = batch.values["policy"]
+            policy = ServerPolicy.from_json(written) if written is not None else ServerPolicy()
+            attempts.set_limit(self.path, policy.failed_attempts)
         with self.database.transaction():
             for name, value in batch.values.items():
                 if value is None:
@@ -293,11 +310,14 @@ class Store:
         if not batch.account_only:
             self.database.destroy()
             return
+        attempts.set_limit(self.path, None)
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
             outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
+            for table in KEYCHAIN_TABLES:
+                self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
@@ -358,7 +378,7 @@ class Store:
             else:
                 message.text = data.decode(errors="replace")
         message.attachments = self.attachments(message_id)
-        return message
+        return message if self.shown is None else self.shown(message)
 
     def body(self, message_id: int) -> bytes:
         """The body's bytes as stored (MIME: the whole message)."""

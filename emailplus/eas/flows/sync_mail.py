@@ -15,6 +15,7 @@ from typing import Any
 
 from ...errors import (
     CommandFailed,
+    ConnectionFailed,
     FolderHierarchyChanged,
     HttpStatusError,
     InvalidSyncKey,
@@ -35,10 +36,11 @@ from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
 from ...policy.features import is_smart_folder
 from .. import status
-from ..commands import get_item_estimate, sync
+from ..commands import get_item_estimate, long_poll, sync
 from ..commands.sync import CollectionAnswer, CollectionRequest
 from ..items.classes import ITEM_TYPES
 from ..versions import Version
+from ..wbxml import Node
 from .provision import apply_policy
 from .session import Session, perform
 
@@ -66,6 +68,8 @@ class MailPlan:
     """Emit `MessageReceived` for every new message."""
     cutoff: float | None = None
     """Unix time before which mail is out of the sync period."""
+    linger: int = 0
+    """Seconds to stay in one waiting Sync once everything is here; what comes in that time is taken at once."""
     calendar_filter: int = 0
     """FilterType of calendars: 0, all of it, unless the server's policy bounds their age (MaxCalendarAgeFilter)."""
     read_only: bool = False
@@ -82,23 +86,25 @@ class MailPlan:
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
 
-    def options_fingerprint(self) -> str:
+    def filter_of(self, item_class: str) -> int:
+        """FilterType for a class: the period for mail, the server's limit for calendars, everything for the rest."""
+        return {"Email": self.filter_type, "Calendar": self.calendar_filter}.get(item_class, 0)
+
+    def options_fingerprint(self, item_class: str = "Email", version: Version | None = None) -> str:
         """Changes when a collection must start again: other Options, or another way of keeping."""
+        if item_class != "Email" and version is not None:
+            return self._item_fingerprint(item_class, version)
         body = self.body_request()
         forms = ",".join(f"{p.type}:{p.truncation_size}" for p in body.preferences)
         return f"filter={self.filter_type};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
 
-    def item_fingerprint(self, item_class: str, version: Version) -> str:
+    def _item_fingerprint(self, item_class: str, version: Version) -> str:
         """The same for the other classes; the period does not concern them."""
         supported = ",".join(tag for tag, _ in ITEM_TYPES[item_class].supported(version.code))
         ghosts = zlib.crc32(supported.encode()) if sync.has_ghosts(item_class, version) else 0
         period = self.filter_of(item_class)
         keep = int(self.keep_content)
         return f"class={item_class};filter={period};body={sync.ITEM_BODY};ghosts={ghosts:x};keep={keep}"
-
-    def filter_of(self, item_class: str) -> int:
-        """FilterType of a class; contacts and notes have none and do not send it."""
-        return {"Email": self.filter_type, "Calendar": self.calendar_filter}.get(item_class, 0)
 
     @property
     def conflict(self) -> int:
@@ -141,12 +147,12 @@ class Run:
     total: int | None = None
     done: int = 0
     works: dict[str, Work] = field(default_factory=dict)
+    wait: Node | None = None
+    """Wait or HeartbeatInterval of the requests; None: they are answered at once."""
 
     def options(self, item_class: str) -> str:
         """The fingerprint of the Options of a class."""
-        if item_class == "Email":
-            return self.plan.options_fingerprint()
-        return self.plan.item_fingerprint(item_class, self.session.version)
+        return self.plan.options_fingerprint(item_class, self.session.version)
 
     def window_of(
         self, work: Work, sync_key: str, *, begins_pass: bool = False, completes_pass: bool = False
@@ -181,6 +187,8 @@ def sync_mail(session: Session, plan: MailPlan, only: FolderType | None = None) 
         collections = [c for c in collections if not is_smart_folder(c.name, c.parent)]
     yield from begin(run, collections)
     yield from finish(run, list(run.works.values()))
+    if plan.linger and run.works:
+        yield from _linger(run)
 
 
 def begin(run: Run, collections: list[Collection]) -> Flow[None]:
@@ -202,6 +210,24 @@ def begin(run: Run, collections: list[Collection]) -> Flow[None]:
 def finish(run: Run, active: list[Work]) -> Flow[None]:
     """Rounds until the server has nothing more for these collections."""
     yield from _estimate(run)
+    while active:
+        active = yield from _round(run, active)
+
+
+def _linger(run: Run) -> Flow[None]:
+    """One Sync that the server holds until something changes (MS-ASCMD 2.2.3.93); what it brings is stored as ever.
+
+    A wait that a proxy cuts is no failure of the run: the same keys ask again next time.
+    """
+    run.wait = long_poll.waiting(run.plan.linger, run.session.version)
+    yield from emit(Phase("linger"))
+    active = list(run.works.values())[: run.at_once]
+    try:
+        active = yield from _round(run, active)
+    except (ConnectionFailed, ServerBusy) as problem:
+        yield from emit(Warned(f"waiting for changes was cut short ({problem})"))
+        return
+    run.wait = None
     while active:
         active = yield from _round(run, active)
 
@@ -359,7 +385,9 @@ def _ask(run: Run, works: list[Work]) -> Flow[list[CollectionAnswer] | None]:
         share = max(1, run.window // len(works))
         requests = [request_for(run, work, share) for work in works]
         try:
-            root = yield from perform(run.session, sync.NAME, sync.build(requests, run.session.version), apply_policy)
+            request = sync.build(requests, run.session.version, run.wait)
+            held = float(long_poll.held(run.wait)) if run.wait is not None else 0.0
+            root = yield from perform(run.session, sync.NAME, request, apply_policy, wait=held)
             if root is None:
                 return None
             answers = sync.parse(root, classes)
@@ -368,11 +396,17 @@ def _ask(run: Run, works: list[Work]) -> Flow[list[CollectionAnswer] | None]:
                 raise
             return [CollectionAnswer(work.collection.server_id, problem.status) for work in works]
         except (NetworkTimeout, ResponseTooLarge, ServerBusy) as problem:
-            if run.window <= 1 or getattr(problem, "retry_after", None) is not None:
+            if run.wait is not None or run.window <= 1 or getattr(problem, "retry_after", None) is not None:
                 raise  # a server that names a time is not asked before it
             run.window = max(1, run.window // 8)
             continue
         except CommandFailed as problem:
+            if problem.status == 14 and run.wait is not None and problem.limit:
+                seconds = problem.limit * (60 if run.wait[0] == "AirSync:Wait" else 1)
+                adjusted = long_poll.waiting(seconds, run.session.version)
+                if adjusted != run.wait:
+                    run.wait = adjusted
+                    continue
             if problem.status == 15 and len(works) > 1:
                 run.at_once = max(1, len(works) // 2)
                 del works[run.at_once :]
