@@ -43,6 +43,8 @@ class RunPlan:
     pinned: str | None = None
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
+    linger: int = 0
+    """Seconds to wait on the server for changes once everything is here (from 12.1 on); 0: none."""
     read_only: bool = False
     """Tell the server nothing: no mail is sent, no change of ours is told."""
     after_full_sync: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +72,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
 def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flow[None]:
     """Folders, mail and contents as the policy that is known has them. What it acknowledged holds for the whole run:
     a policy that changed on the way (MS-ASPROV_R625) is the caller's to notice."""
-    mail = _mail_plan(plan, facts)
+    mail = replace(_mail_plan(plan, facts), linger=plan.linger)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough
