@@ -21,6 +21,7 @@ from .classification.classifier import Choosing, Classifier, from_config
 from .config import AppConfig
 from .errors import NotFound, UsageError
 from .model.draft import Draft
+from .stamping import given, original_of
 from .store import markings
 from .store.store import Store
 
@@ -103,11 +104,8 @@ class MailboxClassification:
 
         Raises `ClassificationRefused` for one that the configuration, or the original, forbids.
         """
-        kept = draft.classification
-        stored = self._store.messages([draft.original]) if draft.original is not None else []
-        original = outgoing.original_of(stored[0].marking if stored else None, kept, datetime.now(UTC))
-        given = outgoing.Outgoing(draft.subject, draft.sender.address, outgoing.chosen_of(kept), draft.headers)
-        return outgoing.choose(self._on(), given, original)
+        original = original_of(draft, self._store, datetime.now(UTC))
+        return outgoing.choose(self._on(), given(draft), original)
 
     def mark(self, draft: Draft, wanted: Mapping[str, Iterable[str]]) -> Draft:
         """The draft with these values in these fields; what they exclude is cleared. Raises `ClassificationRefused`."""
