@@ -21,6 +21,7 @@ from .classification.classifier import Choosing, Classifier, from_config
 from .config import AppConfig
 from .errors import NotFound, UsageError
 from .model.draft import Draft
+from .model.marking import Marking
 from .stamping import given, original_of
 from .store import markings
 from .store.store import Store
@@ -114,6 +115,20 @@ class MailboxClassification:
         for name in sorted(wanted, key=lambda name: order.index(name) if name in order else len(order)):
             choice = choice.choose(name, *wanted[name])
         return replace(draft, classification=choice.saved())
+
+    def read(self, subject: str) -> Marking:
+        """The marking of an item that has no header fields, a calendar event."""
+        return self._on().read(b"", subject)
+
+    def stamp_event(
+        self, *, subject: str, text: str = "", html: str = "", wanted: Mapping[str, Iterable[str]] | None = None
+    ) -> outgoing.StampedItem:
+        """A new calendar event with its marking in subject and body; `wanted`: values, None the default.
+
+        Raises `ClassificationRequired`, `ClassificationRefused`, and `UsageError` where classification is off.
+        """
+        sender = self._config().email_address
+        return outgoing.stamp_item(self._on(), subject=subject, text=text, html=html, origin=sender, chosen=wanted)
 
     def _original(self, message_id: int) -> Mapping[str, tuple[str, ...]]:
         if not self._store.messages([message_id]):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from emailplus.classification import ready
 from emailplus.classification.stamp import MARK_CLASS
 from emailplus.cli.app import app
-from emailplus.errors import ClassificationDowngrade, ClassificationRefused, ClassificationRequired
+from emailplus.errors import ClassificationDowngrade, ClassificationRefused, ClassificationRequired, UsageError
 from emailplus.mailbox import Mailbox
 from emailplus.model.draft import DraftAttachment
 from emailplus.model.outbox import OutboxState
@@ -190,6 +190,22 @@ def test_values_are_put_into_a_draft_by_name(world: World) -> None:
             alice.classification.mark(answer, {"SEC": ["UNOFFICIAL"]})
         with pytest.raises(ClassificationRefused, match="no such field"):
             alice.classification.mark(answer, {"NOPE": ["x"]})
+
+
+def test_a_new_event_is_marked_in_subject_and_body(world: World) -> None:
+    with world.open(COMPANY) as alice:
+        event = alice.classification.stamp_event(subject="Review", text="Room 5\n")
+        assert (event.subject, event.text) == ("Review [Level: Internal]", "Classification: Internal\n\nRoom 5\n")
+        secret = alice.classification.stamp_event(
+            subject=event.subject, html="<p>Room 5</p>", wanted={"Level": ["Confidential"]}
+        )
+        assert secret.subject == "Review [Level: Confidential]"
+        assert "color:#C00000" in secret.html
+        assert alice.classification.read(secret.subject).fields == {"Level": ("Confidential",)}
+        with pytest.raises(ClassificationRefused):
+            alice.classification.stamp_event(subject="Review", wanted={"Level": ["Cosmic"]})
+    with world.open() as alice, pytest.raises(UsageError, match="not configured"):
+        alice.classification.stamp_event(subject="Review")
 
 
 def test_the_command_line_marks_what_it_sends(world: World, tmp_path: Path) -> None:
