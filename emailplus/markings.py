@@ -21,7 +21,9 @@ from .classification.classifier import Choosing, Classifier, from_config
 from .config import AppConfig
 from .errors import NotFound, UsageError
 from .model.draft import Draft
+from .model.event import Event
 from .model.marking import Marking
+from .model.message import Body, BodyType
 from .stamping import given, original_of
 from .store import markings
 from .store.store import Store
@@ -120,15 +122,29 @@ class MailboxClassification:
         """The marking of an item that has no header fields, a calendar event."""
         return self._on().read(b"", subject)
 
-    def stamp_event(
-        self, *, subject: str, text: str = "", html: str = "", wanted: Mapping[str, Iterable[str]] | None = None
-    ) -> outgoing.StampedItem:
-        """A new calendar event with its marking in subject and body; `wanted`: values, None the default.
+    def mark_event(self, event: Event, wanted: Mapping[str, Iterable[str]] | None = None) -> Event:
+        """A new calendar event with its marking in subject and body; as it is where classification is off.
 
-        Raises `ClassificationRequired`, `ClassificationRefused`, and `UsageError` where classification is off.
+        `wanted`: values by field; None: those that stand in the subject already, else the default. Marking twice
+        changes nothing. Raises `ClassificationRequired`, `ClassificationRefused`.
         """
-        sender = self._config().email_address
-        return outgoing.stamp_item(self._on(), subject=subject, text=text, html=html, origin=sender, chosen=wanted)
+        if self.classifier is None:
+            return event
+        body = event.body if event.body is not None else Body(BodyType.PLAIN, b"", 0)
+        written = body.data.decode(errors="replace")
+        stamped = outgoing.stamp_item(
+            self.classifier,
+            subject=event.subject,
+            text=written if body.type == BodyType.PLAIN else "",
+            html=written if body.type == BodyType.HTML else "",
+            origin=self._config().email_address,
+            chosen=wanted,
+        )
+        if body.type not in (BodyType.PLAIN, BodyType.HTML):
+            return replace(event, subject=stamped.subject)
+        data = (stamped.html if body.type == BodyType.HTML else stamped.text).encode()
+        changed = event.body if data == body.data else Body(body.type, data, len(data))
+        return replace(event, subject=stamped.subject, body=changed)
 
     def _original(self, message_id: int) -> Mapping[str, tuple[str, ...]]:
         if not self._store.messages([message_id]):
