@@ -121,8 +121,9 @@ class Items(Online):
         """Create an event, contact, task or note; its id. It is here at once and on the server after the next sync.
 
         `folder`: name of the folder, default the standard one of the class. An event gets the reminder of
-        `calendar_default_reminder` unless it has one (-1: none), and its marking (`classification.mark_event`
-        chooses another). Attendees are told only with `send_updates`. Raises `ClassificationRequired`, `UsageError` for what cannot be an item, `NotFound` for a folder that is not there.
+        `calendar_default_reminder` unless it has one (-1: none), and its marking (`classification.mark_event` chooses
+        another). Attendees are told only with `send_updates`. Raises `UsageError` for what cannot be an item,
+        `ClassificationRequired`, `NotFound` for a folder that is not there.
         """
         changing.writable(self.read_only)
         target = self._folder_for(item.item_class, folder)
