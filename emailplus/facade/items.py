@@ -17,6 +17,7 @@ from ..eas.items.changes import PRIVATE
 from ..eas.items.timezone import tzinfo_of
 from ..eas.versions import VERSIONS
 from ..errors import NotFound, UsageError
+from ..markings import MailboxClassification
 from ..model.changes import DeleteItem, DropChange, MarkVip, SaveItem
 from ..model.contact import Contact
 from ..model.event import Event, MeetingStatus, Occurrence
@@ -53,6 +54,7 @@ class Items(Online):
     """Methods of `Mailbox`."""
 
     settings: MailboxSettings
+    classification: MailboxClassification
     read_only: bool
     conflicts: str = "server_wins"
     """Who wins where an item was changed on both sides: "server_wins", "client_wins" or "keep_both" (two then)."""
@@ -123,9 +125,10 @@ class Items(Online):
         """Create an event, contact, task or note; its id. It is here at once and on the server after the next sync.
 
         `folder`: name of the folder, default the standard one of the class. An event gets the reminder of
-        `calendar_default_reminder` unless it has one (-1: none). Attendees are told only with `send_updates`.
-        `confirm` answers `UnsafeRecipients`, asked before attendees outside `email_safe_domains` are told. Raises
-        `UsageError` for what cannot be an item, `NotFound` for a folder that is not there, `ConfirmationNeeded`.
+        `calendar_default_reminder` unless it has one (-1: none), and its marking (`classification.mark_event` chooses
+        another). Attendees are told only with `send_updates`; `confirm` answers `UnsafeRecipients`, asked before attendees
+        outside `email_safe_domains` are told. Raises `UsageError` for what cannot be an item, `ClassificationRequired`,
+        `NotFound` for a folder that is not there, `ConfirmationNeeded`.
         """
         changing.writable(self.read_only)
         target = self._folder_for(item.item_class, folder)
@@ -137,6 +140,8 @@ class Items(Online):
             organizer=self.config.email_address,
             separate_title=self.config.allow_notes_title,
         )
+        if isinstance(ready, Event):
+            ready = self.classification.mark_event(ready)
         self._may_tell(ready, None, send_updates)
         self._ask_about(ready, send_updates, confirm)
         batch = SaveItem(
