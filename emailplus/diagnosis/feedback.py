@@ -18,9 +18,6 @@ from typing import Any, Final
 from ..config import AppConfig
 from ..config.bundle import archive, as_json, versions
 from ..errors import PolicyDenied
-from ..smime.encrypt import enveloped_data
-from ..smime.keychain import load_certificate
-from ..smime.passphrase import passphrase_envelope
 from ..store import diagnosis as kept
 from ..store.store import Store
 from .redact import Redactor, secrets_of
@@ -175,6 +172,10 @@ def _folders(store: Store) -> list[dict[str, Any]]:
 
 def _sealed(calendar: Iterable[Mapping[str, Any]], certificate: bytes | None) -> tuple[bytes, str | None]:
     """The calendar as JSON lines, encrypted, and the passphrase where there is no certificate."""
+    from ..smime.encrypt import enveloped_data  # cryptography, which nothing else here needs
+    from ..smime.keychain import load_certificate
+    from ..smime.passphrase import passphrase_envelope
+
     lines = "".join(json.dumps(entry, ensure_ascii=False, default=str) + "\n" for entry in calendar).encode()
     if certificate is not None:
         return enveloped_data(lines, [load_certificate(certificate)]), None
