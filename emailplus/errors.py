@@ -9,6 +9,7 @@
     ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
     ├── ServerError (4)
     │   ├── ConnectionFailed            no answer: name, route, TLS or a cut connection
+    │   │   ├── ServerUnreachable       no connection was made: nothing was sent
     │   │   ├── TlsFailed               the certificate or the handshake
     │   │   └── NetworkTimeout          nothing for `default_network_timeout` seconds
     │   ├── HttpStatusError             an HTTP status with no better name; `.status`
@@ -25,7 +26,10 @@
     │       └── CommandFailed           a Status other than success; `.command`, `.status`, `.action`
     │           ├── InvalidSyncKey          start that collection again, losing nothing
     │           ├── FolderHierarchyChanged  FolderSync first
-    │           └── ItemUnavailable         the one item or attachment cannot be had
+    │           ├── ItemUnavailable         the one item or attachment cannot be had
+    │           └── SendRefused             the server does not take a message; `.entry` is in the outbox
+    │               ├── RecipientsRefused       a recipient is unknown or not allowed, or there is none
+    │               └── SendQuotaExceeded       the user may not send any more at present
     ├── PolicyError (6)
     │   ├── ProvisioningRequired        the server wants its policy applied first
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
@@ -133,6 +137,10 @@ class ConnectionFailed(ServerError):
     """No complete answer: unknown name, refused, cut, or unreadable HTTP."""
 
 
+class ServerUnreachable(ConnectionFailed):
+    """No connection was made, so nothing was sent: unknown name, no route, or refused."""
+
+
 class TlsFailed(ConnectionFailed):
     """The server's certificate is not trusted, or the handshake failed."""
 
@@ -218,6 +226,22 @@ class FolderHierarchyChanged(CommandFailed):
 
 class ItemUnavailable(CommandFailed):
     """One item or attachment cannot be had; the others go on."""
+
+
+class SendRefused(CommandFailed):
+    """The server does not take a message. It stays in the outbox, failed; `entry` is its line there."""
+
+    def __init__(self, message: str, *, command: str, status: int, action: str = "stop", entry: object = None) -> None:
+        super().__init__(message, command=command, status=status, action=action)
+        self.entry = entry
+
+
+class RecipientsRefused(SendRefused):
+    """A recipient is unknown or not allowed, or there is none (status 116, 119, 183)."""
+
+
+class SendQuotaExceeded(SendRefused):
+    """The user may not send any more at present (status 115)."""
 
 
 class PolicyError(EmailplusError):

@@ -23,6 +23,7 @@ from .facade import Dialogue, Listener
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.people import AsyncPeople, People
+from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
@@ -65,7 +66,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Diagnosing):
+class Mailbox(People, Governed, Diagnosing, Writing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -272,7 +273,7 @@ class Mailbox(People, Governed, Diagnosing):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncWriting):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox

@@ -22,6 +22,7 @@ from .config.diff import diff
 from .config.snapshot import Snapshot
 from .eas.flows.synchronise import FULL_SYNC_FACT
 from .model.changes import EndRun, FolderChanges, ForgetContents, ResetCollections, SaveAccount
+from .model.outbox import DropOutgoing, OutboxState
 from .policy.alert_times import NOTE
 from .policy.server_policy import ServerPolicy
 from .policy.sync_period import cut_off, effective_period
@@ -88,6 +89,8 @@ class ConfigChange:
             "outcomes": [outcome.as_dict() for outcome in self.outcomes],
         }
 
+
+_WAITING: Final = (OutboxState.QUEUED, OutboxState.SENT, OutboxState.UNCERTAIN)
 
 _QUIET: Final = frozenset({Consequence.AT_ONCE, Consequence.NOTHING})
 
@@ -167,7 +170,11 @@ def _full_resync(work: _Work, keys: tuple[str, ...]) -> _Made:
 def _migration(work: _Work, keys: tuple[str, ...]) -> _Made:
     host = work.config.migrate_from_email_exchange_host
     text = f"the account moved away from {host}: it is synchronised anew, local Drafts and Outbox are removed"
-    return _Made(text, _held(work.store))
+    dropped = work.store.apply(DropOutgoing())
+    details = [f"draft removed: {subject}" for subject in dropped.drafts]
+    details += [f"unsent message removed: {subject}" for subject in dropped.outbox]
+    counts = {**_held(work.store), "drafts": len(dropped.drafts), "outbox": len(dropped.outbox)}
+    return _Made(text, counts, details)
 
 
 def _new_partnership(work: _Work, keys: tuple[str, ...]) -> _Made:

@@ -11,7 +11,7 @@ except ImportError:  # pragma: no cover - the core is installed without the extr
     sys.exit("the command line needs an extra: pip install 'emailplus[cli]'")
 
 from .. import __version__
-from . import demo, export_command, mock_commands, read_commands, sync_command
+from . import demo, export_command, mock_commands, read_commands, send_commands, sync_command
 from .classify_commands import classify_app
 from .config_commands import config_app
 from .policy_commands import policy_app
@@ -49,6 +49,9 @@ app.command("sync")(sync_command.sync)
 app.command("folders")(read_commands.folders)
 app.command("search")(read_commands.search)
 app.command("show")(read_commands.show)
+app.command("send")(send_commands.send)
+app.command("drafts")(send_commands.drafts)
+app.command("outbox")(send_commands.outbox)
 app.command("export")(export_command.export)
 app.command("report")(report)
 app.add_typer(config_app, name="config")

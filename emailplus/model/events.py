@@ -75,3 +75,11 @@ class Connected:
 
     version: str
     endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailSent:
+    """A message of the outbox is confirmed: the server took it, or it lies in Sent Items."""
+
+    entry_id: int
+    subject: str

@@ -17,7 +17,7 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import diagnosis, index, mail, settings, spool
+from . import diagnosis, index, mail, outbox, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .text import html_to_text
@@ -50,12 +50,14 @@ class Store:
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
+            **outbox.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
+            **outbox.loading(database),
         }
 
     @classmethod
@@ -256,6 +258,7 @@ class Store:
             return
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
+            outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
             settings.forget(self.database)

@@ -77,3 +77,16 @@ def _fetched(node: Node) -> FetchedAttachment:
     except (binascii.Error, ValueError):
         return FetchedAttachment(reference, 15, content_type, b"")  # SOGo answers "(null)" with status 1
     return FetchedAttachment(reference, code, content_type, data)
+
+
+def parse_body(root: Node) -> bytes | None:
+    """The body of a single fetched message; None where the server does not give it. Raises as `parse_attachments`."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    fetched = tree.descend(root, f"{NAME}:Response", f"{NAME}:Fetch")
+    if (tree.status(fetched, f"{NAME}:Status") or status.OK) != status.OK:
+        return None
+    data = tree.descend(fetched, f"{NAME}:Properties", "AirSyncBase:Body", "AirSyncBase:Data")
+    return tree.octets(data) if data is not None else None

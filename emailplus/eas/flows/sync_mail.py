@@ -101,9 +101,14 @@ class _Run:
     works: dict[str, _Work] = field(default_factory=dict)
 
 
-def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
-    """Every mail folder, inbox first. Raises `FolderHierarchyChanged` when the folder list must be read first."""
+def sync_mail(session: Session, plan: MailPlan, only: FolderType | None = None) -> Flow[None]:
+    """Every mail folder, inbox first. Raises `FolderHierarchyChanged` when the folder list must be read first.
+
+    `only` names the one kind of folder that is wanted.
+    """
     collections: list[Collection] = yield from load(MailCollections())
+    if only is not None:
+        collections = [collection for collection in collections if collection.type == only]
     run = _Run(session, plan, plan.options_fingerprint())
     restart = []
     for collection in collections:

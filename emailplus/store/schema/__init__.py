@@ -6,9 +6,15 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import diagnosis, mail, policy, settings
+from . import diagnosis, mail, outbox, policy, settings
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES, diagnosis.TABLES)
+MIGRATIONS: tuple[str, ...] = (
+    mail.TABLES,
+    settings.TABLES,
+    outbox.TABLES,
+    policy.TABLES,
+    diagnosis.TABLES,
+)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
