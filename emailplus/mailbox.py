@@ -23,7 +23,6 @@ from .facade import Dialogue, Listener
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.people import AsyncPeople, People
-from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
@@ -66,7 +65,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Diagnosing, Writing):
+class Mailbox(People, Governed, Diagnosing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -273,7 +272,7 @@ class Mailbox(People, Governed, Diagnosing, Writing):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncWriting):
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox

@@ -94,7 +94,7 @@ def send(
             if save:
                 _tell_draft(mailbox.save(made), as_json)
                 return
-            entry = mailbox.send(made, confirm=lambda question: _answer(question, yes))
+            entry = mailbox.send(made, confirm=lambda question: answer(question, yes))
         _tell(entry, as_json)
 
 
@@ -177,7 +177,7 @@ def _attachment(file: Path) -> DraftAttachment:
     return DraftAttachment(name=file.name, content=_read(file))
 
 
-def _answer(question: Question, yes: bool) -> str:
+def answer(question: Question, yes: bool) -> str:
     if yes:
         return question.choices[1]
     if not sys.stdin.isatty():

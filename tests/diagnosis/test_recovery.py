@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from emailplus.diagnosis.recovery import Start
 from emailplus.diagnosis.session import RECOVERED
 from emailplus.mailbox import Mailbox
 from emailplus.mock import Http
+from emailplus.model.draft import DraftAttachment
+from emailplus.model.outbox import OutboxState
 from emailplus.store import diagnosis as kept
 from emailplus.store.schema.diagnosis import CACHED, KEPT, OWNED
 from emailplus.store.store import Store
@@ -130,6 +134,39 @@ def test_after_the_wipe_everything_is_fetched_again(world: World) -> None:
     assert after["damage"] == []
     assert (after["index entries"], after["ownerless chunks"], after["unindexed"]) == (12, 0, 0)
     assert world.sync(KEYS).added == 0
+
+
+def test_what_was_not_sent_yet_is_not_lost(world: World) -> None:
+    """A message in the outbox and a draft, each with an attachment, and an answer whose original is wiped."""
+    deliver(world.alice, mail("Question"))
+    world.sync(KEYS)
+    world.exchange.faults.add(Http(503), "SendMail", times=30)
+    world.exchange.faults.add(Http(503), "SmartReply", times=30)
+    file = DraftAttachment(name="plan.bin", content=noise(700_000))
+    with world.open(KEYS) as mailbox:
+        queued = mailbox.send(mailbox.new(to="bob@example.test", subject="Queued", text="Hello", attachments=[file]))
+        answer = mailbox.send(mailbox.reply(mailbox.search()[0].id, text="My answer"))
+        draft = mailbox.save(mailbox.new(to="bob@example.test", subject="Draft", text="Not yet", attachments=[file]))
+        mailbox.settings.choose("signature", "Regards")
+    assert {queued.state, answer.state} == {OutboxState.QUEUED}
+    with Store.open(world.path, KEY) as store:
+        for number in range(3):
+            killed(store, NOW + number)
+    world.exchange.faults.clear()
+    with world.open(KEYS) as mailbox:
+        assert mailbox.notices == [RECOVERED]
+        assert [entry.subject for entry in mailbox.outbox()] == ["Queued", "Re: Question"]
+        assert mailbox.draft(draft).attachments[0].content == file.content
+        assert mailbox.settings.signature == "Regards"
+        mailbox.sync()
+        assert {entry.state for entry in mailbox.outbox()} <= {OutboxState.CONFIRMED}
+        mailbox.send(mailbox.draft(draft))
+    arrived = [message_from_bytes(item.raw, policy=default) for item in world.exchange.user("bob").items("Inbox")]
+    assert sorted(message["Subject"] for message in arrived) == ["Draft", "Queued", "Re: Question"]
+    for message in arrived:
+        if message["Subject"] != "Re: Question":
+            (attachment,) = message.iter_attachments()
+            assert attachment.get_content() == file.content
 
 
 def test_nothing_of_the_old_mail_is_left_in_the_index(world: World) -> None:
