@@ -5,6 +5,7 @@
     ├── UsageError (2)                  a call or a query that cannot be carried out as written
     │   ├── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
     │   ├── ConfirmationNeeded          a person has to answer first; `.question` says what
+    │   ├── ReadOnlyMailbox             the mailbox was opened to be read only
     │   └── Declined                    a person answered no; nothing was done; `.question`
     ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
     ├── ServerError (4)
@@ -14,6 +15,7 @@
     │   │   └── NetworkTimeout          nothing for `default_network_timeout` seconds
     │   ├── HttpStatusError             an HTTP status with no better name; `.status`
     │   ├── EndpointNotFound            404: no ActiveSync at this address
+    │   ├── DiscoveryFailed         no server for this email address; `.trace` holds every step
     │   ├── RedirectLoop                451 without an end
     │   ├── ServerBusy                  503 or throttled; `.retry_after` seconds
     │   ├── MailboxFull                 507 or status 113
@@ -121,6 +123,10 @@ class Declined(UsageError):
         self.question = question
 
 
+class ReadOnlyMailbox(UsageError):
+    """The mailbox was opened with ``read_only=True``: nothing of it is changed or sent, here or on the server."""
+
+
 class AuthenticationFailed(EmailplusError):
     """The server refused the credentials (HTTP 401). They are not sent again."""
 
@@ -159,6 +165,14 @@ class HttpStatusError(ServerError):
 
 class EndpointNotFound(HttpStatusError):
     """404: no ActiveSync server at this address."""
+
+
+class DiscoveryFailed(ServerError):
+    """Autodiscover found no server. `trace` holds every step, as `emailplus.model.discovery.Step`."""
+
+    def __init__(self, message: str, trace: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.trace = tuple(trace)
 
 
 class RedirectLoop(ServerError):
@@ -207,13 +221,19 @@ class MalformedResponse(ProtocolError):
 
 
 class CommandFailed(ProtocolError):
-    """A command ended with a Status other than success. `action` is the advice of the status table."""
+    """A command ended with a Status other than success. `action` is the advice of the status table.
 
-    def __init__(self, message: str, *, command: str, status: int, action: str = "stop") -> None:
+    `limit` is the bound that the server named for what it refused, where it named one.
+    """
+
+    def __init__(
+        self, message: str, *, command: str, status: int, action: str = "stop", limit: int | None = None
+    ) -> None:
         super().__init__(message)
         self.command = command
         self.status = status
         self.action = action
+        self.limit = limit
 
 
 class InvalidSyncKey(CommandFailed):

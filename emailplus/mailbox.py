@@ -20,21 +20,25 @@ from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
+from .facade.changing import AsyncChanging, Changing
+from .facade.commands import AsyncCommands, Commands
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
-from .facade.people import AsyncPeople, People
+from .facade.protected import AsyncProtected, Protected
+from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
+from .markings import MailboxClassification
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
 from .policy.dlp import DataLossPrevention, Unlock
+from .protection import Protection
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
 from .store import app_policy as governance
 from .store.keys import KeyProvider, as_provider
-from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
@@ -65,11 +69,14 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Diagnosing):
+class Mailbox(Commands, Governed, Diagnosing, Writing, Changing, Protected):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
     """
+
+    read_only = False
+    """Opened to be read only."""
 
     def __init__(
         self,
@@ -95,6 +102,11 @@ class Mailbox(People, Governed, Diagnosing):
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
+        self.classification = MailboxClassification(store, lambda: self.config)
+        """Markings: what may be chosen for a message, and what is wrong with the configuration; see
+        `emailplus.markings`."""
+        self.protection = Protection(store, settings=self.settings.in_force)
+        self.settings.listeners.append(self.protection.settle)
 
     @classmethod
     def open(
@@ -107,6 +119,7 @@ class Mailbox(People, Governed, Diagnosing):
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
+        read_only: bool = False,
         reporter: Reporter | None = None,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
@@ -118,6 +131,7 @@ class Mailbox(People, Governed, Diagnosing):
         `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
         `host_enforces`: elements of the server's policy (MS-ASPROV 2.2.2.28) that the machine around the engine keeps,
         "*" where a device manager provisions it; remembered likewise.
+        `read_only`: nothing is changed or sent, here or on the server; `sync` only reads.
         Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
         provider = as_provider(key)
@@ -130,8 +144,8 @@ class Mailbox(People, Governed, Diagnosing):
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
             mailbox = cls(config, opened, password, query_form, reporter)
-            if host_enforces is not None:
-                remember_claims(opened, host_enforces)
+            remember_claims(opened, host_enforces, provider)
+            mailbox.read_only = read_only
             return mailbox
         except BaseException:
             opened.close()
@@ -179,35 +193,53 @@ class Mailbox(People, Governed, Diagnosing):
         listener: Listener | None = None,
         tell_messages: bool = False,
         version: str | None = None,
+        linger: int = 0,
     ) -> SyncReport:
         """Bring the store up to date with the server.
 
         `period` is the user's sync period (0 all, 1 one day, 2 three days, 3 one week, 4 two weeks, 5 one month), never
         longer than `email_max_sync_period`; None: as chosen in `settings`. `listener` gets every event of
         `model.events`; `tell_messages` adds `MessageReceived`. `version` pins the protocol version. Raises the errors
-        of `emailplus.errors`; what was stored before an error stays, and the next run goes on from there.
+        of `emailplus.errors`; what was stored before an error stays, and the next run goes on from there. `linger`:
+        once everything is here, wait so many seconds (60 to 3540) on the server, and take what changes in that time;
+        from ActiveSync 12.1 on, else `NotOffered`.
         """
-        flow, network, report, clock = self._prepare(period, listener, tell_messages, version)
+        flow, network, report, clock = self._prepare(period, listener, tell_messages, version, linger)
         started = time.monotonic()
         try:
             with self._diagnosis.watching("sync"):
                 troubles = run(flow, network, self.store, clock)
+                self._after_sync()
         except RemoteWiped:
             self.close()
             raise
         return self._conclude(report, clock, troubles, network, started)
 
     def _prepare(
-        self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None
+        self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None, linger: int
     ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
-        report = SyncReport(warnings=list(self.notices))
+        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
         self.notices = []
         now = account.utc_now()
         tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
         choice = period if period is not None else self.settings.choices().sync_period
-        decide = account.mail_decision(self.config, now, self.settings.in_force(), period=choice, tell_messages=tell)
+        decide = account.mail_decision(
+            self.config,
+            now,
+            self.settings.in_force(),
+            period=choice,
+            tell_messages=tell,
+            classifier=self.classification.classifier,
+        )
         pictures = "true" if self.config.show_pictures_default else "false"
-        plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
+        plan = RunPlan(
+            decide,
+            now.timestamp(),
+            pinned=version,
+            read_only=self.read_only,
+            linger=linger,
+            after_full_sync={PICTURES_FACT: pictures},
+        )
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
 
@@ -259,20 +291,16 @@ class Mailbox(People, Governed, Diagnosing):
         """Every folder with its number of messages and of unread ones."""
         return self.store.folders()
 
-    def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
-        """Messages that match, newest first; the language is described in `store.search`. Raises `UsageError`."""
-        return self.store.messages(find(self.store.database, query, limit))
-
     def message(self, message_id: int) -> StoredMessage:
-        """One message with its text and attachments. Raises `NotFound`."""
-        return self.store.message(message_id)
+        """One message with its text and attachments, those inside its S/MIME layers as `parts`. Raises `NotFound`."""
+        return self.protection.attach(self.store.message(message_id), contents=True)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound`."""
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
+class AsyncMailbox(AsyncCommands, AsyncGoverned, AsyncDiagnosing, AsyncWriting, AsyncChanging, AsyncProtected):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox
@@ -283,11 +311,18 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
         """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
+        self.classification = mailbox.classification
+        """See `Mailbox.classification`."""
 
     @property
     def config(self) -> AppConfig:
         """The app config."""
         return self._mailbox.config
+
+    @property
+    def store(self) -> Store:
+        """The store; its reads are fast, and made in place."""
+        return self._mailbox.store
 
     @classmethod
     async def open(
@@ -300,6 +335,7 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
+        read_only: bool = False,
         reporter: Reporter | None = None,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
@@ -312,6 +348,7 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
             query_form=query_form,
             app_policy=app_policy,
             host_enforces=host_enforces,
+            read_only=read_only,
             reporter=reporter,
         )
         return cls(await asyncio.to_thread(opening))
@@ -340,15 +377,17 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
         listener: Listener | None = None,
         tell_messages: bool = False,
         version: str | None = None,
+        linger: int = 0,
     ) -> SyncReport:
         """See `Mailbox.sync`. `listener` is called in the event loop."""
         mailbox = self._mailbox
         async with self._turn:
-            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
+            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version, linger)
             started = time.monotonic()
             try:
                 with mailbox._diagnosis.watching("sync"):
                     troubles = await arun(flow, network, mailbox.store, clock)
+                    await self._after_sync()
             except RemoteWiped:
                 await self.close()
                 raise
@@ -369,10 +408,6 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing):
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""
         return await asyncio.to_thread(self._mailbox.folders)
-
-    async def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
-        """See `Mailbox.search`."""
-        return await asyncio.to_thread(partial(self._mailbox.search, query, limit=limit))
 
     async def message(self, message_id: int) -> StoredMessage:
         """See `Mailbox.message`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -63,7 +64,7 @@ def search(
     """Find messages, newest first.
 
     Filters: from: to: cc: subject: body: in:FOLDER has:attachment unread is:read is:flagged before:2026-01-31 after:7d
-    larger:1M filename: category: "a phrase" pre* -not a OR b
+    larger:1M filename: category: class:SECRET is:unmarked "a phrase" pre* -not a OR b
     """
     with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
         messages = opened.messages(find(opened.database, " ".join(query or ()), limit))
@@ -72,13 +73,15 @@ def search(
             return
         from rich.table import Table
 
-        table = Table("Id", "Received", "From", "Subject", "Folder", box=None, padding=(0, 2, 0, 0))
+        marked = any(message.marking is not None for message in messages)
+        names = ("Id", "Received", "From", "Subject", "Folder", *(("Marking",) if marked else ()))
+        table = Table(*names, box=None, padding=(0, 2, 0, 0))
         for message in messages:
             received = message.received.strftime("%Y-%m-%d %H:%M") if message.received else ""
             style = "" if message.read else "bold"
             table.add_row(
                 str(message.id), received, _short(message.sender, 28), _short(message.subject, 48), message.folder,
-                style=style,
+                *((_short(_marking(message), 48),) if marked else ()), style=style,
             )  # fmt: skip
         console = common.console()
         console.print(table)
@@ -98,7 +101,9 @@ def show(
 ) -> None:
     """Print one message, or one of its attachments."""
     with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
-        message = opened.message(message_id)
+        from ..protection import Protection
+
+        message = Protection(opened).attach(opened.message(message_id), contents=True)
         if attachment is not None:
             if as_json:
                 raise UsageError("an attachment is written as it is: leave --json out")
@@ -135,6 +140,7 @@ def summary(message: StoredMessage) -> dict[str, Any]:
         "size": message.size,
         "body_state": message.body_state,
         "reason": message.reason,
+        "marking": message.marking.as_dict(datetime.now(UTC)) if message.marking is not None else None,
     }
 
 
@@ -144,6 +150,11 @@ def whole(message: StoredMessage) -> dict[str, Any]:
         "reply_to": message.reply_to,
         "text": message.text,
         "html": message.html,
+        "security": message.security.as_dict() if message.security is not None else None,
+        "parts": [
+            {"name": part.name, "size": len(part.data), "content_type": part.content_type, "inline": part.inline}
+            for part in message.parts
+        ],
         "attachments": [
             {
                 "id": item.id,
@@ -169,9 +180,15 @@ def _readable(message: StoredMessage, html: bool) -> str:
             ("Date", message.received.isoformat(" ") if message.received else ""),
             ("Subject", message.subject),
             ("Folder", message.folder),
+            ("Marking", _marking(message)),
         )
         if value
     ]
+    if message.security is not None and (message.security.layers or message.security.findings):
+        from ..smime.report import lines as report_lines
+
+        lines += [f"Security: {_plain(line)}" for line in report_lines(message.security)[:1]]
+        lines += [_plain(line) for line in report_lines(message.security)[1:]]
     lines.append("")
     if message.body_state == "stored":
         lines.append(_plain(message.html if html and message.html else message.text))
@@ -181,6 +198,10 @@ def _readable(message: StoredMessage, html: bool) -> str:
         note = "" if item.state == "stored" else f" ({item.state}{': ' + item.reason if item.reason else ''})"
         lines.append(f"[attachment {item.id}: {_plain(item.name) or '(no name)'}, {item.size:,} bytes{note}]")
     return "\n".join(lines)
+
+
+def _marking(message: StoredMessage) -> str:
+    return message.marking.shown(datetime.now(UTC)) if message.marking is not None else ""
 
 
 def _plain(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..model.draft import Draft, DraftAttachment
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Question
 from ..store import outbox as stored
+from .classify_commands import wanted_values
 from .common import (
     ConfigOption,
     JsonOption,
@@ -62,6 +64,10 @@ def send(
     draft: Annotated[int | None, typer.Option("--draft", metavar="ID", help="Send that draft.")] = None,
     high: Annotated[bool, typer.Option("--high", help="Of high importance.")] = False,
     receipt: Annotated[bool, typer.Option("--receipt", help="Ask for a read receipt.")] = False,
+    mark: Annotated[
+        list[str] | None,
+        typer.Option("--mark", metavar="FIELD=VALUE", help="A classification value; again for several."),
+    ] = None,
     save: Annotated[bool, typer.Option("--save", help="Keep it as a draft instead of sending it.")] = False,
     flush: Annotated[bool, typer.Option("--flush", help="Write nothing new: send what waits in the outbox.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")] = False,
@@ -91,6 +97,8 @@ def send(
                 importance=2 if high else made.importance,
                 read_receipt=receipt or made.read_receipt,
             )
+            if mark:
+                made = mailbox.classification.mark(made, wanted_values(mark, "--mark"))
             if save:
                 _tell_draft(mailbox.save(made), as_json)
                 return
@@ -178,6 +186,7 @@ def _attachment(file: Path) -> DraftAttachment:
 
 
 def answer(question: Question, yes: bool) -> str:
+    """A person's answer, "proceed" under `yes`. Raises `ConfirmationNeeded` where nobody can be asked."""
     if yes:
         return question.choices[1]
     if not sys.stdin.isatty():
@@ -260,7 +269,7 @@ def outbox(
         if as_json:
             print_json([entry_as_dict(entry) for entry in entries])
             return
-        _table(
+        table(
             ("id", "state", "to", "subject", "why"),
             [(str(e.id), e.state.value, e.recipients, e.subject, e.reason) for e in entries],
         )
@@ -297,13 +306,14 @@ def drafts(
             ]
             print_json(rows)
             return
-        _table(
+        table(
             ("id", "saved", "to", "subject"),
             [(str(e.id), _moment(e.saved) or "", e.recipients, e.subject) for e in found],
         )
 
 
-def _table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def table(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Rows for people."""
     from rich.markup import escape
     from rich.table import Table
 

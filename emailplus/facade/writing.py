@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from .. import account, sending
+from .. import account, changing, sending
 from ..eas.flows.synchronise import RunPlan, send_outbox
 from ..errors import ConnectionFailed, MailboxFull, RecipientsRefused, SendQuotaExceeded, SendRefused, ServerBusy
+from ..markings import MailboxClassification
 from ..model.draft import Draft, DraftAttachment, StoredDraft
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Confirm
@@ -27,9 +28,18 @@ class Writing(Online):
     """New mail, answers, drafts and the outbox of a `Mailbox`."""
 
     settings: MailboxSettings
+    classification: MailboxClassification
+    read_only: bool
 
     def _sending(self, confirm: Confirm | None = None) -> Sending:
-        return Sending(self.config, self.settings.in_force(), self.store, account.utc_now(), confirm)
+        return Sending(
+            self.config,
+            self.settings.in_force(),
+            self.store,
+            account.utc_now(),
+            confirm,
+            classifier=self.classification.classifier,
+        )
 
     def new(
         self,
@@ -70,6 +80,7 @@ class Writing(Online):
 
     def save(self, draft: Draft) -> int:
         """Keep a draft with its attachments in the store, over the one with its `id`; the id. Raises `NotFound`."""
+        changing.writable(self.read_only)
         return sending.save(self._sending(), draft)
 
     def draft(self, draft_id: int) -> Draft:
@@ -82,6 +93,7 @@ class Writing(Online):
 
     def discard(self, draft_id: int) -> None:
         """Remove a saved draft. Raises `NotFound`, or `UsageError` for one that waits in the outbox."""
+        changing.writable(self.read_only)
         sending.discard(self.store, draft_id)
 
     def outbox(self) -> list[OutboxEntry]:
@@ -93,6 +105,7 @@ class Writing(Online):
 
         Raises `NotFound`, or `UsageError` for one that was or may have been sent.
         """
+        changing.writable(self.read_only)
         return outbox.withdraw(self.store.database, entry_id)
 
     def send(
@@ -123,6 +136,7 @@ class Writing(Online):
 
     def flush(self, *, listener: Listener | None = None, version: str | None = None) -> list[OutboxEntry]:
         """Send what waits in the outbox; what is still in it. Raises as `sync`."""
+        changing.writable(self.read_only)
         self._converse(lambda session: send_outbox(session, self._send_plan()), listener, version)
         return [entry for entry in self.outbox() if entry.state is not OutboxState.CONFIRMED]
 
@@ -135,6 +149,7 @@ class Writing(Online):
         )
 
     def _queue(self, draft: Draft, confirm: Confirm | None) -> list[int]:
+        changing.writable(self.read_only)
         batch = sending.prepare(draft, self._sending(confirm))
         return [entry.id for entry in self.store.apply(batch)]
 
@@ -164,7 +179,6 @@ class AsyncWriting(AsyncOnline):
     """`Writing` for asyncio: the same methods, awaitable."""
 
     _mailbox: Writing
-    _turn: asyncio.Lock
 
     async def new(
         self,
@@ -244,7 +258,7 @@ class AsyncWriting(AsyncOnline):
 
     async def flush(self, *, listener: Listener | None = None, version: str | None = None) -> list[OutboxEntry]:
         """See `Mailbox.flush`. Waits for a sync that is under way."""
-        async with self._turn:
-            plan = await asyncio.to_thread(self._mailbox._send_plan)
-            await self._converse(lambda session: send_outbox(session, plan), listener, version)
+        changing.writable(self._mailbox.read_only)
+        plan = await asyncio.to_thread(self._mailbox._send_plan)
+        await self._converse(lambda session: send_outbox(session, plan), listener, version)
         return [entry for entry in await self.outbox() if entry.state is not OutboxState.CONFIRMED]

@@ -40,6 +40,13 @@ class UnsafeRecipients(Question):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoveryRedirect(Question):
+    """Autodiscover leads to a host outside of the domain: may user name and password be sent there?"""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientsCannotDecrypt(Question):
     """The message is to be encrypted and no usable certificate is known for these recipients.
 
@@ -51,6 +58,23 @@ class RecipientsCannotDecrypt(Question):
     addresses: tuple[str, ...]
     reasons: tuple[str, ...] = ()
     """Beside each address, why it has none that can be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveMessages(Question):
+    """Messages are about to be moved; not asked under `disabled_features` = `move_button`."""
+
+    count: int
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteMany(Question):
+    """So much is about to be deleted that it may be a mistake, or a whole folder is to be emptied."""
+
+    count: int
+    folder: str = ""
+    """The folder that is emptied."""
 
 
 Confirm: TypeAlias = Callable[[Question], str]

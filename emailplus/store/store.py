@@ -17,9 +17,23 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import diagnosis, index, mail, outbox, settings, spool
+from ..policy.server_policy import ServerPolicy
+from . import (
+    attempts,
+    certificates,
+    classification,
+    diagnosis,
+    index,
+    mail,
+    mail_changes,
+    markings,
+    outbox,
+    settings,
+    spool,
+)
 from .database import Database
 from .keys import KeyProvider, as_provider
+from .schema.keychain import NAMES as KEYCHAIN_TABLES
 from .text import html_to_text
 
 _MESSAGE = (
@@ -34,10 +48,12 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.unwrap: index.Unwrap = index.as_it_is
+        """What protected mail is indexed by; a mailbox sets it."""
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
-            changes.SyncWindows: lambda batch: mail.apply_windows(database, batch),
+            changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
@@ -45,19 +61,29 @@ class Store:
             changes.StoreContents: lambda batch: spool.store_contents(database, batch),
             changes.SettleFetch: lambda batch: spool.settle(database, batch),
             changes.ReviewLimits: self._review_limits,
-            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
+            changes.RestartMarkings: lambda batch: classification.restart(database, batch),
+            changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
+            changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
+            changes.TakeMarkings: lambda _: classification.take(database),
+            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
+            changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
             **outbox.applying(database),
+            **mail_changes.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
+            queries.AllFolders: lambda _: [folder for folder, _, _ in self.folders()],
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
+            queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
+            **mail_changes.loading(database),
+            queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
     @classmethod
@@ -69,8 +95,10 @@ class Store:
         create: bool = True,
         lock: bool = False,
     ) -> Store:
-        """Open or make a store. Raises as `Database.open`."""
-        return cls(Database.open(path, as_provider(key), create=create, lock=lock))
+        """Open or make a store. Raises as `Database.open`, and `PolicyDenied` after too many wrong passphrases."""
+        provider = as_provider(key)
+        with attempts.counted(Path(path), provider):
+            return cls(Database.open(path, provider, create=create, lock=lock))
 
     def close(self) -> None:
         self.database.close()
@@ -99,6 +127,10 @@ class Store:
         return spool.BlobWriter(self.database, blob)
 
     def _save_account(self, batch: changes.SaveAccount) -> None:
+        if "policy" in batch.values:
+            written = batch.values["policy"]
+            policy = ServerPolicy.from_json(written) if written is not None else ServerPolicy()
+            attempts.set_limit(self.path, policy.failed_attempts)
         with self.database.transaction():
             for name, value in batch.values.items():
                 if value is None:
@@ -256,11 +288,14 @@ class Store:
         if not batch.account_only:
             self.database.destroy()
             return
+        attempts.set_limit(self.path, None)
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
             outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
+            for table in KEYCHAIN_TABLES:
+                self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
@@ -289,6 +324,8 @@ class Store:
                 part,
             )
             found.update((row[0], _stored(row)) for row in rows)
+        for number, marking in markings.load(self.database, list(found)).items():
+            found[number].marking = marking
         return [found[number] for number in ids if number in found]
 
     def ids(self) -> Iterator[int]:

@@ -154,7 +154,7 @@ def test_migration_drops_drafts_and_outbox_and_names_them(make_world: Callable[.
         outcome = change.outcome(Consequence.MIGRATION)
         assert outcome is not None
         assert (outcome.counts["drafts"], outcome.counts["outbox"]) == (1, 1)
-        assert outcome.details == ("draft removed: 'half written'", "removed from the outbox, not sent: 'on its way'")
+        assert outcome.details == ("draft removed: half written", "unsent message removed: on its way")
         assert set(outcome.details) <= set(mailbox.notices)
         assert mailbox.drafts() == []
         assert mailbox.outbox() == []
@@ -171,7 +171,7 @@ def test_what_waits_in_the_outbox_never_leaves_by_another_account(make_world: Ca
         change = mailbox.apply(new.config())
         outcome = change.outcome(Consequence.FULL_RESYNC)
         assert outcome is not None
-        assert outcome.details == ("waits in the outbox of the old account, and is not sent: 'on its way'",)
+        assert outcome.details == ("held back, written under the old account: on its way",)
         mailbox.sync()
         assert [(entry.subject, entry.held) for entry in mailbox.outbox()] == [("on its way", True)]
         assert not new.exchange.requests.of("SendMail")

@@ -361,7 +361,7 @@ def test_attach_files_is_switched_off(world: World) -> None:
     with world.open({"disabled_features": "attach_files"}) as mailbox:
         with pytest.raises(PolicyDenied) as denied:
             mailbox.send(note(mailbox, attachments=attachments))
-        assert denied.value.rule == "disabled_features"
+        assert "attach_files" in denied.value.rule
         assert mailbox.outbox() == []
         forward = mailbox.forward(mailbox.search("plan")[0].id, to="carol@example.test")
         assert mailbox.send(forward).state is OutboxState.CONFIRMED

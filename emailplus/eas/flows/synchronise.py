@@ -1,4 +1,4 @@
-"""The whole job of one run: connect, outbox, folders, mail, contents, index (architecture: the way of the data)."""
+"""The whole job of one run: connect, outbox, folders, mail, contents, markings, index (architecture: its way)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from ...policy.server_policy import ServerPolicy
 from .begin import begin
+from .change_mail import push_changes
 from .contents import fetch_contents
 from .folder_sync import sync_folders
+from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
 from .session import Session
@@ -25,6 +27,8 @@ from .sync_mail import MailPlan, sync_mail
 
 FULL_SYNC_FACT = "full_sync"
 """When the last full sync ended (Unix time): one that began with a new store, account or device. Absent: it is due."""
+MAX_POLICY_CHANGES = 3
+"""Times the server's policy may change under one run."""
 MAX_HIERARCHY_CHANGES = 3
 """Times the folder list may change under one run."""
 
@@ -39,6 +43,10 @@ class RunPlan:
     pinned: str | None = None
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
+    linger: int = 0
+    """Seconds to wait on the server for changes once everything is here (from 12.1 on); 0: none."""
+    read_only: bool = False
+    """Tell the server nothing: no mail is sent, no change of ours is told."""
     after_full_sync: Mapping[str, str] = field(default_factory=dict)
     """Facts that hold from the end of a full sync on, for keys that wait for one."""
 
@@ -47,28 +55,45 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     """Bring the store up to date with the server; what could not be had, with reasons."""
     yield from emit(Phase("connect"))
     yield from begin(session, plan.now, plan.pinned)
-    facts: dict[str, str] = yield from load(AccountFacts())
-    mail = _mail_plan(plan, facts)
+    for _ in range(MAX_POLICY_CHANGES):
+        facts: dict[str, str] = yield from load(AccountFacts())
+        yield from _under_policy(session, plan, facts)
+        known: dict[str, str] = yield from load(AccountFacts())
+        if known.get("policy") == facts.get("policy"):
+            break
+        yield from emit(Warned("the server's policy changed on the way; the run goes on under the new one"))
+    yield from _index()
+    if FULL_SYNC_FACT not in facts:
+        yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
+    troubles: list[Trouble] = yield from commit(TakeTroubles())
+    return troubles
+
+
+def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flow[None]:
+    """Folders, mail and contents as the policy that is known has them. What it acknowledged holds for the whole run:
+    a policy that changed on the way (MS-ASPROV_R625) is the caller's to notice."""
+    mail = replace(_mail_plan(plan, facts), linger=plan.linger)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough
         limit, reason = -1, FORBIDDEN
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
+    yield from begin_markings(mail)
     yield from retry_quarantine(mail)
-    yield from flush_outbox(session, plan.now)
+    if not plan.read_only:
+        yield from flush_outbox(session, plan.now)
+        yield from push_changes(session, mail, plan.now)
     yield from _folders_and_mail(session, mail)
-    yield from settle_outbox(session, plan.now)
+    if not plan.read_only:
+        yield from settle_outbox(session, plan.now)
+        yield from push_changes(session, mail, plan.now)  # of folders that began anew
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
     removed = yield from commit(EndRun(mail.cutoff))
     if removed:
         yield from emit(Progress("expired", removed))
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
-    yield from _index()
-    if FULL_SYNC_FACT not in facts:
-        yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
-    troubles: list[Trouble] = yield from commit(TakeTroubles())
-    return troubles
+    yield from finish_markings(session, mail)
 
 
 def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:

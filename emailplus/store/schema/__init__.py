@@ -6,7 +6,7 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import diagnosis, mail, outbox, policy, settings
+from . import classification, diagnosis, keychain, mail, mail_changes, outbox, policy, settings
 
 MIGRATIONS: tuple[str, ...] = (
     mail.TABLES,
@@ -14,6 +14,9 @@ MIGRATIONS: tuple[str, ...] = (
     outbox.TABLES,
     policy.TABLES,
     diagnosis.TABLES,
+    classification.MARKINGS,
+    mail_changes.TABLES,
+    keychain.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)

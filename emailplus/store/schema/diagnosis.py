@@ -27,7 +27,7 @@ CREATE TABLE crash_reports (
 """
 
 CACHED: dict[str, tuple[tuple[str, str], ...]] = {
-    "messages": (("mail_changes", "message_id"),),
+    "messages": (("mail_changes", "message_id"), ("outbox", "source")),
     "items": (("item_changes", "item_id"),),
     "quarantine": (),
     "folders": (
