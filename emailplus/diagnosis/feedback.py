@@ -80,7 +80,7 @@ def collect(
 ) -> Feedback:
     """The bundle of a store under its configuration.
 
-    `calendar`: its entries, None where there is no calendar; taken under `enable_calendar_dump` only. `certificate`
+    `calendar`: entries in place of those of the store; taken under `enable_calendar_dump` only. `certificate`
     (DER) is the reader's; without one the calendar is encrypted under a new passphrase. `policy_report` tells how far
     the server's policy is kept. Raises `PolicyDenied` without `feedback_email_address`, `KeyImportFailed` and
     `CertificateUnusable` for the certificate, `StoreError`.
@@ -135,7 +135,7 @@ def _bundle(
     passphrase: str | None = None
     if not config.enable_calendar_dump:
         missing.append("the calendar: enable_calendar_dump is false")
-    elif calendar is None:
+    elif (calendar := kept.calendar(store.database) if calendar is None else calendar) is None:
         missing.append("the calendar: this store holds none")
     else:
         files[CALENDAR_FILE], passphrase = _sealed(calendar, certificate)

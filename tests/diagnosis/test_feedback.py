@@ -153,9 +153,24 @@ def test_enable_calendar_dump_decides(world: World) -> None:
     assert b"enable_calendar_dump is false" in there["README.txt"]
     _, there = bundle(world, {**TO, "enable_calendar_dump": "true"}, calendar=CALENDAR)
     assert feedback.CALENDAR_FILE in there
-    _, there = bundle(world, {**TO, "enable_calendar_dump": "true"}, calendar=None)
-    assert feedback.CALENDAR_FILE not in there
-    assert b"this store holds none" in there["README.txt"]
+
+
+def test_the_calendar_comes_from_the_store(world: World) -> None:
+    world.sync(TO)
+    with Store.open(world.path, KEY) as store:
+        store.database.execute(
+            "CREATE TABLE IF NOT EXISTS items "
+            "(id INTEGER PRIMARY KEY, folder_id, class, server_id, gone DEFAULT 0, data DEFAULT '{}')"
+        )
+        for kind, subject in (("Calendar", "Holunder"), ("Notes", "Zahlungsplan")):
+            store.database.execute(
+                "INSERT INTO items (folder_id, class, server_id, data) SELECT min(id), ?, ?, ? FROM folders",
+                (kind, subject, json.dumps({"subject": subject})),
+            )
+    with world.open({**TO, "enable_calendar_dump": "true"}) as mailbox:
+        made = mailbox.feedback()
+    done = opened(files(made.archive)[feedback.CALENDAR_FILE], "-pwri_password", made.passphrase or "")
+    assert [json.loads(line)["subject"] for line in done.stdout.decode().splitlines()] == ["Holunder"]
 
 
 def test_disable_analytics_leaves_crash_reports_out(world: World) -> None:

@@ -169,6 +169,30 @@ def test_what_was_not_sent_yet_is_not_lost(world: World) -> None:
             assert attachment.get_content() == file.content
 
 
+def test_a_change_that_waits_is_not_lost(world: World) -> None:
+    """A message marked as read here stays, with its folder, until the server knows; the others come anew."""
+    deliver(world.alice, mail("one"))
+    deliver(world.alice, mail("two"))
+    world.sync(KEYS)
+    with world.open(KEYS) as mailbox:
+        (found,) = mailbox.search("subject:two")
+        mailbox.mark_read([found.id])
+        waiting = len(mailbox.pending_changes())
+    assert waiting == 1
+    with Store.open(world.path, KEY) as store:
+        for number in range(3):
+            killed(store, NOW + number)
+    with world.open(KEYS) as mailbox:
+        assert mailbox.notices == [RECOVERED]
+        assert len(mailbox.pending_changes()) == 1
+        assert [message.id for message in mailbox.store.messages(list(mailbox.store.ids()))] == [found.id]
+        mailbox.sync()
+        assert mailbox.pending_changes() == []
+        assert {message.subject: message.read for message in mailbox.search()} == {"one": False, "two": True}
+    read = {message_from_bytes(item.raw)["Subject"]: item.read for item in world.alice.items("Inbox")}
+    assert read == {"one": False, "two": True}
+
+
 def test_nothing_of_the_old_mail_is_left_in_the_index(world: World) -> None:
     deliver(world.alice, mail("Holunder"))
     world.sync(KEYS)
