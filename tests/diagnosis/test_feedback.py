@@ -156,17 +156,10 @@ def test_enable_calendar_dump_decides(world: World) -> None:
 
 
 def test_the_calendar_comes_from_the_store(world: World) -> None:
+    start, end = ("Calendar:StartTime", "20261201T090000Z"), ("Calendar:EndTime", "20261201T100000Z")
+    world.alice.add_item("Calendar", [("Calendar:Subject", "Holunder"), start, end])
+    world.alice.add_item("Notes", [("Email:Subject", "Zahlungsplan")])
     world.sync(TO)
-    with Store.open(world.path, KEY) as store:
-        store.database.execute(
-            "CREATE TABLE IF NOT EXISTS items "
-            "(id INTEGER PRIMARY KEY, folder_id, class, server_id, gone DEFAULT 0, data DEFAULT '{}')"
-        )
-        for kind, subject in (("Calendar", "Holunder"), ("Notes", "Zahlungsplan")):
-            store.database.execute(
-                "INSERT INTO items (folder_id, class, server_id, data) SELECT min(id), ?, ?, ? FROM folders",
-                (kind, subject, json.dumps({"subject": subject})),
-            )
     with world.open({**TO, "enable_calendar_dump": "true"}) as mailbox:
         made = mailbox.feedback()
     done = opened(files(made.archive)[feedback.CALENDAR_FILE], "-pwri_password", made.passphrase or "")

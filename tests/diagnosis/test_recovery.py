@@ -20,6 +20,7 @@ from emailplus.diagnosis.recovery import Start
 from emailplus.diagnosis.session import RECOVERED
 from emailplus.mailbox import Mailbox
 from emailplus.mock import Http
+from emailplus.model.contact import Contact
 from emailplus.model.draft import DraftAttachment
 from emailplus.model.outbox import OutboxState
 from emailplus.store import diagnosis as kept
@@ -191,6 +192,29 @@ def test_a_change_that_waits_is_not_lost(world: World) -> None:
         assert {message.subject: message.read for message in mailbox.search()} == {"one": False, "two": True}
     read = {message_from_bytes(item.raw)["Subject"]: item.read for item in world.alice.items("Inbox")}
     assert read == {"one": False, "two": True}
+
+
+def test_contacts_that_wait_are_not_lost(world: World) -> None:
+    """One made here, one changed here, one of the server: only the last is wiped, and all are there in the end."""
+    world.alice.add_item("Contacts", [("Contacts:LastName", "Lee")])
+    world.alice.add_item("Contacts", [("Contacts:LastName", "Kim")])
+    world.sync(KEYS)
+    with world.open(KEYS) as mailbox:
+        (lee,) = mailbox.contacts("Lee")
+        mailbox.change_item(lee.id, first_name="Ann")
+        mailbox.create_item(Contact(last_name="Young"))
+        assert len(mailbox.waiting_changes()) == 2
+    with Store.open(world.path, KEY) as store:
+        for number in range(3):
+            killed(store, NOW + number)
+    with world.open(KEYS) as mailbox:
+        assert len(mailbox.waiting_changes()) == 2
+        assert sorted(contact.last_name for contact in mailbox.contacts()) == ["Lee", "Young"]
+        mailbox.sync()
+        assert mailbox.waiting_changes() == []
+        names = sorted((contact.last_name, contact.first_name) for contact in mailbox.contacts())
+    assert names == [("Kim", ""), ("Lee", "Ann"), ("Young", "")]
+    assert len(list(world.alice.items("Contacts"))) == 3
 
 
 def test_nothing_of_the_old_mail_is_left_in_the_index(world: World) -> None:
