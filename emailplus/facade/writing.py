@@ -10,6 +10,7 @@ from .. import account, changing, sending
 from ..eas.flows.fetch_mime import fetch_mime
 from ..eas.flows.synchronise import RunPlan, send_outbox
 from ..errors import ConnectionFailed, MailboxFull, RecipientsRefused, SendQuotaExceeded, SendRefused, ServerBusy
+from ..markings import MailboxClassification
 from ..model.draft import Draft, DraftAttachment, StoredDraft
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Confirm
@@ -28,10 +29,18 @@ class Writing(Online):
     """New mail, answers, drafts and the outbox of a `Mailbox`."""
 
     settings: MailboxSettings
+    classification: MailboxClassification
     read_only: bool
 
     def _sending(self, confirm: Confirm | None = None) -> Sending:
-        return Sending(self.config, self.settings.in_force(), self.store, account.utc_now(), confirm)
+        return Sending(
+            self.config,
+            self.settings.in_force(),
+            self.store,
+            account.utc_now(),
+            confirm,
+            classifier=self.classification.classifier,
+        )
 
     def new(
         self,
@@ -119,6 +128,7 @@ class Writing(Online):
         `SmimeError`), `SendRefused` and its kinds or `MailboxFull` where the server refuses the message, and
         `AuthenticationFailed`, `PolicyError` where it refuses us: the message is in the outbox then.
         """
+        self._before_send(draft)
         numbers = self._queue(draft, confirm)
         try:
             self.flush(listener=listener, version=version)
@@ -160,6 +170,9 @@ class Writing(Online):
         return RunPlan(
             account.mail_decision(self.config, now, held, period=choice, tell_messages=False), now.timestamp()
         )
+
+    def _before_send(self, draft: Draft) -> None:
+        """What is to be asked of the server before the stages of sending run; see `facade.protected`."""
 
     def _queue(self, draft: Draft, confirm: Confirm | None) -> list[int]:
         changing.writable(self.read_only)
@@ -262,12 +275,16 @@ class AsyncWriting(AsyncOnline):
         version: str | None = None,
     ) -> OutboxEntry:
         """See `Mailbox.send`. `confirm` is called in another thread, `listener` in the event loop."""
+        await self._before_send(draft)
         numbers = await asyncio.to_thread(self._mailbox._queue, draft, confirm)
         try:
             await self.flush(listener=listener, version=version)
         except (ConnectionFailed, ServerBusy):
             pass
         return await asyncio.to_thread(self._mailbox._outcome, numbers)
+
+    async def _before_send(self, draft: Draft) -> None:
+        """See `Writing._before_send`."""
 
     async def report_phishing(
         self, message_id: int, *, text: str = "", confirm: Confirm | None = None, listener: Listener | None = None

@@ -17,7 +17,20 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import certificates, classification, diagnosis, index, mail, mail_changes, markings, outbox, settings, spool
+from ..policy.server_policy import ServerPolicy
+from . import (
+    attempts,
+    certificates,
+    classification,
+    diagnosis,
+    index,
+    mail,
+    mail_changes,
+    markings,
+    outbox,
+    settings,
+    spool,
+)
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .schema.keychain import NAMES as KEYCHAIN_TABLES
@@ -37,6 +50,8 @@ class Store:
         self.database = database
         self.unwrap: index.Unwrap = index.as_it_is
         """What protected mail is indexed by; a mailbox sets it."""
+        self.shown: Callable[[StoredMessage], StoredMessage] | None = None
+        """What is shown of a message, e.g. what lies inside its protection; a mailbox sets it."""
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
@@ -63,6 +78,7 @@ class Store:
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
+            queries.AllFolders: lambda _: [folder for folder, _, _ in self.folders()],
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
@@ -81,8 +97,10 @@ class Store:
         create: bool = True,
         lock: bool = False,
     ) -> Store:
-        """Open or make a store. Raises as `Database.open`."""
-        return cls(Database.open(path, as_provider(key), create=create, lock=lock))
+        """Open or make a store. Raises as `Database.open`, and `PolicyDenied` after too many wrong passphrases."""
+        provider = as_provider(key)
+        with attempts.counted(Path(path), provider):
+            return cls(Database.open(path, provider, create=create, lock=lock))
 
     def close(self) -> None:
         self.database.close()
@@ -111,6 +129,10 @@ class Store:
         return spool.BlobWriter(self.database, blob)
 
     def _save_account(self, batch: changes.SaveAccount) -> None:
+        if "policy" in batch.values:
+            written = batch.values["policy"]
+            policy = ServerPolicy.from_json(written) if written is not None else ServerPolicy()
+            attempts.set_limit(self.path, policy.failed_attempts)
         with self.database.transaction():
             for name, value in batch.values.items():
                 if value is None:
@@ -268,6 +290,7 @@ class Store:
         if not batch.account_only:
             self.database.destroy()
             return
+        attempts.set_limit(self.path, None)
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
             outbox.drop_outgoing(self.database)
@@ -335,7 +358,7 @@ class Store:
             else:
                 message.text = data.decode(errors="replace")
         message.attachments = self.attachments(message_id)
-        return message
+        return message if self.shown is None else self.shown(message)
 
     def body(self, message_id: int) -> bytes:
         """The body's bytes as stored (MIME: the whole message)."""

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from html import unescape
 
+from ..model.message import addresses
+
 INDEX_LIMIT = 1 << 20
 """Characters of one body that are indexed: bounds the time a hostile body can cost."""
 
@@ -28,6 +30,11 @@ _TAG = re.compile(r"<[^<>]*>")
 def spaced(text: str) -> str:
     """`text` with blanks around every character of a script that is written without them."""
     return text if text.isascii() else _CHARACTER.sub(r" \1 ", text)
+
+
+def address_of(header: str) -> str:
+    """The address of the first mailbox of a header, folded; "" where there is none."""
+    return next((folded(each.address.strip()) for each in addresses(header) if each.address), "")
 
 
 def folded(text: str) -> str:

@@ -29,9 +29,11 @@ from ...errors import (
 from ...flow import Flow, HttpRequest, HttpResponse, Payload, commit, emit, http, http_to_sink, sleep
 from ...model.changes import SaveAccount
 from ...model.events import Waiting, Warned
+from ...policy.passphrase import Passphrase
 from .. import http as protocol
 from .. import status, tree
 from ..http import Command, Identity
+from ..multipart import decode_multipart
 from ..versions import Version
 from ..wbxml import Node, decode, encode
 
@@ -60,6 +62,8 @@ class Session:
     device_information: Mapping[str, str] = field(default_factory=dict)
     host_enforces: frozenset[str] = frozenset()
     """Elements of a policy that the machine around the engine enforces, as its operator says."""
+    passphrase: Passphrase | None = None
+    """What is known of the passphrase that opens the store; None: a key does."""
     patience: float = 300.0
     """Seconds of waiting for a busy server that one command may cost."""
     commands: frozenset[str] = frozenset()
@@ -263,4 +267,6 @@ def _decode(name: str, response: HttpResponse) -> Node | None:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.startswith("text/html"):
         raise MalformedResponse(f"{name} was answered with a web page: is email_exchange_host an ActiveSync server?")
+    if kind == protocol.MULTIPART_TYPE:
+        return decode_multipart(response.body)
     return decode(response.body)
