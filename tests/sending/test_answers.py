@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from emailplus.config import AppConfig
+from emailplus.drafting import from_mime
 from emailplus.errors import ItemUnavailable, NotFound, PolicyDenied, UsageError
 from emailplus.mailbox import AsyncMailbox
 from emailplus.mime.compose import compose
 from emailplus.mime.view import view
 from emailplus.model.outbox import OutboxState
-from emailplus.sending import Sending, from_mime
+from emailplus.sending import Sending
 
 from ..flows.world import KEY, NOW, World, deliver, mail, noise
 from ..shared import root, shared
