@@ -182,9 +182,11 @@ class RedirectLoop(ServerError):
 class ServerBusy(ServerError):
     """The server is overloaded or throttles this account; try again after `retry_after` seconds."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, *, status: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.status = status
+        """The command's Status, where it was one that said so."""
 
 
 class MailboxFull(ServerError):
