@@ -145,9 +145,8 @@ class Mailbox(People, Governed, Diagnosing, Changing, Protected):
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
             mailbox = cls(config, opened, password, query_form, reporter)
+            remember_claims(opened, host_enforces, provider)
             mailbox.read_only = read_only
-            if host_enforces is not None:
-                remember_claims(opened, host_enforces)
             return mailbox
         except BaseException:
             opened.close()

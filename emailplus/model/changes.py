@@ -163,19 +163,6 @@ class IndexMessages:
 
 
 @dataclass(slots=True)
-class StoreRevocationList:
-    """What a distribution point gave for `url`; `data` None: it could not be had, for `problem`. Result: True if kept.
-
-    `tried` is the Unix time of the attempt.
-    """
-
-    url: str
-    data: bytes | None
-    tried: float
-    problem: str = ""
-
-
-@dataclass(slots=True)
 class RestartMarkings:
     """Classification is configured as `fingerprint` says ("": off). Result: messages whose marking is to be read anew.
 
@@ -218,6 +205,19 @@ class MarkingCounts:
     """Messages with something like a marking that was not understood whole."""
     missing: list[Trouble] = field(default_factory=list)
     """Messages whose marking could not be looked for where it should have been; kind "marking"."""
+
+
+@dataclass(slots=True)
+class StoreRevocationList:
+    """What a distribution point gave for `url`; `data` None: it could not be had, for `problem`. Result: True if kept.
+
+    `tried` is the Unix time of the attempt.
+    """
+
+    url: str
+    data: bytes | None
+    tried: float
+    problem: str = ""
 
 
 @dataclass(slots=True)

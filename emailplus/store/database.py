@@ -177,7 +177,7 @@ class Database:
 
 def destroy(path: Path) -> None:
     """Delete a store's files, overwriting the part without which the rest is noise."""
-    for suffix in (".key", ".key.new", "-wal", "-shm", "-journal", "", ".lock"):
+    for suffix in (".key", ".key.new", "-wal", "-shm", "-journal", "", ".attempts", ".lock"):
         victim = path.with_name(path.name + suffix)
         try:
             if suffix in ("", "-wal"):

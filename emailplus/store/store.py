@@ -17,7 +17,20 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import certificates, classification, diagnosis, index, mail, mail_changes, markings, outbox, settings, spool
+from ..policy.server_policy import ServerPolicy
+from . import (
+    attempts,
+    certificates,
+    classification,
+    diagnosis,
+    index,
+    mail,
+    mail_changes,
+    markings,
+    outbox,
+    settings,
+    spool,
+)
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .schema.keychain import NAMES as KEYCHAIN_TABLES
@@ -50,12 +63,12 @@ class Store:
             changes.StoreContents: lambda batch: spool.store_contents(database, batch),
             changes.SettleFetch: lambda batch: spool.settle(database, batch),
             changes.ReviewLimits: self._review_limits,
-            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
-            changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
             changes.RestartMarkings: lambda batch: classification.restart(database, batch),
             changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
             changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
             changes.TakeMarkings: lambda _: classification.take(database),
+            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
+            changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
@@ -68,10 +81,10 @@ class Store:
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
-            queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
             queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
             **mail_changes.loading(database),
+            queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
     @classmethod
@@ -83,8 +96,10 @@ class Store:
         create: bool = True,
         lock: bool = False,
     ) -> Store:
-        """Open or make a store. Raises as `Database.open`."""
-        return cls(Database.open(path, as_provider(key), create=create, lock=lock))
+        """Open or make a store. Raises as `Database.open`, and `PolicyDenied` after too many wrong passphrases."""
+        provider = as_provider(key)
+        with attempts.counted(Path(path), provider):
+            return cls(Database.open(path, provider, create=create, lock=lock))
 
     def close(self) -> None:
         self.database.close()
@@ -113,6 +128,10 @@ class Store:
         return spool.BlobWriter(self.database, blob)
 
     def _save_account(self, batch: changes.SaveAccount) -> None:
+        if "policy" in batch.values:
+            written = batch.values["policy"]
+            policy = ServerPolicy.from_json(written) if written is not None else ServerPolicy()
+            attempts.set_limit(self.path, policy.failed_attempts)
         with self.database.transaction():
             for name, value in batch.values.items():
                 if value is None:
@@ -270,6 +289,7 @@ class Store:
         if not batch.account_only:
             self.database.destroy()
             return
+        attempts.set_limit(self.path, None)
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
             outbox.drop_outgoing(self.database)

@@ -60,6 +60,8 @@ class MailPlan:
     """Emit `MessageReceived` for every new message."""
     cutoff: float | None = None
     """Unix time before which mail is out of the sync period."""
+    calendar_filter: int = 0
+    """FilterType of calendars; 0: whole, unless the server's policy asks for less."""
     reader: MarkingReader | None = None
     """Reads the marking of every message; None: classification is off."""
     marking_fingerprint: str = ""
@@ -70,11 +72,17 @@ class MailPlan:
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
 
-    def options_fingerprint(self) -> str:
+    def filter_of(self, item_class: str) -> int:
+        """FilterType for a class: the period for mail, the server's limit for calendars, everything for the rest."""
+        return {"Email": self.filter_type, "Calendar": self.calendar_filter}.get(item_class, 0)
+
+    def options_fingerprint(self, item_class: str = "Email") -> str:
         """Changes when a collection must start again: other Options, or another way of keeping."""
         body = self.body_request()
         forms = ",".join(f"{p.type}:{p.truncation_size}" for p in body.preferences)
-        return f"filter={self.filter_type};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+        return (
+            f"filter={self.filter_of(item_class)};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+        )
 
 
 @dataclass(slots=True)
