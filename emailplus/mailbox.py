@@ -21,9 +21,10 @@ from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
 from .facade.changing import AsyncChanging, Changing
+from .facade.commands import AsyncCommands, Commands
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
-from .facade.people import AsyncPeople, People
+from .facade.items import AsyncItems, Items
 from .facade.protected import AsyncProtected, Protected
 from .flow import Flow
 from .markings import MailboxClassification
@@ -38,7 +39,6 @@ from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
 from .store import app_policy as governance
 from .store.keys import KeyProvider, as_provider
-from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Diagnosing, Changing, Protected):
+class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -102,12 +102,12 @@ class Mailbox(People, Governed, Diagnosing, Changing, Protected):
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
-        self.protection = Protection(store, settings=self.settings.in_force)
-        self.protection.install()
-        self.settings.listeners.append(self.protection.settle)
         self.classification = MailboxClassification(store, lambda: self.config)
         """Markings: what may be chosen for a message, and what is wrong with the configuration; see
         `emailplus.markings`."""
+        self.protection = Protection(store, settings=self.settings.in_force)
+        self.protection.install()
+        self.settings.listeners.append(self.protection.settle)
 
     @classmethod
     def open(
@@ -194,15 +194,18 @@ class Mailbox(People, Governed, Diagnosing, Changing, Protected):
         listener: Listener | None = None,
         tell_messages: bool = False,
         version: str | None = None,
+        linger: int = 0,
     ) -> SyncReport:
         """Bring the store up to date with the server.
 
         `period` is the user's sync period (0 all, 1 one day, 2 three days, 3 one week, 4 two weeks, 5 one month), never
         longer than `email_max_sync_period`; None: as chosen in `settings`. `listener` gets every event of
         `model.events`; `tell_messages` adds `MessageReceived`. `version` pins the protocol version. Raises the errors
-        of `emailplus.errors`; what was stored before an error stays, and the next run goes on from there.
+        of `emailplus.errors`; what was stored before an error stays, and the next run goes on from there. `linger`:
+        once everything is here, wait so many seconds (60 to 3540) on the server, and take what changes in that time;
+        from ActiveSync 12.1 on, else `NotOffered`.
         """
-        flow, network, report, clock = self._prepare(period, listener, tell_messages, version)
+        flow, network, report, clock = self._prepare(period, listener, tell_messages, version, linger)
         started = time.monotonic()
         try:
             with self._diagnosis.watching("sync"):
@@ -214,7 +217,7 @@ class Mailbox(People, Governed, Diagnosing, Changing, Protected):
         return self._conclude(report, clock, troubles, network, started)
 
     def _prepare(
-        self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None
+        self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None, linger: int
     ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
         report = SyncReport(warnings=[*self.notices, *self.classification.problems])
         self.notices = []
@@ -231,7 +234,13 @@ class Mailbox(People, Governed, Diagnosing, Changing, Protected):
         )
         pictures = "true" if self.config.show_pictures_default else "false"
         plan = RunPlan(
-            decide, now.timestamp(), pinned=version, read_only=self.read_only, after_full_sync={PICTURES_FACT: pictures}
+            decide,
+            now.timestamp(),
+            pinned=version,
+            read_only=self.read_only,
+            linger=linger,
+            after_full_sync={PICTURES_FACT: pictures},
+            conflicts=self.conflicts,
         )
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
@@ -284,11 +293,6 @@ class Mailbox(People, Governed, Diagnosing, Changing, Protected):
         """Every folder with its number of messages and of unread ones."""
         return self.store.folders()
 
-    def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
-        """Messages that match, newest first; the language is described in `store.search`. Raises `UsageError`."""
-        found = self.store.messages(find(self.store.database, query, limit))
-        return [self.protection.attach(message) for message in found]
-
     def message(self, message_id: int) -> StoredMessage:
         """One message with its text and attachments, those inside its S/MIME layers as `parts`. Raises `NotFound`."""
         return self.store.message(message_id)
@@ -298,7 +302,7 @@ class Mailbox(People, Governed, Diagnosing, Changing, Protected):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncChanging, AsyncProtected):
+class AsyncMailbox(AsyncCommands, AsyncGoverned, AsyncItems, AsyncDiagnosing, AsyncChanging, AsyncProtected):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox
@@ -316,6 +320,11 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncChanging, A
     def config(self) -> AppConfig:
         """The app config."""
         return self._mailbox.config
+
+    @property
+    def store(self) -> Store:
+        """The store; its reads are fast, and made in place."""
+        return self._mailbox.store
 
     @classmethod
     async def open(
@@ -370,11 +379,12 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncChanging, A
         listener: Listener | None = None,
         tell_messages: bool = False,
         version: str | None = None,
+        linger: int = 0,
     ) -> SyncReport:
         """See `Mailbox.sync`. `listener` is called in the event loop."""
         mailbox = self._mailbox
         async with self._turn:
-            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
+            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version, linger)
             started = time.monotonic()
             try:
                 with mailbox._diagnosis.watching("sync"):
@@ -400,10 +410,6 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncChanging, A
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""
         return await asyncio.to_thread(self._mailbox.folders)
-
-    async def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
-        """See `Mailbox.search`."""
-        return await asyncio.to_thread(partial(self._mailbox.search, query, limit=limit))
 
     async def message(self, message_id: int) -> StoredMessage:
         """See `Mailbox.message`."""

@@ -23,6 +23,7 @@ from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
 from .session import Session
+from .sync_items import sync_items
 from .sync_mail import MailPlan, sync_mail
 
 FULL_SYNC_FACT = "full_sync"
@@ -41,8 +42,12 @@ class RunPlan:
     """What to synchronise under the server's policy, and the Unix time before which mail leaves the store."""
     now: float
     pinned: str | None = None
+    conflicts: str = "server_wins"
+    """Who wins where both sides changed an item: "server_wins", "client_wins" or "keep_both"."""
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
+    linger: int = 0
+    """Seconds to wait on the server for changes once everything is here (from 12.1 on); 0: none."""
     read_only: bool = False
     """Tell the server nothing: no mail is sent, no change of ours is told."""
     after_full_sync: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +75,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
 def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flow[None]:
     """Folders, mail and contents as the policy that is known has them. What it acknowledged holds for the whole run:
     a policy that changed on the way (MS-ASPROV_R625) is the caller's to notice."""
-    mail = _mail_plan(plan, facts)
+    mail = replace(_mail_plan(plan, facts), linger=plan.linger)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough
@@ -96,7 +101,7 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
 
 def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    return replace(mail, cutoff=cutoff)
+    return replace(mail, cutoff=cutoff, conflicts=plan.conflicts, read_only=plan.read_only)
 
 
 def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
@@ -134,9 +139,11 @@ def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
             resynced = True
         try:
             yield from sync_mail(session, plan)
+            yield from sync_items(session, plan)
             if session.resync_ordered and not resynced:
                 yield from _resync(session)
                 yield from sync_mail(session, plan)
+                yield from sync_items(session, plan)
             return
         except FolderHierarchyChanged:
             if attempt == MAX_HIERARCHY_CHANGES - 1:

@@ -11,14 +11,18 @@ from ...errors import NotFound
 from ..context import Answer, Context, StatusError, item_options
 from ..items import conversation_id, email_properties
 from ..mailbox import MAIL_TYPES
+from ..pim import properties
 from ..tree import child, children, text
 
+MAX_OPERATIONS = 100  # MS-ASCMD_R7489
 _RANGE = re.compile(r"^(\d{1,9})-(\d{1,9})$")
 
 
 def handle(context: Context) -> Answer:
     if not children(context.tree):
         raise StatusError(2)
+    if len(children(context.tree)) > MAX_OPERATIONS:
+        raise StatusError(11)  # MS-ASCMD_R7490
     parts: list[bytes] | None = [] if context.multipart else None
     answers: list[Node] = []
     for operation in children(context.tree):
@@ -45,6 +49,8 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
     if _foreign_option(operation, "DeleteSubFolders", "MoveAlways"):
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "2")])
     reference = child(operation, "AirSyncBase:FileReference")
+    if store.lower() == "documentlibrary":
+        return _fetch_document(context, operation, parts)
     if store.lower() != "mailbox":
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "9")])
     if reference is not None:
@@ -66,15 +72,54 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
     except NotFound:
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "6"), *identity])
     options = item_options(child(operation, "ItemOperations:Options"))
-    properties = email_properties(item, context.mailbox.message(item), options, context.version, parts)
+    if item.nodes is not None:
+        shown = properties(item.nodes, folder.item_class, options, context.version)
+    else:
+        shown = email_properties(item, context.mailbox.message(item), options, context.version, parts)
     return (
         "ItemOperations:Fetch",
         [
             ("ItemOperations:Status", "1"),
             *identity,
-            ("AirSync:Class", "Email"),
-            ("ItemOperations:Properties", properties),
+            ("AirSync:Class", folder.item_class),
+            ("ItemOperations:Properties", shown),
         ],
+    )
+
+
+def _fetch_document(context: Context, operation: Node, parts: list[bytes] | None) -> Node:
+    """A document, whole or a range of it (MS-ASCMD 2.2.3.143.2); UserName and Password where the library asks."""
+    link = text(operation, "DocumentLibrary:LinkId").strip()
+    identity: Node = ("DocumentLibrary:LinkId", link)
+    options = child(operation, "ItemOperations:Options")
+    library = context.exchange.library
+    user, password = text(options, "ItemOperations:UserName"), text(options, "ItemOperations:Password")
+    status = {14: 18}.get(found := library.status(link, user, password), found)
+    document = library.content(link) if not status else None
+    if document is None or document.content is None:
+        return ("ItemOperations:Fetch", [("ItemOperations:Status", str(status or 6)), identity])
+    if not document.content:
+        return ("ItemOperations:Fetch", [("ItemOperations:Status", "10"), identity])
+    data = document.content
+    properties: list[Node] = []
+    wanted = text(options, "ItemOperations:Range")
+    if wanted:
+        limits = _RANGE.match(wanted)
+        first, last = (int(limits[1]), int(limits[2])) if limits else (1, 0)
+        if last < first or first >= len(data):
+            return ("ItemOperations:Fetch", [("ItemOperations:Status", "8"), identity])
+        data = data[first : last + 1]
+        properties.append(("ItemOperations:Range", f"{first}-{first + len(data) - 1}"))
+        properties.append(("ItemOperations:Total", str(len(document.content))))
+    if parts is None:
+        properties.append(("ItemOperations:Data", base64.b64encode(data).decode()))
+    else:
+        parts.append(data)
+        properties.append(("ItemOperations:Part", str(len(parts))))
+    properties.append(("ItemOperations:Version", document.modified.isoformat().replace("+00:00", "Z")))
+    return (
+        "ItemOperations:Fetch",
+        [("ItemOperations:Status", "1"), identity, ("ItemOperations:Properties", properties)],
     )
 
 
@@ -84,7 +129,7 @@ def _fetch_attachment(context: Context, reference: str, operation: Node, parts: 
     if found is None:
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "15"), identity])
     data, kind = found
-    properties: list[Node] = []
+    described: list[Node] = []
     wanted = text(child(operation, "ItemOperations:Options"), "ItemOperations:Range")
     if wanted:
         limits = _RANGE.match(wanted)
@@ -93,17 +138,17 @@ def _fetch_attachment(context: Context, reference: str, operation: Node, parts: 
             return ("ItemOperations:Fetch", [("ItemOperations:Status", "8"), identity])
         total = len(data)
         data = data[first : last + 1]
-        properties.append(("ItemOperations:Range", f"{first}-{first + len(data) - 1 if data else first}"))
-        properties.append(("ItemOperations:Total", str(total)))
-    properties.append(("AirSyncBase:ContentType", kind))
+        described.append(("ItemOperations:Range", f"{first}-{first + len(data) - 1 if data else first}"))
+        described.append(("ItemOperations:Total", str(total)))
+    described.append(("AirSyncBase:ContentType", kind))
     if parts is None:
-        properties.append(("ItemOperations:Data", base64.b64encode(data).decode()))
+        described.append(("ItemOperations:Data", base64.b64encode(data).decode()))
     else:
         parts.append(data)
-        properties.append(("ItemOperations:Part", str(len(parts))))
+        described.append(("ItemOperations:Part", str(len(parts))))
     return (
         "ItemOperations:Fetch",
-        [("ItemOperations:Status", "1"), identity, ("ItemOperations:Properties", properties)],
+        [("ItemOperations:Status", "1"), identity, ("ItemOperations:Properties", described)],
     )
 
 
@@ -114,6 +159,9 @@ def find_attachment(context: Context, reference: str) -> tuple[bytes, str] | Non
         _, item = context.mailbox.find(server_id)
     except NotFound:
         return None
+    if item.nodes is not None:
+        data = next((data for name, data in item.files.items() if unquote(name) == unquote(reference)), None)
+        return (data, "application/octet-stream") if data is not None else None
     message = context.mailbox.message(item)
     parts = message.attachments()
     if not index.isdecimal() or int(index) >= len(parts):
