@@ -1,8 +1,8 @@
 """Every benchmark, and one table of all figures: `python bench/run.py [--json] [--full] [--quick] [NAME ...]`.
 
-NAMEs are codec, parse, classification and job; none given means all of them. Each runs in a process of its own, one
-after the other. A benchmark that cannot run here has a row that says what it wants; nothing is installed. The exit code
-is 0 whatever the figures are, 1 when a benchmark broke.
+NAMEs are codec, parse, classification, smime and job; none given means all of them. Each runs in a process of its own,
+one after the other. A benchmark that cannot run here has a row that says what it wants; nothing is installed. The exit
+code is 0 whatever the figures are, 1 when a benchmark broke.
 """
 
 from __future__ import annotations
@@ -90,10 +90,11 @@ BENCHMARKS: dict[str, tuple[str, Callable[[Any], list[Row]]]] = {
     "codec": ("WBXML codec against libwbxml", codec_rows),
     "parse": ("bytes to objects, against exchangelib", parse_rows),
     "classification": ("receiving a marking, against a plain loop", job_rows),
+    "smime": ("S/MIME, against cryptography and OpenSSL", job_rows),
     "job": ("the whole job", job_rows),
 }
 
-TAKES = {"full": ("job",), "quick": ("job", "classification")}
+TAKES = {"full": ("job",), "quick": ("job", "classification", "smime")}
 """Options of this script, and which benchmarks take them."""
 
 

@@ -26,7 +26,7 @@ from emailplus.smime.encrypt import encrypt_for
 from emailplus.smime.keychain import KeyEntry, Role
 from emailplus.smime.message import OpenedMessage, open_message
 from emailplus.smime.recipients import Source
-from emailplus.smime.report import Word
+from emailplus.smime.report import Reason, Word
 from emailplus.smime.sign import sign_clear
 from tests.smime.conftest import NOW, Authority
 from tests.smime.letters import READER, Post
@@ -311,6 +311,24 @@ def test_header_protection_is_a_setting(office: Office) -> None:
     assert mail.protected is not None
     assert mail.protected.get("Subject") == "The merger"
     assert mail.report.word is Word.TRUSTED
+
+
+def test_the_servers_verdict_is_an_option(office: Office, post: Post) -> None:
+    """ValidateCert: what the server refuses is one more reason; nothing is asked unless it is wanted."""
+    number = _deliver_encrypted(office, post)
+    assert office.mailbox.opened(number).report.word is Word.TRUSTED
+    assert office.asked("ValidateCert") == 0
+    assert office.mailbox.opened(number, ask_server=True).report.word is Word.TRUSTED
+    office.server.trust.roots.clear()
+    report = office.mailbox.opened(number, ask_server=True).report
+    assert report.word is Word.DOUBTFUL
+    assert Reason.SERVER_REFUSES in {finding.reason for finding in report.reasons()}
+    assert office.asked("ValidateCert") == 2
+
+    async def go() -> OpenedMessage:
+        return await AsyncMailbox(office.mailbox).opened(number, ask_server=True)
+
+    assert asyncio.run(go()).report.word is Word.DOUBTFUL
 
 
 def test_the_same_for_asyncio(office: Office) -> None:
