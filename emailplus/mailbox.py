@@ -25,7 +25,6 @@ from .facade.commands import AsyncCommands, Commands
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.protected import AsyncProtected, Protected
-from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
 from .markings import MailboxClassification
 from .model import events
@@ -69,7 +68,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Commands, Governed, Diagnosing, Writing, Changing, Protected):
+class Mailbox(Commands, Governed, Diagnosing, Changing, Protected):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -106,6 +105,7 @@ class Mailbox(Commands, Governed, Diagnosing, Writing, Changing, Protected):
         """Markings: what may be chosen for a message, and what is wrong with the configuration; see
         `emailplus.markings`."""
         self.protection = Protection(store, settings=self.settings.in_force)
+        self.protection.install()
         self.settings.listeners.append(self.protection.settle)
 
     @classmethod
@@ -293,14 +293,14 @@ class Mailbox(Commands, Governed, Diagnosing, Writing, Changing, Protected):
 
     def message(self, message_id: int) -> StoredMessage:
         """One message with its text and attachments, those inside its S/MIME layers as `parts`. Raises `NotFound`."""
-        return self.protection.attach(self.store.message(message_id), contents=True)
+        return self.store.message(message_id)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound`."""
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncCommands, AsyncGoverned, AsyncDiagnosing, AsyncWriting, AsyncChanging, AsyncProtected):
+class AsyncMailbox(AsyncCommands, AsyncGoverned, AsyncDiagnosing, AsyncChanging, AsyncProtected):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from ..model.draft import Draft, DraftAttachment
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Question
 from ..store import outbox as stored
+from .classify_commands import wanted_values
 from .common import (
     ConfigOption,
     JsonOption,
@@ -61,8 +63,15 @@ def send(
     reply_all: Annotated[int | None, typer.Option("--reply-all", metavar="ID", help="Answer everyone in it.")] = None,
     forward: Annotated[int | None, typer.Option("--forward", metavar="ID", help="Forward that message.")] = None,
     draft: Annotated[int | None, typer.Option("--draft", metavar="ID", help="Send that draft.")] = None,
+    phishing: Annotated[
+        int | None, typer.Option("--report-phishing", metavar="ID", help="Report that message.", show_default=False)
+    ] = None,
     high: Annotated[bool, typer.Option("--high", help="Of high importance.")] = False,
     receipt: Annotated[bool, typer.Option("--receipt", help="Ask for a read receipt.")] = False,
+    mark: Annotated[
+        list[str] | None,
+        typer.Option("--mark", metavar="FIELD=VALUE", help="A classification value; again for several."),
+    ] = None,
     save: Annotated[bool, typer.Option("--save", help="Keep it as a draft instead of sending it.")] = False,
     flush: Annotated[bool, typer.Option("--flush", help="Write nothing new: send what waits in the outbox.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")] = False,
@@ -84,6 +93,10 @@ def send(
             if flush:
                 _tell_waiting(mailbox.flush(), as_json)
                 return
+            if phishing is not None:
+                confirm = partial(answer, yes=yes)
+                _tell(mailbox.report_phishing(phishing, text=text or "", confirm=confirm), as_json)
+                return
             made = _draft(mailbox, mime, reply, reply_all, forward, draft)
             made = _filled(made, mailbox, to, cc, bcc, subject, _text(text, text_file), _read_text(html_file))
             made = replace(
@@ -92,6 +105,8 @@ def send(
                 importance=2 if high else made.importance,
                 read_receipt=receipt or made.read_receipt,
             )
+            if mark:
+                made = mailbox.classification.mark(made, wanted_values(mark, "--mark"))
             if save:
                 _tell_draft(mailbox.save(made), as_json)
                 return

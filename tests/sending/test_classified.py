@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from emailplus.classification import ready
 from emailplus.classification.stamp import MARK_CLASS
+from emailplus.cli.app import app
 from emailplus.errors import ClassificationDowngrade, ClassificationRefused, ClassificationRequired
 from emailplus.mailbox import Mailbox
 from emailplus.model.draft import DraftAttachment
@@ -173,6 +176,53 @@ def test_a_mime_message_keeps_the_marking_it_carries(world: World) -> None:
     with world.open(AU) as alice:
         alice.send(alice.draft_from(raw))
     assert [mail["Subject"] for mail in arrived(world)] == ["Plan [SEC=SECRET]"]
+
+
+def test_values_are_put_into_a_draft_by_name(world: World) -> None:
+    deliver(world.alice, marked("Plan", "SEC=OFFICIAL:Sensitive, CAVEAT=SH:NATIONAL-CABINET, ACCESS=Legal-Privilege"))
+    with world.open(AU) as alice:
+        message = only(alice)
+        answer = alice.reply(message.id, text="Yes")
+        assert alice.classification.of(answer).chosen["SEC"] == ("OFFICIAL:Sensitive",)
+        higher = alice.classification.mark(answer, {"CAVEAT": ["SH:CABINET"], "SEC": ["SECRET"]})
+        assert alice.send(higher).subject == "Re: Plan [SEC=SECRET, CAVEAT=SH:CABINET, ACCESS=Legal-Privilege]"
+        with pytest.raises(ClassificationDowngrade):
+            alice.classification.mark(answer, {"SEC": ["UNOFFICIAL"]})
+        with pytest.raises(ClassificationRefused, match="no such field"):
+            alice.classification.mark(answer, {"NOPE": ["x"]})
+
+
+def test_the_command_line_marks_what_it_sends(world: World, tmp_path: Path) -> None:
+    config, key, password = tmp_path / "app.json", tmp_path / "store.key", tmp_path / "password"
+    pairs = {
+        "email_address": "alice@example.test", "email_device_id": "0123456789ABCDEF0123456789ABCDEF",
+        "email_exchange_host": world.host, "email_exchange_username": "alice", "email_ssl_required": "false",
+        "email_security_classification_json": ready.text("au_2025").replace("{", "{// ours\n", 1),
+    }  # fmt: skip
+    config.write_text(json.dumps(pairs))
+    key.write_text("00" * 32)
+    key.chmod(0o600)
+    password.write_text("alice-secret")
+    password.chmod(0o600)
+    reading = ["--store", str(world.path), "--key-file", str(key)]
+    where = [*reading, "--config", str(config), "--password-file", str(password)]
+    letter = ["send", *where, "--to", "bob@example.test", "--subject", "Plan", "--text", "Hello"]
+    run = CliRunner()
+    refused = run.invoke(app, letter)
+    assert (refused.exit_code, arrived(world)) == (6, [])
+    assert "Classification is required" in refused.stderr
+    assert "repaired: line 1, column 2: comment skipped" in refused.stderr
+    sent = run.invoke(app, [*letter, "--mark", "SEC=SECRET", "--mark", "CAVEAT=RI:AGAO", "--mark", "CAVEAT=RI:AUSTEO"])
+    assert sent.exit_code == 0, sent.stderr
+    assert arrived(world)[0]["Subject"] == "Plan [SEC=SECRET, CAVEAT=RI:AGAO, CAVEAT=RI:AUSTEO]"
+    assert run.invoke(app, [*letter, "--mark", "SECRET"]).exit_code == 2
+    synced = run.invoke(app, ["sync", *where, "--json"])
+    assert json.loads(synced.stdout)["markings"] == {"SEC=SECRET, CAVEAT=RI:AGAO, CAVEAT=RI:AUSTEO": 1}
+    found = json.loads(run.invoke(app, ["search", "class:SECRET", *reading, "--json"]).stdout)
+    assert found[0]["marking"]["in_effect"]["SEC"] == ["SECRET"]
+    shown = run.invoke(app, ["show", str(found[0]["id"]), *reading]).stdout
+    assert "Marking: SEC=SECRET, CAVEAT=RI:AGAO, CAVEAT=RI:AUSTEO" in shown
+    assert "SEC=SECRET" in run.invoke(app, ["search", *reading], terminal_width=200).stderr
 
 
 # -- the older list: every key changes what leaves
