@@ -11,6 +11,7 @@ from ...errors import NotFound
 from ..context import Answer, Context, StatusError, item_options
 from ..items import conversation_id, email_properties
 from ..mailbox import MAIL_TYPES
+from ..pim import properties
 from ..tree import child, children, text
 
 MAX_OPERATIONS = 100  # MS-ASCMD_R7489
@@ -71,14 +72,17 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
     except NotFound:
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "6"), *identity])
     options = item_options(child(operation, "ItemOperations:Options"))
-    properties = email_properties(item, context.mailbox.message(item), options, context.version, parts)
+    if item.nodes is not None:
+        shown = properties(item.nodes, folder.item_class, options, context.version)
+    else:
+        shown = email_properties(item, context.mailbox.message(item), options, context.version, parts)
     return (
         "ItemOperations:Fetch",
         [
             ("ItemOperations:Status", "1"),
             *identity,
-            ("AirSync:Class", "Email"),
-            ("ItemOperations:Properties", properties),
+            ("AirSync:Class", folder.item_class),
+            ("ItemOperations:Properties", shown),
         ],
     )
 
@@ -125,7 +129,7 @@ def _fetch_attachment(context: Context, reference: str, operation: Node, parts: 
     if found is None:
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "15"), identity])
     data, kind = found
-    properties: list[Node] = []
+    described: list[Node] = []
     wanted = text(child(operation, "ItemOperations:Options"), "ItemOperations:Range")
     if wanted:
         limits = _RANGE.match(wanted)
@@ -134,17 +138,17 @@ def _fetch_attachment(context: Context, reference: str, operation: Node, parts: 
             return ("ItemOperations:Fetch", [("ItemOperations:Status", "8"), identity])
         total = len(data)
         data = data[first : last + 1]
-        properties.append(("ItemOperations:Range", f"{first}-{first + len(data) - 1 if data else first}"))
-        properties.append(("ItemOperations:Total", str(total)))
-    properties.append(("AirSyncBase:ContentType", kind))
+        described.append(("ItemOperations:Range", f"{first}-{first + len(data) - 1 if data else first}"))
+        described.append(("ItemOperations:Total", str(total)))
+    described.append(("AirSyncBase:ContentType", kind))
     if parts is None:
-        properties.append(("ItemOperations:Data", base64.b64encode(data).decode()))
+        described.append(("ItemOperations:Data", base64.b64encode(data).decode()))
     else:
         parts.append(data)
-        properties.append(("ItemOperations:Part", str(len(parts))))
+        described.append(("ItemOperations:Part", str(len(parts))))
     return (
         "ItemOperations:Fetch",
-        [("ItemOperations:Status", "1"), identity, ("ItemOperations:Properties", properties)],
+        [("ItemOperations:Status", "1"), identity, ("ItemOperations:Properties", described)],
     )
 
 
@@ -155,6 +159,9 @@ def find_attachment(context: Context, reference: str) -> tuple[bytes, str] | Non
         _, item = context.mailbox.find(server_id)
     except NotFound:
         return None
+    if item.nodes is not None:
+        data = next((data for name, data in item.files.items() if unquote(name) == unquote(reference)), None)
+        return (data, "application/octet-stream") if data is not None else None
     message = context.mailbox.message(item)
     parts = message.attachments()
     if not index.isdecimal() or int(index) >= len(parts):

@@ -6,7 +6,7 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import classification, diagnosis, keychain, mail, mail_changes, outbox, policy, settings
+from . import classification, diagnosis, items, keychain, mail, mail_changes, outbox, policy, settings
 
 MIGRATIONS: tuple[str, ...] = (
     mail.TABLES,
@@ -16,6 +16,7 @@ MIGRATIONS: tuple[str, ...] = (
     diagnosis.TABLES,
     classification.MARKINGS,
     mail_changes.TABLES,
+    items.TABLES,
     keychain.TABLES,
 )
 
