@@ -9,10 +9,12 @@ from email.utils import getaddresses
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from ..smime.report import SecurityReport
+
 from .marking import Marking
 
 if TYPE_CHECKING:
-    from ..smime.report import SecurityReport
     from .meeting import FollowUp, MeetingRequest
 
 

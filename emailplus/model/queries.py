@@ -21,6 +21,11 @@ class MailCollections:
 
 
 @dataclass(frozen=True, slots=True)
+class AllFolders:
+    """Result: list of `Folder`, every folder of the hierarchy."""
+
+
+@dataclass(frozen=True, slots=True)
 class ItemCollections:
     """Result: list of `Collection`, the calendars, contact, task and note folders."""
 
@@ -57,11 +62,6 @@ class QueuedChange:
     reason: str = ""
     title: str = ""
     item_class: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AllFolders:
-    """Result: list of `Folder`, every folder of the hierarchy."""
 
 
 @dataclass(frozen=True, slots=True)

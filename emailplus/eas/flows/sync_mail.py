@@ -86,25 +86,25 @@ class MailPlan:
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
 
-    def filter_of(self, item_class: str) -> int:
-        """FilterType for a class: the period for mail, the server's limit for calendars, everything for the rest."""
-        return {"Email": self.filter_type, "Calendar": self.calendar_filter}.get(item_class, 0)
-
-    def options_fingerprint(self, item_class: str = "Email", version: Version | None = None) -> str:
+    def options_fingerprint(self, item_class: str = "Email") -> str:
         """Changes when a collection must start again: other Options, or another way of keeping."""
-        if item_class != "Email" and version is not None:
-            return self._item_fingerprint(item_class, version)
         body = self.body_request()
         forms = ",".join(f"{p.type}:{p.truncation_size}" for p in body.preferences)
-        return f"filter={self.filter_type};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+        return (
+            f"filter={self.filter_of(item_class)};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+        )
 
-    def _item_fingerprint(self, item_class: str, version: Version) -> str:
+    def item_fingerprint(self, item_class: str, version: Version) -> str:
         """The same for the other classes; the period does not concern them."""
         supported = ",".join(tag for tag, _ in ITEM_TYPES[item_class].supported(version.code))
         ghosts = zlib.crc32(supported.encode()) if sync.has_ghosts(item_class, version) else 0
         period = self.filter_of(item_class)
         keep = int(self.keep_content)
         return f"class={item_class};filter={period};body={sync.ITEM_BODY};ghosts={ghosts:x};keep={keep}"
+
+    def filter_of(self, item_class: str) -> int:
+        """FilterType of a class; contacts and notes have none and do not send it."""
+        return {"Email": self.filter_type, "Calendar": self.calendar_filter}.get(item_class, 0)
 
     @property
     def conflict(self) -> int:
@@ -152,7 +152,9 @@ class Run:
 
     def options(self, item_class: str) -> str:
         """The fingerprint of the Options of a class."""
-        return self.plan.options_fingerprint(item_class, self.session.version)
+        if item_class == "Email":
+            return self.plan.options_fingerprint()
+        return self.plan.item_fingerprint(item_class, self.session.version)
 
     def window_of(
         self, work: Work, sync_key: str, *, begins_pass: bool = False, completes_pass: bool = False

@@ -16,8 +16,8 @@ MIGRATIONS: tuple[str, ...] = (
     diagnosis.TABLES,
     classification.MARKINGS,
     mail_changes.TABLES,
-    items.TABLES,
     keychain.TABLES,
+    items.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)
