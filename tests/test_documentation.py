@@ -175,7 +175,7 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    named = set(re.findall(r": (\w+\.md)$", text_of("mkdocs.yml"), re.M))
+    named = set(re.findall(r": ([\w-]+\.md)$", text_of("mkdocs.yml"), re.M))
     assert {path.name for path in (ROOT / "docs").glob("*.md")} == named
 
 
