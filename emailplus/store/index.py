@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ..mime.html_text import linear
 from ..mime.view import view
 from ..model.message import BodyType
 from . import spool
 from .database import Database
-from .text import INDEX_LIMIT, html_to_text, spaced
+from .text import INDEX_LIMIT, spaced
 
 
 def index_messages(database: Database, limit: int) -> int:
@@ -49,6 +50,6 @@ def body_text(database: Database, message_id: int, body_type: int, blob: int | N
     data = body_bytes(database, message_id, blob, None if limit is None else limit * 8)
     if body_type == BodyType.MIME:
         found = view(data, contents=False)
-        return found.text or html_to_text(found.html)
+        return found.text or linear(found.html)
     text = data.decode(errors="replace")
-    return html_to_text(text) if body_type == BodyType.HTML else text
+    return linear(text) if body_type == BodyType.HTML else text

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFound, StoreDamaged
+from ..mime.html_text import linear
 from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
@@ -20,7 +21,6 @@ from ..model.message import BodyType, StoredAttachment, StoredMessage
 from . import index, mail, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
-from .text import html_to_text
 
 _MESSAGE = (
     "m.id, f.name, m.server_id, m.subject, m.sender, m.recipients, m.cc, m.reply_to, m.received, m.importance, "
@@ -299,10 +299,10 @@ class Store:
             if message.body_type == BodyType.MIME:
                 parts = view(data, contents=False)
                 message.html = parts.html
-                message.text = parts.text or html_to_text(parts.html)
+                message.text = parts.text or linear(parts.html)
             elif message.body_type == BodyType.HTML:
                 message.html = data.decode(errors="replace")
-                message.text = html_to_text(message.html)
+                message.text = linear(message.html)
             else:
                 message.text = data.decode(errors="replace")
         message.attachments = self.attachments(message_id)

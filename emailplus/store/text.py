@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from html import unescape
 
 INDEX_LIMIT = 1 << 20
 """Characters of one body that are indexed: bounds the time a hostile body can cost."""
@@ -19,10 +18,6 @@ _UNSPACED = (
     "\U00020000-\U0003ffff"
 )
 _CHARACTER = re.compile(f"([{_UNSPACED}])")
-
-_MARKUP = re.compile(r"<(script|style|head|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.IGNORECASE | re.DOTALL)
-_BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|/table|hr)\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]*>")
 
 
 def spaced(text: str) -> str:
@@ -36,13 +31,3 @@ def folded(text: str) -> str:
         return text.lower()
     apart = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in apart if not unicodedata.combining(character))
-
-
-def html_to_text(html: str) -> str:
-    """Readable text of an HTML body for the index and for plain display, in linear time. It is not a sanitiser."""
-    body = _MARKUP.sub(" ", html)
-    body = _BREAK.sub("\n", body)
-    body = _TAG.sub("", body)
-    text = unescape(body)
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
