@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -16,12 +14,11 @@ from .eas.flows.sync_mail import MailPlan
 from .eas.http import Identity, endpoint_url
 from .eas.versions import VERSIONS
 from .errors import UsageError
-from .model.changes import FolderChanges, ResetCollections, SaveAccount
 from .policy.body_preference import ContentPolicy
 from .policy.limits import in_bytes
 from .policy.server_policy import ServerPolicy
 from .policy.sync_period import cut_off, effective_period, mail_filter_type
-from .store.store import Store
+from .policy.user_settings import Settings
 
 DEVICE_TYPE = "emailplus"
 QUERY_FORMS = ("plain", "base64")
@@ -72,7 +69,7 @@ def session(config: AppConfig, *, query_form: str = "plain") -> Session:
 
 
 def mail_decision(
-    config: AppConfig, now: datetime, period: int | None, *, tell_messages: bool
+    config: AppConfig, now: datetime, settings: Settings, *, period: int | None, tell_messages: bool
 ) -> Callable[[ServerPolicy | None], tuple[MailPlan, float | None]]:
     """What is synchronised, once the server's policy is known; `period` is the user's choice of sync period."""
 
@@ -91,7 +88,7 @@ def mail_decision(
                 policy.MaxEmailHTMLBodyTruncationSize,
             ),
             max_attachment=_smallest(in_bytes(config.email_max_attachment), policy.MaxAttachmentSize),
-            always_fetch_mime=config.always_fetch_mime,
+            always_fetch_mime=settings.always_fetch_mime,
             attachments=policy.AttachmentsEnabled is not False,
             html=policy.AllowHTMLEmail is not False,
         )
@@ -106,38 +103,6 @@ def mail_decision(
 def _smallest(limit: int, *others: int | None) -> int:
     """The tightest limit; in a server's policy, an absent or negative size means none (MS-ASPROV 2.2.2.36)."""
     return min([limit, *(other for other in others if other is not None and other > 0)])
-
-
-def bind(store: Store, config: AppConfig, *, query_form: str = "plain") -> list[str]:
-    """Tie the store to the account of the config; what had to start anew because the account changed.
-
-    A changed `email_device_id` is a new partnership: provision again and compare everything, keeping what is there.
-    A changed host, user or address is another mailbox: nothing of the old one may remain under its ids.
-    """
-    facts = store.account()
-    partnership = config.partnership
-    account = [partnership.host, partnership.username, partnership.address]
-    now = {
-        "account": hashlib.sha256(json.dumps(account).encode()).hexdigest(),
-        "device": hashlib.sha256(f"{partnership.device_id}/{query_form}".encode()).hexdigest(),
-    }
-    told: list[str] = []
-    fresh: dict[str, str | None] = {}
-    if facts.get("account", now["account"]) != now["account"]:
-        told.append("the account changed (host, user or address): its mail is synchronised anew")
-        fresh = dict.fromkeys(facts, None)
-        store.apply(FolderChanges("0", full=True))
-    elif facts.get("device", now["device"]) != now["device"]:
-        told.append("the device id changed: a new partnership begins, everything is compared anew")
-        for name in ("policy_key", "policy", "provisioned", "folder_sync_key", "options_at", "cookies"):
-            fresh[name] = None
-        store.apply(ResetCollections([]))
-    now["configured"] = endpoint(config)
-    if facts.get("configured", now["configured"]) != now["configured"]:
-        fresh |= {"options_at": None, "endpoint": None}  # https demanded, say: nothing may go to the old address
-    if fresh or any(facts.get(name) != value for name, value in now.items()):
-        store.apply(SaveAccount({**fresh, **now}))
-    return told
 
 
 def utc_now() -> datetime:

@@ -30,6 +30,7 @@
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
     │   ├── DeviceBlocked               blocked or quarantined by an administrator
     │   ├── RemoteWiped                 the server ordered a wipe; it was carried out
+    │   ├── PolicyDenied                a key or the app policy forbids it; `.rule` names which
     │   └── ClassificationRefused       a choice of markings is not allowed; `.refusals` says why
     │       ├── ClassificationRequired  the message needs a marking before it is sent
     │       └── ClassificationDowngrade the original message's marking may not be lowered
@@ -229,6 +230,14 @@ class DeviceBlocked(PolicyError):
 
 class RemoteWiped(PolicyError):
     """The server ordered a wipe. It was carried out on the store and acknowledged."""
+
+
+class PolicyDenied(PolicyError):
+    """A key of the app config, or a rule of the app policy, forbids the action. `rule` names it."""
+
+    def __init__(self, message: str, *, rule: str) -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 class ClassificationRefused(PolicyError):

@@ -5,28 +5,34 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from . import account
-from .config import AppConfig
+from .config import AppConfig, Identity
+from .config.loaders import Source
 from .diagnosis import log
 from .driver import Network, arun, run
+from .eas.flows.begin import begin
+from .eas.flows.session import Session
 from .eas.flows.synchronise import RunPlan, synchronise
-from .errors import AuthenticationFailed, RemoteWiped
+from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
+from .settings import PICTURES_FACT, MailboxSettings
 from .store.keys import KeyProvider
 from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
 Listener = Callable[[Any], None]
+Dialogue = Callable[[Session], Flow[T]]
 
 
 class _Clock:
@@ -63,8 +69,12 @@ class Mailbox:
         self.store = store
         self._password = password
         self._query_form = query_form
-        self.notices = account.bind(store, config, query_form=query_form)
-        """What had to start anew because the config names another account or device."""
+        self.change = put_in_force(store, config, now=account.utc_now(), query_form=query_form)
+        """What this configuration changed against the one that the store had last."""
+        self.notices = list(self.change.notices)
+        """What the next sync report begins with."""
+        self.settings = MailboxSettings(store, lambda: self.config)
+        """What the user chose and what holds; see `emailplus.settings`."""
 
     @classmethod
     def open(
@@ -99,6 +109,27 @@ class Mailbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def apply(
+        self, config: AppConfig | Source, identity: Identity | Mapping[str, object] | None = None
+    ) -> ConfigChange:
+        """Put another configuration in force; what changed, and what came of each change.
+
+        `config` is an `AppConfig`, or what `AppConfig.load` reads (with `identity`). A configuration that cannot be
+        used raises `ConfigurationError` and changes nothing: the old one stays in force. Under
+        `exit_on_configuration_error` of the old one the engine stops then: the mailbox is closed.
+        """
+        if not isinstance(config, AppConfig):
+            try:
+                config = AppConfig.load(config, identity)
+            except ConfigurationError:
+                if self.config.exit_on_configuration_error:
+                    self.close()
+                raise
+        change = put_in_force(self.store, config, now=account.utc_now(), query_form=self._query_form)
+        self.config, self.change = config, change
+        self.notices += change.notices
+        return change
+
     def sync(
         self,
         *,
@@ -110,9 +141,9 @@ class Mailbox:
         """Bring the store up to date with the server.
 
         `period` is the user's sync period (0 all, 1 one day, 2 three days, 3 one week, 4 two weeks, 5 one month), never
-        longer than `email_max_sync_period`. `listener` gets every event of `model.events`; `tell_messages` adds
-        `MessageReceived`. `version` pins the protocol version. Raises the errors of `emailplus.errors`; what was
-        stored before an error stays, and the next run goes on from there.
+        longer than `email_max_sync_period`; None: as chosen in `settings`. `listener` gets every event of
+        `model.events`; `tell_messages` adds `MessageReceived`. `version` pins the protocol version. Raises the errors
+        of `emailplus.errors`; what was stored before an error stays, and the next run goes on from there.
         """
         flow, network, report, clock = self._prepare(period, listener, tell_messages, version)
         started = time.monotonic()
@@ -130,13 +161,12 @@ class Mailbox:
         self.notices = []
         now = account.utc_now()
         tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
-        decide = account.mail_decision(self.config, now, period, tell_messages=tell)
-        plan = RunPlan(decide, now.timestamp(), pinned=version)
+        choice = period if period is not None else self.settings.choices().sync_period
+        decide = account.mail_decision(self.config, now, self.settings.in_force(), period=choice, tell_messages=tell)
+        pictures = "true" if self.config.show_pictures_default else "false"
+        plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
         session = account.session(self.config, query_form=self._query_form)
-        network = account.network(self.config, self._secret())
-        if self.config.allow_logging:
-            network.traffic.log = log.traffic
-        return synchronise(session, plan), network, report, _Clock(report, listener)
+        return synchronise(session, plan), self._network(), report, _Clock(report, listener)
 
     def _conclude(
         self, report: SyncReport, clock: _Clock, troubles: list[Trouble], network: Network, started: float
@@ -147,6 +177,30 @@ class Mailbox:
         stats = self.store.stats()
         report.folders, report.items = stats["folders"], stats["items"]
         return report
+
+    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
+        flow, network = self._dialogue(dialogue, version)
+        try:
+            return run(flow, network, self.store, listener)
+        except RemoteWiped:
+            self.close()
+            raise
+
+    def _dialogue(self, dialogue: Dialogue[T], version: str | None) -> tuple[Flow[T], Network]:
+        session = account.session(self.config, query_form=self._query_form)
+
+        def whole() -> Flow[T]:
+            yield from begin(session, account.utc_now().timestamp(), version)
+            return (yield from dialogue(session))
+
+        return whole(), self._network()
+
+    def _network(self) -> Network:
+        network = account.network(self.config, self._secret())
+        if self.config.allow_logging:
+            network.traffic.log = log.traffic
+        return network
 
     def _secret(self) -> str:
         if self._password is not None:
@@ -178,6 +232,10 @@ class AsyncMailbox:
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+        self._turn = asyncio.Lock()
+        """Conversations and changes of configuration take turns."""
+        self.settings = mailbox.settings
+        """See `Mailbox.settings`: a few rows of the store, read and written in place."""
 
     @classmethod
     async def open(
@@ -203,6 +261,13 @@ class AsyncMailbox:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def apply(
+        self, config: AppConfig | Source, identity: Identity | Mapping[str, object] | None = None
+    ) -> ConfigChange:
+        """See `Mailbox.apply`. Waits for a sync that is under way."""
+        async with self._turn:
+            return await asyncio.to_thread(self._mailbox.apply, config, identity)
+
     async def sync(
         self,
         *,
@@ -213,14 +278,25 @@ class AsyncMailbox:
     ) -> SyncReport:
         """See `Mailbox.sync`. `listener` is called in the event loop."""
         mailbox = self._mailbox
-        flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
-        started = time.monotonic()
-        try:
-            troubles = await arun(flow, network, mailbox.store, clock)
-        except RemoteWiped:
-            await self.close()
-            raise
-        return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
+        async with self._turn:
+            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
+            started = time.monotonic()
+            try:
+                troubles = await arun(flow, network, mailbox.store, clock)
+            except RemoteWiped:
+                await self.close()
+                raise
+            return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
+
+    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """See `Mailbox._converse`."""
+        async with self._turn:
+            flow, network = self._mailbox._dialogue(dialogue, version)
+            try:
+                return await arun(flow, network, self._mailbox.store, listener)
+            except RemoteWiped:
+                await self.close()
+                raise
 
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""

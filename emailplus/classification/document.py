@@ -7,11 +7,10 @@ scheme, findings = check(text) # scheme is None where a finding is an error
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ..errors import ConfigurationError
-from . import lenient
+from ..config import lenient
 from .document_options import receive_sources, send_options
 from .findings import Finding, Severity, error, refuse, shown, warning
 from .scheme import CUSTOM, Conditionality, Dependency, Field, OnReply, Scheme, Value, ValueList
@@ -48,9 +47,10 @@ def check(source: str | bytes | Mapping[str, object]) -> tuple[Scheme | None, li
             return None, [error(f"byte {problem.start}", "not UTF-8")]
     if isinstance(source, str):
         try:
-            document, repairs = lenient.read(source)
-        except ConfigurationError as problem:
-            return None, [finding for finding in problem.problems if isinstance(finding, Finding)]
+            document, made = lenient.read(source)
+        except lenient.Irreparable as stop:
+            return None, [error(stop.place, stop.message), *_repairs(stop.repairs)]
+        repairs = _repairs(made)
     if not isinstance(document, Mapping):
         return None, [*repairs, error("", "a JSON object is wanted")]
     if "scheme" in document and "fields" not in document and "classification" not in document:
@@ -61,6 +61,15 @@ def check(source: str | bytes | Mapping[str, object]) -> tuple[Scheme | None, li
     if scheme is None or any(finding.severity is Severity.ERROR for finding in findings):
         return None, findings
     return Scheme(**{**_shallow(scheme), "warnings": tuple(findings)}), findings
+
+
+def problems(text: str) -> list[tuple[bool, str]]:
+    """What `AppConfig.load(check_markers=...)` wants to know: (is it an error, the finding), all of them."""
+    return [(finding.severity is Severity.ERROR, str(finding).partition(": ")[2]) for finding in check(text)[1]]
+
+
+def _repairs(made: Iterable[lenient.Repair]) -> list[Finding]:
+    return [warning(repair.place, repair.message) for repair in made]
 
 
 def _shallow(scheme: Scheme) -> dict[str, Any]:

@@ -7,6 +7,7 @@ holds one, or the name of a ready-made one: `au_2025`, `company`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,8 @@ from ..classification.receive import Received, Receiver
 from ..classification.scheme import CUSTOM, Field, Scheme
 from ..classification.selection import Selection
 from ..classification.stamp import render
-from ..config import AppConfig
+from ..config import loaders
+from ..config.build import MARKERS_KEY
 from ..errors import ConfigurationError, InvalidMarking, UsageError
 from .common import JsonOption, errors_as_exit_codes, print_json, say
 
@@ -121,11 +123,17 @@ def _checked(configuration: str) -> tuple[Scheme | None, list[Finding]]:
     if configuration in ready.NAMES:
         return document.check(ready.text(configuration))
     data = _read(Path(configuration))
+    return document.check(_inside_app_config(data) or data)
+
+
+def _inside_app_config(data: bytes) -> str | Mapping[str, object] | None:
+    """The markers of an app config as they stand in it; None where `data` is none, or holds none."""
     try:
-        given = AppConfig.load(data).email_security_classification_json if b"email_exchange_host" in data else None
+        pairs = dict(loaders.parse(data)) if MARKERS_KEY.encode() in data else {}
     except ConfigurationError:
-        given = None
-    return document.check(given if given is not None else data)
+        return None
+    given = pairs.get(MARKERS_KEY)
+    return given if isinstance(given, str | Mapping) else None
 
 
 def _scheme(configuration: str) -> Scheme:

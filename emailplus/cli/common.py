@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..classification.document import problems
 from ..config import AppConfig
 from ..errors import (
     AuthenticationFailed,
@@ -104,7 +105,7 @@ def say(line: str) -> None:
 def load_config(path: Path) -> AppConfig:
     """The app config; its warnings are said. Raises `ConfigurationError` or `UsageError`."""
     try:
-        config = AppConfig.load(path)
+        config = AppConfig.load(path, check_markers=problems)
     except OSError as problem:
         raise UsageError(f"{path}: {problem.strerror}") from problem
     for warning in config.warnings:

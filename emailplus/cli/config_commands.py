@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from ..classification.document import problems
 from ..config import KEYS, AppConfig, Identity, Problem
 from ..config.loaders import read
 from ..errors import ConfigurationError
@@ -58,13 +59,13 @@ def check(
 ) -> None:
     """List every problem of a configuration; exit 2 if there is one."""
     findings = _findings(_path(file, config), identity)
-    problems = [finding for finding in findings if not finding.advice]
+    mistakes = [finding for finding in findings if not finding.advice]
     warnings = [finding for finding in findings if finding.advice]
     if as_json:
-        _print_json({"ok": not problems, "problems": _dicts(problems), "warnings": _dicts(warnings)})
+        _print_json({"ok": not mistakes, "problems": _dicts(mistakes), "warnings": _dicts(warnings)})
     else:
-        _print_findings(problems, warnings)
-    if problems:
+        _print_findings(mistakes, warnings)
+    if mistakes:
         raise typer.Exit(2)
 
 
@@ -128,7 +129,7 @@ def _path(argument: Path | None, option: Path | None) -> Path:
 
 def _load(path: Path, identity: Path | None) -> AppConfig:
     given = None if identity is None else Identity.of({str(name): value for name, value in read(identity)})
-    return AppConfig.load(path, given)
+    return AppConfig.load(path, given, check_markers=problems)
 
 
 def _findings(path: Path, identity: Path | None) -> list[Problem]:
@@ -144,12 +145,12 @@ def _problems(error: ConfigurationError) -> list[Problem]:
 
 def _refused(error: ConfigurationError, as_json: bool) -> NoReturn:
     findings = _problems(error)
-    problems = [finding for finding in findings if not finding.advice]
+    mistakes = [finding for finding in findings if not finding.advice]
     warnings = [finding for finding in findings if finding.advice]
     if as_json:
-        _print_json({"ok": False, "problems": _dicts(problems), "warnings": _dicts(warnings)})
+        _print_json({"ok": False, "problems": _dicts(mistakes), "warnings": _dicts(warnings)})
     else:
-        _print_findings(problems, warnings)
+        _print_findings(mistakes, warnings)
     raise typer.Exit(2)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from .build import UnknownKey, build
+from .build import MarkersCheck, UnknownKey, build
 from .certificates import CertificateCheck, EscrowCertificate, RootCertificate, fingerprint
 from .convert import WatermarkParameters
 from .diff import ConfigDiff, diff
@@ -25,6 +25,7 @@ from .keys import BY_NAME, Key
 from .loaders import Source, read
 from .problems import Problem
 from .secret import MASK, Secret
+from .snapshot import Snapshot
 from .variables import Identity
 
 
@@ -169,17 +170,19 @@ class AppConfig:
         identity: Identity | Mapping[str, object] | None = None,
         *,
         check_certificate: CertificateCheck | None = None,
+        check_markers: MarkersCheck | None = None,
     ) -> AppConfig:
         """Read a configuration.
 
         `source` is a path, the bytes of a file (JSON, managed-app plist binary or XML, `key=value` lines), or a
         mapping; names are keys or field names of the Cloud form. `identity` fills in the variables of device managers
         and, where absent, the three keys that Core sets by itself. `check_certificate` judges certificates beyond their
-        wrapping.
+        wrapping, `check_markers` (`emailplus.classification.document.problems`) the classification document beyond its
+        JSON. Text of that document is repaired where it can be, with a warning for each repair.
 
         Raises `ConfigurationError` whose `problems` are all `Problem`s, not the first one only.
         """
-        built = build(read(source), Identity.of(identity), check_certificate)
+        built = build(read(source), Identity.of(identity), check_certificate, check_markers)
         return cls(**built.values, given=built.given, unknown=built.unknown, warnings=built.warnings)
 
     @property
@@ -201,7 +204,7 @@ class AppConfig:
 
     def diff(self, new: AppConfig) -> ConfigDiff:
         """What changes when `new` takes the place of this configuration, and what each change leads to."""
-        return diff(self, new)
+        return diff(Snapshot.of(self), new)
 
     def redacted(self) -> dict[str, Any]:
         """Every effective value as JSON has it, fit to be shown: secrets masked, certificates as digests."""

@@ -5,6 +5,7 @@ Every step adds to one list of problems, so that an administrator sees all of th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -22,6 +23,10 @@ from .variables import Identity
 
 ROOT_KEY = BY_NAME["email_certificate_X"]
 EXPORT_KEY = "limit_contact_export_to"
+MARKERS_KEY = "email_security_classification_json"
+
+MarkersCheck = Callable[[str], Iterable[tuple[bool, str]]]
+"""Judges a classification document: for each finding, whether it is an error, and its text."""
 
 _HOSTS = ("host", "host[/path]", "host/path", "url")
 _BLOBS = ("p12", "der-cert", "list[dict]", "json")
@@ -46,6 +51,7 @@ class UnknownKey:
 class _Work:
     identity: Identity | None
     check: CertificateCheck | None
+    check_markers: MarkersCheck | None = None
     problems: list[Problem] = field(default_factory=list)
     raw: dict[str, object] = field(default_factory=dict)
     source: dict[str, str] = field(default_factory=dict)
@@ -69,9 +75,14 @@ class Built:
     warnings: tuple[Problem, ...]
 
 
-def build(pairs: Pairs, identity: Identity | None, check: CertificateCheck | None) -> Built:
+def build(
+    pairs: Pairs,
+    identity: Identity | None,
+    check: CertificateCheck | None,
+    check_markers: MarkersCheck | None = None,
+) -> Built:
     """Read `pairs`. Raises `ConfigurationError` with every problem if one of them is critical."""
-    work = _Work(identity, check)
+    work = _Work(identity, check, check_markers)
     _names(work, pairs)
     _passwords_first(work)
     for key in KEYS:
@@ -229,13 +240,21 @@ def _convert(work: _Work, key: Key, raw: object) -> None:
         work.names.add(key.name)
     except Unreadable as error:
         work.unreadable.add(key.name)
+        if error.kept is not None:
+            work.values[key.name] = error.kept
+            work.names.add(key.name)
         fallback = "" if key.critical else f"; {_fallback(key)}"
         work.problem(key, raw, f"{error}{fallback}")
     for note in notes:
         work.problems.append(Problem(key.name, _shown(key, raw), note, critical=False, advice=True))
+    if key.name == MARKERS_KEY and key.name not in work.unreadable and work.check_markers is not None:
+        for is_error, text in work.check_markers(work.values[key.name]):
+            work.problems.append(Problem(key.name, "", text, critical=False, advice=not is_error))
 
 
 def _fallback(key: Key) -> str:
+    if key.type == "json":
+        return "classification is off"
     return f"{key.default} is used instead" if key.has_default and key.type != "list[dict]" else "it is left out"
 
 

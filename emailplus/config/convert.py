@@ -17,6 +17,7 @@ from math import isfinite
 from typing import Final
 from urllib.parse import urlsplit
 
+from . import lenient
 from .certificates import BadCertificate, CertificateCheck, EscrowCertificate, Form, decode
 from .hosts import BadHost, parse_host
 from .keys import BY_NAME, Key
@@ -31,6 +32,8 @@ MEGABYTES_LEAST: Final = Decimal(1) / 1_048_576
 
 ITEMS_LIMIT: Final = 5000
 """Parts of a list. Each unknown flag is worth a remark, and remarks are for people."""
+REPAIRS_SHOWN: Final = 20
+"""Repairs of one pasted document that are told one by one."""
 
 FLAGS: Final = (*BY_NAME["enabled_features"].choices, *BY_NAME["disabled_features"].choices)
 """disabled_features takes both kinds: what is given there leaves the effective enabled_features."""
@@ -45,7 +48,14 @@ _DEVICE_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 
 
 class Unreadable(ValueError):
-    """A value that its key does not take. The text says what is expected and never repeats the value."""
+    """A value that its key does not take. The text says what is expected and never repeats the value.
+
+    `kept`: what the key holds all the same, because its mere presence means something.
+    """
+
+    def __init__(self, text: str, kept: object = None) -> None:
+        super().__init__(text)
+        self.kept = kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ class Context:
 def convert(key: Key, raw: object, context: Context) -> object:
     """The typed value of `raw`. Raises `Unreadable`."""
     if isinstance(raw, str | bytes | bytearray) and len(raw) > key.length:
-        raise Unreadable(f"at most {key.length:,} characters")
+        raise Unreadable(f"at most {key.length:,} characters", "" if key.type == "json" else None)
     return CONVERTERS[key.type](raw, key, context)
 
 
@@ -305,32 +315,37 @@ def _permutations(raw: object, key: Key, context: Context) -> tuple[str, ...]:
 
 
 def _json(raw: object, key: Key, context: Context) -> str:
-    """A JSON object, kept as text in one canonical form so that every carrier yields the same value."""
+    """A JSON object, kept as text in one canonical form so that every carrier yields the same value.
+
+    Text is read leniently, each repair with a remark. What cannot be read is kept as it is: that the key is there
+    switches others off.
+    """
     wanted = "a JSON object"
     value = raw
     if isinstance(raw, str | bytes):
+        text = raw if isinstance(raw, str) else raw.decode(errors="replace")
         try:
-            value = json.loads(raw, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            raise Unreadable(wanted) from None
+            value, repairs = lenient.read(text)
+        except lenient.Irreparable as stop:
+            raise Unreadable(f"{wanted}; {stop}", text) from None
+        for repair in repairs[:REPAIRS_SHOWN]:
+            context.note(f"repaired: {repair}")
+        if len(repairs) > REPAIRS_SHOWN:
+            context.note(f"repaired: {len(repairs) - REPAIRS_SHOWN:,} places more")
     if not isinstance(value, Mapping):
-        raise Unreadable(wanted)
+        raise Unreadable(wanted, "")
     try:
         # Twice: the first pass gives numbers of every carrier (float, Decimal, int) one notation for the second.
-        text = _dump(json.loads(_dump(value), parse_float=Decimal))
+        dumped = _dump(json.loads(_dump(value), parse_float=Decimal))
     except (TypeError, ValueError, RecursionError):
-        raise Unreadable(wanted) from None
-    if len(text) > key.length:
-        raise Unreadable(f"at most {key.length:,} characters")
-    return text
+        raise Unreadable(wanted, "") from None
+    if len(dumped) > key.length:
+        raise Unreadable(f"at most {key.length:,} characters", "")
+    return dumped
 
 
 def _dump(value: object) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain_json)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 def _plain_json(value: object) -> object:

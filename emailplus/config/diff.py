@@ -9,10 +9,13 @@
     email_default_sync_period                     mail leaves or enters the sync window
     email_signing_certificate,
     email_encryption_certificate                  imported and selected; removed: selection cleared, certificate kept
+    email_escrow_certificates,
+    email_user_certificate_self_service           imported; what is no longer named is kept
     show_pictures_default                         acts after the next full sync
     email_default_signature                       acts until the user has defined one
     notification_resubscription_interval,
     subscription_valid_until                      act when the running subscription ends
+    disabled_features gains local_cache_all       what is cached is removed
     keys of other apps                            nothing
     every other                                   acts at once
 
@@ -26,6 +29,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from .keys import KEYS
+from .snapshot import Snapshot, digest
 
 if TYPE_CHECKING:
     from .app_config import AppConfig
@@ -41,6 +45,8 @@ class Consequence(StrEnum):
     SYNC_WINDOW = "mail outside the period is removed, mail inside it is fetched"
     CERTIFICATE_SELECTED = "imported and selected; the previous certificate is kept"
     SELECTION_CLEARED = "no certificate is selected; the certificate is kept"
+    CERTIFICATES_KEPT = "imported; certificates that it no longer names are kept"
+    CACHE_REMOVED = "what is cached is removed; ids stay"
     NEXT_FULL_SYNC = "acts after the next full sync"
     UNLESS_USER_DEFINED = "acts unless the user has defined a signature"
     SUBSCRIPTION_END = "acts when the running subscription ends"
@@ -56,6 +62,8 @@ CONSEQUENCES: Final[dict[str, Consequence]] = {
     "email_default_sync_period": Consequence.SYNC_WINDOW,
     "email_signing_certificate": Consequence.CERTIFICATE_SELECTED,
     "email_encryption_certificate": Consequence.CERTIFICATE_SELECTED,
+    "email_escrow_certificates": Consequence.CERTIFICATES_KEPT,
+    "email_user_certificate_self_service": Consequence.CERTIFICATES_KEPT,
     "show_pictures_default": Consequence.NEXT_FULL_SYNC,
     "email_default_signature": Consequence.UNLESS_USER_DEFINED,
     "notification_resubscription_interval": Consequence.SUBSCRIPTION_END,
@@ -63,6 +71,8 @@ CONSEQUENCES: Final[dict[str, Consequence]] = {
     **{key.name: Consequence.NOTHING for key in KEYS if key.owner},
 }
 """Keys whose change is more than a new value that acts at once. Migration depends on both configurations."""
+
+_LOCAL_CACHE: Final = "local_cache_all"
 
 _PRESENCE: Final = frozenset({"email_safe_domains"})
 """Keys of which it matters whether they are given, even where the default is the same value."""
@@ -114,39 +124,50 @@ class ConfigDiff:
         return any(change.key == key for change in self.changes)
 
 
-def diff(before: AppConfig, after: AppConfig) -> ConfigDiff:
-    """The differences between two configurations. Secrets are compared, and shown as masks on both sides."""
+def diff(before: Snapshot, after: AppConfig) -> ConfigDiff:
+    """The differences between a remembered configuration and a new one. Secrets show as masks on both sides.
+
+    A key that `before` does not know, because an earlier version of emailplus wrote it, counts as unchanged.
+    """
     migration = migrates(before, after)
-    shown_before, shown_after = before.redacted(), after.redacted()
-    changes = []
-    for key in shown_before:
-        if not _differs(key, before, after):
-            continue
-        changes.append(KeyChange(key, shown_before[key], shown_after[key], _consequence(key, after, migration)))
+    shown = after.redacted()
+    changes = [
+        KeyChange(key, before.keys[key].shown, shown[key], _consequence(key, before, after, migration))
+        for key in shown
+        if key in before.keys and _differs(key, before, after)
+    ]
     return ConfigDiff(tuple(changes), migration)
 
 
-def migrates(before: AppConfig, after: AppConfig) -> bool:
+def migrates(before: Snapshot, after: AppConfig) -> bool:
     """Whether `after` moves the account away from the host that `before` used (`migrate_from_email_exchange_host`).
 
     Only a change counts: the same configuration pushed once more moves nothing.
     """
     source = after.migrate_from_email_exchange_host
-    if source is None or source != before.email_exchange_host:
+    if source is None or source != before.text("email_exchange_host"):
         return False
-    return source != before.migrate_from_email_exchange_host or source != after.email_exchange_host
+    return source != before.text("migrate_from_email_exchange_host") or source != after.email_exchange_host
 
 
-def _differs(key: str, before: AppConfig, after: AppConfig) -> bool:
-    if getattr(before, key) != getattr(after, key):
+def _differs(key: str, before: Snapshot, after: AppConfig) -> bool:
+    entry = before.keys[key]
+    if entry.digest != digest(getattr(after, key), before.salt):
         return True
-    return key in _PRESENCE and (key in before.given) != (key in after.given)
+    return key in _PRESENCE and entry.given != (key in after.given)
 
 
-def _consequence(key: str, after: AppConfig, migration: bool) -> Consequence:
+def _consequence(key: str, before: Snapshot, after: AppConfig, migration: bool) -> Consequence:
     if key == "migrate_from_email_exchange_host":
         return Consequence.MIGRATION if migration else Consequence.NOTHING
+    if key == "disabled_features" and _LOCAL_CACHE in after.disabled_features - _flags(before, key):
+        return Consequence.CACHE_REMOVED
     consequence = CONSEQUENCES.get(key, Consequence.AT_ONCE)
     if consequence is Consequence.CERTIFICATE_SELECTED and getattr(after, key) is None:
         return Consequence.SELECTION_CLEARED
     return consequence
+
+
+def _flags(before: Snapshot, key: str) -> frozenset[str]:
+    shown = before.keys[key].shown
+    return frozenset(shown) if isinstance(shown, list) else frozenset()

@@ -211,7 +211,7 @@ KEYS: Final[tuple[Key, ...]] = (
     # -- classification ------------------------------------------------------------------------------------------------
     Key("email_security_classification_json", "classification", "json", NONE,
         "Classification markers; when set, every email_classification_* key is ignored.",
-        values="classification configuration, version 2.x", length=1_000_000),
+        values="classification configuration, version 2.x", length=1_000_000, critical=False),
     Key("email_classification_list", "classification-legacy", "list", NONE,
         "Switches the older two-level classification on and lists its permutations.",
         values="separated by ;", length=65_536),

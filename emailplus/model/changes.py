@@ -192,6 +192,11 @@ class EndRun:
 
 
 @dataclass(slots=True)
+class ForgetContents:
+    """Keep ids only, at once (`disabled_features` = local_cache_all). Result: messages whose content went."""
+
+
+@dataclass(slots=True)
 class Wipe:
     """Destroy the mailbox: everything (`account_only` False) or the account's data, keeping the file. Result: None."""
 

@@ -6,16 +6,18 @@ A megabyte is 1,048,576 bytes. Exactly the limit is allowed, one byte more is re
     what                                    key                    default  error
     whole mail, received                    email_max_body_size    4 MB     MessageTooLarge
     one attachment, received                email_max_attachment   10 MB    AttachmentTooLarge
-    mail or attachment, to be sent          none (fixed)           10 MB    none: a question
+    mail or attachment, to be sent          none (fixed)           10 MB    none: `LargeMessage` is asked
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
 from ..errors import AttachmentTooLarge, LimitExceeded, MessageTooLarge
+from ..model.questions import LargeMessage
 
 MEGABYTE: Final = 1_048_576
 
@@ -23,7 +25,7 @@ BODY_MESSAGE: Final = "Email+ maximum message size exceeded."
 ATTACHMENT_MESSAGE: Final = "Failed To Retrieve Attachment Email+ maximum attachment size exceeded."
 OUTGOING_QUESTION: Final = "Warning: The message size exceeds 10 MB. Please confirm you would like to continue."
 OUTGOING_LIMIT: Final = 10 * MEGABYTE
-"""Bytes from which on sending asks first; no key changes it."""
+"""Bytes beyond which sending asks first; no key changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,13 @@ def attachment_size(size: int, megabytes: Decimal | int) -> SizeDecision:
     return SizeDecision(allowed, "email_max_attachment", size, limit, "" if allowed else ATTACHMENT_MESSAGE)
 
 
-def outgoing_question(*sizes: int) -> str | None:
-    """What to ask before sending when the message or an attachment (`sizes`, bytes) exceeds 10 MB; None: send."""
-    return OUTGOING_QUESTION if any(size > OUTGOING_LIMIT for size in sizes) else None
+def outgoing(message: int, attachments: Iterable[tuple[str, int]] = ()) -> LargeMessage | None:
+    """What to ask before sending; None: nothing, send.
+
+    `message` is the size of the whole mail in bytes, `attachments` the name and size of each. An attachment that is
+    too large is named, the largest of them; else it is the message as a whole.
+    """
+    name, size = max(attachments, key=lambda attachment: attachment[1], default=("", 0))
+    if size > OUTGOING_LIMIT:
+        return LargeMessage(text=OUTGOING_QUESTION, size=size, attachment=name)
+    return LargeMessage(text=OUTGOING_QUESTION, size=message) if message > OUTGOING_LIMIT else None

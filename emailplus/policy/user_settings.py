@@ -12,6 +12,13 @@
     calendar_mode_phone     calendar_default_mode_phone    default
     always_sign             none                           off until the user switches it on
     always_encrypt          none                           off until the user switches it on
+    sign_as_clear_text      none                           on: a signed message stays readable everywhere
+    show_mail_details       allow_detailed_notifications   on, and never without the key
+    work_hours_only         none                           off
+    work_hours, time_zone   none                           Monday to Friday, 9 to 17, UTC
+    weekend_alerts          none                           off, and only with work_hours_only
+    vip_after_hours         sentry_server_host             off, and only with work_hours_only and the key, not on
+                                                           Office 365
 
 Pure: what the user chose is a value that the store keeps, what holds is computed from it and the configuration each
 time. A new configuration thus never has to touch the user's choices.
@@ -26,6 +33,8 @@ from typing import Any, Final, TypeVar
 from ..config import AppConfig
 from ..config.keys import BY_NAME
 from ..errors import UsageError
+from . import alert_times
+from .alert_times import WORK_HOURS, WorkHours
 from .sync_period import SPANS, effective_period
 
 T = TypeVar("T")
@@ -48,6 +57,13 @@ class UserSettings:
     calendar_mode_phone: str | None = None
     always_sign: bool | None = None
     always_encrypt: bool | None = None
+    sign_as_clear_text: bool | None = None
+    show_mail_details: bool | None = None
+    work_hours_only: bool | None = None
+    work_hours: WorkHours | None = None
+    time_zone: str | None = None
+    weekend_alerts: bool | None = None
+    vip_after_hours: bool | None = None
 
     @classmethod
     def of(cls, stored: Mapping[str, object]) -> UserSettings:
@@ -67,13 +83,16 @@ class UserSettings:
             raise UsageError(f"no setting is called {name!r}; there are {', '.join(RULES)}")
         if value is not None and not rule.takes(value):
             raise UsageError(f"{name} takes {rule.wanted}")
-        choice: dict[str, Any] = {name: value}
+        choice: dict[str, Any] = {name: value if value is None else rule.made(value)}
         return replace(self, **choice)
 
     def as_dict(self) -> dict[str, object]:
         """The choices that were made, for storing as JSON."""
-        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in chosen.items() if value is not None}
+        return {name: _stored(getattr(self, name)) for name in self.chosen()}
+
+    def chosen(self) -> tuple[str, ...]:
+        """The names of the settings for which a choice was made."""
+        return tuple(field.name for field in fields(self) if getattr(self, field.name) is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +110,13 @@ class Settings:
     calendar_mode_phone: str
     always_sign: bool
     always_encrypt: bool
+    sign_as_clear_text: bool
+    show_mail_details: bool
+    work_hours_only: bool
+    work_hours: WorkHours
+    time_zone: str
+    weekend_alerts: bool
+    vip_after_hours: bool
     from_user: frozenset[str]
 
 
@@ -114,10 +140,8 @@ def effective_settings(
         server_maximum=server_maximum,
     )
     pictures = config.show_pictures_default if show_pictures_in_force is None else show_pictures_in_force
-    chosen = set(user.as_dict())
-    if user.sync_period is not None and period != user.sync_period:
-        chosen.discard("sync_period")
-    return Settings(
+    work_hours_only = _either(user.work_hours_only, False)
+    held = Settings(
         sync_period=period,
         signature=_either(user.signature, config.email_default_signature),
         show_pictures=_either(user.show_pictures, pictures),
@@ -129,8 +153,35 @@ def effective_settings(
         calendar_mode_phone=_either(user.calendar_mode_phone, config.calendar_default_mode_phone),
         always_sign=_either(user.always_sign, False),
         always_encrypt=_either(user.always_encrypt, False),
-        from_user=frozenset(chosen),
+        sign_as_clear_text=_either(user.sign_as_clear_text, True),
+        show_mail_details=_either(user.show_mail_details, True) and config.allow_detailed_notifications,
+        work_hours_only=work_hours_only,
+        work_hours=_either(user.work_hours, WORK_HOURS),
+        time_zone=_either(user.time_zone, "UTC"),
+        weekend_alerts=_either(user.weekend_alerts, False) and work_hours_only,
+        vip_after_hours=_either(user.vip_after_hours, False)
+        and work_hours_only
+        and alert_times.vip_refusal(config) is None,
+        from_user=frozenset(),
     )
+    as_chosen = {name for name in user.chosen() if getattr(held, name) == getattr(user, name)}
+    return replace(held, from_user=frozenset(as_chosen))
+
+
+def refusal(config: AppConfig, user: UserSettings, name: str, value: object) -> str | None:
+    """Why this choice has no place under this configuration and the other choices; None: it has."""
+    if name == "show_mail_details" and value and not config.allow_detailed_notifications:
+        return "allow_detailed_notifications is false: a notification never shows details"
+    if name in ("weekend_alerts", "vip_after_hours") and value and not user.work_hours_only:
+        return f"work_hours_only has to be on before {name} can be"
+    if name == "vip_after_hours" and value:
+        return alert_times.vip_refusal(config)
+    return None
+
+
+def _stored(value: object) -> object:
+    """A choice as JSON has it."""
+    return value.as_dict() if isinstance(value, WorkHours) else value
 
 
 def _either(choice: T | None, configured: T) -> T:
@@ -143,6 +194,8 @@ class _Rule:
 
     takes: Callable[[object], bool]
     wanted: str
+    made: Callable[[Any], object] = lambda value: value
+    """The value as it is kept, from the one that was given."""
 
 
 def _one_of(key: str) -> _Rule:
@@ -175,4 +228,11 @@ RULES: Final[dict[str, _Rule]] = {
     "calendar_mode_phone": _one_of("calendar_default_mode_phone"),
     "always_sign": _SWITCH,
     "always_encrypt": _SWITCH,
+    "sign_as_clear_text": _SWITCH,
+    "show_mail_details": _SWITCH,
+    "work_hours_only": _SWITCH,
+    "work_hours": _Rule(WorkHours.takes, WorkHours.WANTED, WorkHours.of),
+    "time_zone": _Rule(alert_times.is_zone, "the name of an IANA time zone, for example Europe/Zurich"),
+    "weekend_alerts": _SWITCH,
+    "vip_after_hours": _SWITCH,
 }

@@ -71,6 +71,17 @@ def reset(database: Database, batch: ResetCollections) -> None:
         database.execute("UPDATE folders SET sync_key = '0', pass_open = 0")
 
 
+def forget_contents(database: Database) -> int:
+    """Keep ids only from now on (`disabled_features` = local_cache_all); how many messages were kept before."""
+    with database.transaction():
+        rows = database.all("SELECT folder_id, server_id, pass FROM messages WHERE cached = 1 AND gone = 0")
+        database.execute("DELETE FROM messages WHERE cached = 1")
+        database.executemany(
+            "INSERT OR IGNORE INTO messages (folder_id, server_id, pass, cached) VALUES (?, ?, ?, 0)", rows
+        )
+    return len(rows)
+
+
 def _apply(database: Database, window: Window, batch: SyncWindows, counts: SyncCounts) -> None:
     keep = batch.keep_content
     folder = window.folder_id

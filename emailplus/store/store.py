@@ -18,7 +18,7 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import index, mail, spool
+from . import index, mail, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 
@@ -48,6 +48,7 @@ class Store:
             changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.EndRun: self._end_run,
+            changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
         }
         self._load: dict[type, Callable[[Any], Any]] = {
@@ -242,6 +243,12 @@ class Store:
         self.database.all("PRAGMA incremental_vacuum(2000)")  # a page for each row of the answer
         return removed
 
+    def _forget_contents(self) -> int:
+        with self.database.transaction():
+            forgotten = mail.forget_contents(self.database)
+            index.forget_if_empty(self.database)
+        return forgotten
+
     def _wipe(self, batch: changes.Wipe) -> None:
         if not batch.account_only:
             self.database.destroy()
@@ -250,6 +257,7 @@ class Store:
             self.database.execute("DELETE FROM folders")
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
+            settings.forget(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")
         self.database.all("PRAGMA wal_checkpoint(TRUNCATE)")

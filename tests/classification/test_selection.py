@@ -119,6 +119,50 @@ def test_every_original_choice_and_rule(name: str) -> None:
                 assert set(reply.offered(field["name"])) == permitted - {""}
 
 
+@pytest.mark.parametrize("rule", OnReply)
+@pytest.mark.parametrize("name", samples.CONFIGURATIONS)
+def test_every_pair_of_whole_selections_under_every_rule(name: str, rule: OnReply) -> None:
+    """The sample with `rule` in all its fields: every legal original against every legal choice, dependencies kept.
+
+    What is permitted is worked out from the document alone.
+    """
+    document = samples.cases(name)
+    for field in document["fields"]:
+        field["onReply"] = rule.value
+        field["selectionsMaxNumber"] = 1
+        field.pop("allowCustomValue", None)
+    scheme = load(document)
+    order: dict[str, list[str]] = {}
+    for entry in document["values"]:
+        for field_name, values in entry.items():
+            if field_name != "parentRange":
+                order.setdefault(field_name, []).extend(value["value"] for value in values)
+    selections = legal(scheme)
+    permitted = refused = 0
+    for original in selections[1:]:
+        for choice in selections:
+            allowed = all(
+                _may_become(rule, order[field], value[0], choice.get(field)) for field, value in original.items()
+            )
+            if allowed:
+                assert Selection.of(scheme, choice, original).chosen == choice, (original, choice)
+                permitted += 1
+            else:
+                with pytest.raises(ClassificationDowngrade):
+                    Selection.of(scheme, choice, original)
+                refused += 1
+    assert permitted
+    assert (refused > 0) == (rule is not OnReply.ANY)
+
+
+def _may_become(rule: OnReply, order: list[str], original: str, chosen: tuple[str, ...] | None) -> bool:
+    if rule is OnReply.ANY:
+        return True
+    if chosen is None:
+        return False
+    return chosen[0] == original if rule is OnReply.LOCK else order.index(chosen[0]) >= order.index(original)
+
+
 def test_an_unmarked_original_leaves_the_choice_free() -> None:
     for name in samples.CONFIGURATIONS:
         scheme = samples.scheme(name)

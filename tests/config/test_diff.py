@@ -56,7 +56,9 @@ CASES: list[tuple[str, Any, Any, Consequence]] = [
     ("mi_enable_doc_sharing", None, "true", Consequence.NOTHING),
     ("email_max_attachment", "10", "0.5", Consequence.AT_ONCE),
     ("email_password", "one", "two", Consequence.AT_ONCE),
-    ("disabled_features", "", "local_cache_all", Consequence.AT_ONCE),
+    ("disabled_features", "", "local_cache_all", Consequence.CACHE_REMOVED),
+    ("disabled_features", "local_cache_all", "local_cache_all,attach_files", Consequence.AT_ONCE),
+    ("disabled_features", "local_cache_all", "attach_files", Consequence.AT_ONCE),
     ("email_certificate_1", None, b64(der()), Consequence.AT_ONCE),
     ("email_safe_domains", None, "example.test", Consequence.AT_ONCE),
 ]

@@ -186,10 +186,6 @@ REFUSED: list[tuple[str, Any]] = [
     ("email_ews_host", "https://ews.example.test/EWS"),
     ("email_url_scheme_http", "mibrowser://"),
     ("email_url_scheme_https", "two words"),
-    ("email_security_classification_json", "{not json"),
-    ("email_security_classification_json", "[1]"),
-    ("email_security_classification_json", '{"a": NaN}'),
-    ("email_security_classification_json", "[" * 20_000),
     ("email_classification_list", "PROTECTED"),
     ("email_classification_list", ["SEC=A", 5]),
     ("email_classification_list", ";"),
@@ -330,7 +326,52 @@ def test_json_has_one_notation_whatever_carried_it() -> None:
         {"x": "y" * 1_000_000},
         deep,
     ):
-        assert problems_of(email_security_classification_json=bad)[0].key == "email_security_classification_json"
+        config = load(email_security_classification_json=bad)
+        assert config.email_security_classification_json == ""
+        assert [problem.key for problem in config.warnings] == ["email_security_classification_json"]
+
+
+def test_pasted_markers_are_repaired_and_each_repair_is_said() -> None:
+    config = load(email_security_classification_json='{// ours\nversion: “2.0.0”,\n "fields": [],}')
+    assert config.email_security_classification_json == '{"version":"2.0.0","fields":[]}'
+    assert [problem.advice for problem in config.warnings] == [True] * 4
+    said = [problem.expected for problem in config.warnings]
+    assert said[0] == "repaired: line 1, column 2: comment skipped"
+    assert said[3] == "repaired: line 3, column 14: trailing comma skipped"
+    many = load(email_security_classification_json="{" + "".join(f"a{n}: 1, " for n in range(50)) + "}")
+    assert len(many.warnings) == 21
+    assert many.warnings[-1].expected == "repaired: 31 places more"
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept", "place"),
+    [
+        ("{not json", "{not json", "line 1, column 6"),
+        ('{"a": NaN}', '{"a": NaN}', "line 1, column 7"),
+        ('{"a": [1}', '{"a": [1}', "line 1, column 9"),
+        ("[" * 20_000, "[" * 20_000, "nested deeper"),
+        ("[1]", "", "a JSON object"),
+        (5, "", "a JSON object"),
+        ("x" * 1_000_001, "", "at most 1,000,000 characters"),
+    ],
+)
+def test_markers_beyond_repair_are_kept_and_silence_the_older_keys(raw: Any, kept: str, place: str) -> None:
+    config = load(email_security_classification_json=raw, email_classification_list="SEC=A")
+    assert config.email_security_classification_json == kept
+    mistakes = [problem for problem in config.warnings if not problem.advice]
+    assert [problem.key for problem in mistakes] == ["email_security_classification_json"]
+    assert place in mistakes[0].expected
+    assert mistakes[0].expected.endswith("; classification is off")
+    assert "ignored" in next(problem.expected for problem in config.warnings if problem.key.endswith("_list"))
+
+
+def test_the_markers_are_judged_by_the_function_that_is_given() -> None:
+    pairs = {**PLAIN, "email_security_classification_json": '{"version": "1"}'}
+    config = AppConfig.load(pairs, check_markers=lambda text: [(True, f"bad {text}"), (False, "odd")])
+    assert [(problem.advice, problem.expected) for problem in config.warnings] == [
+        (False, 'bad {"version":"1"}'),
+        (True, "odd"),
+    ]
 
 
 def test_a_secret_may_come_as_a_secret() -> None:

@@ -24,6 +24,8 @@ from emailplus.errors import EmailplusError
 from emailplus.flow import Commit, Http, HttpToSink
 from emailplus.mock import CutAfter, Rewrite, Status
 from emailplus.model.events import WindowStored
+from emailplus.reconfigure import put_in_force
+from emailplus.settings import MailboxSettings
 from emailplus.store.store import Store
 
 from ..flows.world import KEY, NOW, World, deliver, mail, noise, poison, snapshot
@@ -54,8 +56,9 @@ class Stepper:
     def run(self, stop: int | None = None, *, after: bool = False) -> Outcome:
         store = Store.open(self.world.path, KEY, lock=True)
         try:
-            account.bind(store, self.config)
-            decide = account.mail_decision(self.config, NOW, self.period, tell_messages=False)
+            put_in_force(store, self.config, now=NOW)
+            settings = MailboxSettings(store, lambda: self.config).in_force()
+            decide = account.mail_decision(self.config, NOW, settings, period=self.period, tell_messages=False)
             flow = synchronise(account.session(self.config), RunPlan(decide, NOW.timestamp()))
             with driver._client(self.network) as client:
                 return self._drive(flow, client, self.network, store, stop, after)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emailplus import account, driver
+from emailplus import driver
 from emailplus.eas.wbxml import decode, encode
 from emailplus.errors import (
     AuthenticationFailed,
@@ -48,9 +48,10 @@ from emailplus.mock import (
     Truncated,
 )
 from emailplus.model.events import Waiting, WindowStored
+from emailplus.reconfigure import put_in_force
 from emailplus.store.store import Store
 
-from .world import KEY, World, deliver, mail, noise, poison
+from .world import KEY, NOW, World, deliver, mail, noise, poison
 
 
 def commands(world: World) -> list[str]:
@@ -817,11 +818,12 @@ def test_same_host_https_demanded(tmp_path: Any) -> None:
     from .world import config
 
     with Store.open(tmp_path / "s.db", KEY) as store:
-        account.bind(store, config("mail.example.test"))
+        put_in_force(store, config("mail.example.test"), now=NOW)
         from emailplus.model.changes import SaveAccount
 
         store.apply(SaveAccount({"endpoint": "http://mail.example.test/x", "options_at": "1", "version": "16.1"}))
-        assert account.bind(store, config("mail.example.test", email_ssl_required="true")) == []
+        change = put_in_force(store, config("mail.example.test", email_ssl_required="true"), now=NOW)
+        assert change.notices == ()
         assert "options_at" not in store.account()
         assert "endpoint" not in store.account()
 

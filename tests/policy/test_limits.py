@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from emailplus.errors import AttachmentTooLarge, MessageTooLarge
-from emailplus.policy.limits import MEGABYTE, attachment_size, body_size, in_bytes, outgoing_question
+from emailplus.model.questions import LargeMessage
+from emailplus.policy.limits import MEGABYTE, attachment_size, body_size, in_bytes, outgoing
 
 
 @pytest.mark.parametrize("megabytes", [Decimal(4), Decimal("0.5"), Decimal("0.1"), 10])
@@ -45,8 +46,21 @@ def test_the_guides_example_of_attachments() -> None:
     assert [attachment_size(size * MEGABYTE, 10).allowed for size in sizes] == [True, True, True, False]
 
 
+QUESTION = "Warning: The message size exceeds 10 MB. Please confirm you would like to continue."
+
+
 def test_sending_asks_beyond_ten_megabytes() -> None:
-    question = "Warning: The message size exceeds 10 MB. Please confirm you would like to continue."
-    assert outgoing_question(10 * MEGABYTE, 1) is None
-    assert outgoing_question(1, 10 * MEGABYTE + 1) == question
-    assert outgoing_question() is None
+    assert outgoing(10 * MEGABYTE) is None
+    assert outgoing(0) is None
+    asked = outgoing(10 * MEGABYTE + 1)
+    assert asked == LargeMessage(text=QUESTION, size=10 * MEGABYTE + 1)
+    assert asked.choices == ("cancel", "proceed")
+
+
+def test_sending_names_the_attachment_that_is_too_large() -> None:
+    assert outgoing(9 * MEGABYTE, [("exact.bin", 10 * MEGABYTE)]) is None
+    files = [("a.bin", 11 * MEGABYTE), ("b.bin", 12 * MEGABYTE), ("c.bin", 3)]
+    assert outgoing(32 * MEGABYTE, files) == LargeMessage(text=QUESTION, size=12 * MEGABYTE, attachment="b.bin")
+    # Small files that are large together: it is the message.
+    asked = outgoing(11 * MEGABYTE, [("a.bin", 6 * MEGABYTE), ("b.bin", 4 * MEGABYTE)])
+    assert asked == LargeMessage(text=QUESTION, size=11 * MEGABYTE, attachment=None)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emailplus.errors import UsageError
-from emailplus.policy.user_settings import RULES, Settings, UserSettings, effective_settings
+from emailplus.policy import alert_times
+from emailplus.policy.user_settings import RULES, Settings, UserSettings, effective_settings, refusal
 from tests.config.samples import load
 
 NOTHING = UserSettings()
@@ -50,7 +51,8 @@ def test_the_table_covers_every_setting() -> None:
     names = {field.name for field in fields(UserSettings)}
     assert set(RULES) == names
     assert {field.name for field in fields(Settings)} - {"from_user"} == names
-    assert {row[0] for row in LAYERS} == names - {"always_sign", "always_encrypt"}
+    without_a_key = {"always_sign", "always_encrypt", "sign_as_clear_text", *alert_times.SETTINGS}
+    assert {row[0] for row in LAYERS} == names - without_a_key - {"show_mail_details"}
 
 
 @pytest.mark.parametrize(
@@ -99,11 +101,52 @@ def test_signing_and_encrypting_are_off_until_chosen() -> None:
     assert effective_settings(load(), NOTHING.choose("always_sign", True)).always_sign is True
 
 
+REALTIME = {"allow_realtime_notifications": "true", "notification_server_host": "cns.example.test/PROD"}
+SENTRY = {**REALTIME, "sentry_server_host": "sentry.example.test"}
+WORK = NOTHING.choose("work_hours_only", True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "user", "name", "why"),
+    [
+        ({}, NOTHING, "show_mail_details", "allow_detailed_notifications"),
+        ({"allow_detailed_notifications": "true"}, NOTHING, "show_mail_details", None),
+        ({}, NOTHING, "weekend_alerts", "work_hours_only"),
+        ({}, WORK, "weekend_alerts", None),
+        (SENTRY, NOTHING, "vip_after_hours", "work_hours_only"),
+        (REALTIME, WORK, "vip_after_hours", "sentry_server_host"),
+        (SENTRY, WORK, "vip_after_hours", None),
+        ({**SENTRY, "email_exchange_host": "outlook.office365.com"}, WORK, "vip_after_hours", "Office 365"),
+        ({**SENTRY, "email_exchange_host": "outlook.office365.com.example.test"}, WORK, "vip_after_hours", None),
+    ],
+)
+def test_what_a_notification_choice_needs(keys: dict[str, str], user: UserSettings, name: str, why: str | None) -> None:
+    """The refusal says it before, and the value in force keeps to it when the need goes away after the choice."""
+    config = load(**keys)
+    found = refusal(config, user, name, True)
+    assert (found is None) is (why is None)
+    assert why is None or (found is not None and why in found)
+    assert getattr(effective_settings(config, user.choose(name, True)), name) is (why is None)
+    assert refusal(config, user, name, False) is None
+
+
+def test_work_hours_are_kept_as_a_person_writes_them() -> None:
+    written = {"mon": ["08:30", "12:00"], "sat": ["00:00", "24:00"]}
+    user = NOTHING.choose("work_hours", written).choose("time_zone", "Europe/Zurich")
+    assert user.work_hours is not None
+    assert user.work_hours.days == ((0, 510, 720), (5, 0, 1440))
+    assert UserSettings.of(json.loads(json.dumps(user.as_dict()))) == user
+    assert user.as_dict()["work_hours"] == written
+    assert effective_settings(load(), user).time_zone == "Europe/Zurich"
+
+
 WRONG: list[tuple[str, Any]] = [
     ("sync_period", 6), ("sync_period", -1), ("sync_period", True), ("sync_period", "3"), ("sync_period", 1.0),
     ("signature", 5), ("signature", "x" * 70_000), ("show_pictures", "yes"), ("show_pictures", 1),
     ("contacts_display_order", "First_Last"), ("default_reminder", 7), ("calendar_mode_phone", "week"),
-    ("calendar_mode_tablet", ["day"]), ("email_max_sync_period", 3), ("", 1),
+    ("calendar_mode_tablet", ["day"]), ("work_hours", {"mon": ["17:00", "09:00"]}), ("work_hours", {"Monday": []}),
+    ("work_hours", {"mon": ["9:00", "17:00"]}), ("work_hours", [["09:00", "17:00"]]), ("time_zone", "Mars/Olympus"),
+    ("time_zone", "../etc/passwd"), ("time_zone", 2), ("email_max_sync_period", 3), ("", 1),
 ]  # fmt: skip
 
 
@@ -112,7 +155,7 @@ def test_a_wrong_choice_is_refused_and_changes_nothing(name: str, value: Any) ->
     before = NOTHING.choose("sync_period", 3)
     with pytest.raises(UsageError) as caught:
         before.choose(name, value)
-    assert len(str(caught.value)) < 300
+    assert len(str(caught.value)) < 500
     assert before == NOTHING.choose("sync_period", 3)
 
 

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
-from ...errors import CommandFailed, FolderHierarchyChanged, HttpStatusError, ServerBusy
+from ...errors import FolderHierarchyChanged
 from ...flow import Flow, commit, emit, load
 from ...model.changes import EndRun, IndexMessages, ResetCollections, ReviewLimits, SaveAccount, TakeTroubles, Trouble
-from ...model.events import Connected, Phase, Progress, Warned
+from ...model.events import Phase, Progress, Warned
 from ...model.queries import AccountFacts
 from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from ...policy.server_policy import ServerPolicy
-from ..versions import VERSIONS
-from .connect import connect
+from .begin import begin
 from .contents import fetch_contents
 from .folder_sync import sync_folders
-from .provision import apply_policy
 from .quarantine import retry_quarantine
 from .session import Session
 from .sync_mail import MailPlan, sync_mail
 
-OPTIONS_LIFETIME = 24 * 3600.0
-"""Seconds for which the answer to OPTIONS is relied on."""
+FULL_SYNC_FACT = "full_sync"
+"""When the last full sync ended (Unix time): one that began with a new store, account or device. Absent: it is due."""
 MAX_HIERARCHY_CHANGES = 3
 """Times the folder list may change under one run."""
 
@@ -39,18 +36,15 @@ class RunPlan:
     pinned: str | None = None
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
+    after_full_sync: Mapping[str, str] = field(default_factory=dict)
+    """Facts that hold from the end of a full sync on, for keys that wait for one."""
 
 
 def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     """Bring the store up to date with the server; what could not be had, with reasons."""
-    facts: dict[str, str] = yield from load(AccountFacts())
-    session.policy_key = facts.get("policy_key")
-    session.cookies.update(json.loads(facts.get("cookies", "{}")))
     yield from emit(Phase("connect"))
-    yield from _connect(session, plan, facts)
-    if "provisioned" not in facts:
-        yield from _introduce(session)
-    facts = yield from load(AccountFacts())
+    yield from begin(session, plan.now, plan.pinned)
+    facts: dict[str, str] = yield from load(AccountFacts())
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
     mail = replace(mail, cutoff=cutoff)
     content = mail.content
@@ -67,33 +61,10 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
     yield from _index()
+    if FULL_SYNC_FACT not in facts:
+        yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
     troubles: list[Trouble] = yield from commit(TakeTroubles())
     return troubles
-
-
-def _connect(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flow[None]:
-    known = facts.get("version", "")
-    checked = float(facts.get("options_at", "0"))
-    fresh = plan.now - checked < OPTIONS_LIFETIME and known in VERSIONS and plan.pinned in (None, known)
-    if fresh:
-        session.version = VERSIONS[known]
-        session.url = facts.get("endpoint", session.url)
-        yield from emit(Connected(known, session.url))
-        return
-    yield from connect(session, plan.pinned)
-    yield from commit(SaveAccount({"options_at": repr(plan.now)}))
-
-
-def _introduce(session: Session) -> Flow[None]:
-    """Provision once unasked: it announces the device, without which some servers list folders but send no items.
-
-    A server that has no policy command at all is none the worse for it.
-    """
-    try:
-        yield from apply_policy(session)
-    except (CommandFailed, HttpStatusError, ServerBusy) as problem:
-        yield from emit(Warned(f"the server does not provision devices ({problem})"))
-        yield from commit(SaveAccount({"provisioned": "refused"}))
 
 
 def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
-
-from .findings import Finding, error, refuse, warning
 
 MAX_LENGTH: Final = 1_000_000
 """Characters of a document, as the key table has it."""
@@ -28,6 +28,27 @@ _CURLY = re.compile(r'[“”„](?:[^“”"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 
 
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One repair. `place` is `line 3, column 7` of the text, both from 1."""
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+class Irreparable(ValueError):
+    """Text that no repair makes JSON: where reading stopped, why, and what was repaired before."""
+
+    def __init__(self, place: str, message: str, repairs: Sequence[Repair] = ()) -> None:
+        super().__init__(f"{place}: {message}" if place else message)
+        self.place = place
+        self.message = message
+        self.repairs = tuple(repairs)
+
+
 class _Stop(Exception):
     def __init__(self, offset: int, message: str) -> None:
         super().__init__(message)
@@ -35,18 +56,15 @@ class _Stop(Exception):
         self.message = message
 
 
-def read(text: str) -> tuple[Json, list[Finding]]:
-    """The value of `text` and a warning for every repair, with line and column (both from 1).
-
-    Raises `ConfigurationError`; its one problem names the position where reading stopped.
-    """
+def read(text: str) -> tuple[Json, list[Repair]]:
+    """The value of `text` and every repair. Raises `Irreparable` with the position where reading stopped."""
     if len(text) > MAX_LENGTH:
-        raise refuse([error("", f"longer than {MAX_LENGTH:,} characters")])
+        raise Irreparable("", f"longer than {MAX_LENGTH:,} characters")
     reader = _Reader(text)
     try:
         value = reader.document()
     except _Stop as stop:
-        raise refuse([error(reader.place(stop.offset), stop.message), *reader.repairs()]) from None
+        raise Irreparable(reader.place(stop.offset), stop.message, reader.repairs()) from None
     return value, reader.repairs()
 
 
@@ -61,8 +79,8 @@ class _Reader:
         line = bisect_right(self._lines, offset)
         return f"line {line}, column {offset - self._lines[line - 1] + 1}"
 
-    def repairs(self) -> list[Finding]:
-        return [warning(self.place(offset), message) for offset, message in self._repairs]
+    def repairs(self) -> list[Repair]:
+        return [Repair(self.place(offset), message) for offset, message in self._repairs]
 
     def document(self) -> Json:
         if self.text.startswith("\ufeff"):
