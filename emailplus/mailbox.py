@@ -19,10 +19,13 @@ from .eas.flows.session import Session
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .flow import Flow
+from .mime.page import Page
+from .mime.view import MessageView
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .reading import Reading
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
@@ -75,6 +78,8 @@ class Mailbox:
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
+        self.reading = Reading(store, lambda: self.config)
+        """Messages as people see them; see `emailplus.reading`."""
 
     @classmethod
     def open(
@@ -222,6 +227,14 @@ class Mailbox:
         """One message with its text and attachments. Raises `NotFound`."""
         return self.store.message(message_id)
 
+    def view(self, message_id: int) -> MessageView:
+        """One message taken apart: text, safe HTML, files, and what could not be read. Raises `NotFound`."""
+        return self.reading.view(message_id)
+
+    def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
+        """One message as an HTML page that fetches nothing; see `Reading.page`. Raises `NotFound`."""
+        return self.reading.page(message_id, pictures=pictures)
+
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound`."""
         return self.store.attachment_content(attachment_id)
@@ -309,6 +322,14 @@ class AsyncMailbox:
     async def message(self, message_id: int) -> StoredMessage:
         """See `Mailbox.message`."""
         return await asyncio.to_thread(self._mailbox.message, message_id)
+
+    async def view(self, message_id: int) -> MessageView:
+        """See `Mailbox.view`."""
+        return await asyncio.to_thread(self._mailbox.view, message_id)
+
+    async def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
+        """See `Mailbox.page`."""
+        return await asyncio.to_thread(partial(self._mailbox.page, message_id, pictures=pictures))
 
     async def attachment(self, attachment_id: int) -> bytes:
         """The content of an attachment; see `Mailbox.attachment`."""

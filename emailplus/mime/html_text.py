@@ -98,7 +98,7 @@ class _Writer:
             return False
         if tag in _BLOCKS:
             self._end_line()
-            if tag in _APART:
+            if tag in _APART and not self.lists:
                 self._blank_line()
         if tag == "hr":
             self.line = "-" * 20
@@ -138,14 +138,14 @@ class _Writer:
                 self.line += f" <{address}>"
         if tag in _BLOCKS:
             self._end_line()
-            if tag in _APART:
-                self._blank_line()
+        if tag in ("ul", "ol", "menu") and self.lists:
+            self.lists.pop()
         if tag == "blockquote":
             self.quotes -= 1
         elif tag == "pre":
             self.literal -= 1
-        elif tag in ("ul", "ol", "menu") and self.lists:
-            self.lists.pop()
+        if tag in _APART and not self.lists:
+            self._blank_line()
 
     def _text(self, text: str) -> None:
         if self.literal:
@@ -170,8 +170,11 @@ class _Writer:
         self.line = ""
 
     def _blank_line(self) -> None:
+        blank = ("> " * self.quotes).rstrip()
         if self.lines and self.lines[-1].strip("> "):
-            self.lines.append(("> " * self.quotes).rstrip())
+            self.lines.append(blank)
+        elif self.lines and len(blank) < len(self.lines[-1]):
+            self.lines[-1] = blank  # a quotation ended: the blank line is no part of it
 
 
 def to_html(text: str, link: Callable[[str], str | None] | None = None) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
 import unicodedata
 
 MAX_NAME = 120
 """Bytes of a name in UTF-8; file systems allow 255."""
 
-_PATH = re.compile(r"[/\\:]+")
-_BAD = re.compile(r'[<>"|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]')
+_PATH = re.compile(r"[/\\]+|\A[A-Za-z]:(?=[^\s])")
+_BAD = re.compile(r'[<>:"|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 _DEVICE = re.compile(
     r"(?:con|prn|aux|nul|clock\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])(?:\.|\Z)", re.I
 )
@@ -74,3 +75,8 @@ def distinct(names: list[str]) -> list[str]:
         taken.add(candidate.casefold())
         result.append(candidate)
     return result
+
+
+def guessed_type(name: str) -> str:
+    """The content type that a file name stands for; ``application/octet-stream`` where it says nothing."""
+    return mimetypes.guess_type(name.lower(), strict=False)[0] or "application/octet-stream"

@@ -119,8 +119,9 @@ def render(seen: MessageView, look: Look | None = None) -> Page:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(seen.subject or '(no subject)')}</title>",
         f"<style>{_STYLE}{_fitting(markup) if look.fit_to_width else ''}{_rights(look)}</style></head><body>",
-        *(_cell(cell) for cell in look.cells),
+        *(_cell(cell) for cell in look.cells if cell.kind != "rights"),
         _head(seen, look),
+        *(_cell(cell) for cell in look.cells if cell.kind == "rights"),  # guide: below the subject
         *_pictures(body, look),
         f'<main class="message {"paper" if _COLOURED.search(markup) else "plain"}"><div class="fit">{body.new}',
         f'<details class="history"><summary>Earlier messages</summary>{body.history}</details>' if body.history else "",
@@ -299,12 +300,14 @@ _STYLE = (
     "header{border-bottom:1px solid var(--line);padding-bottom:8px}.unsafe{color:var(--bad)}"
     ".unsafe small{border:1px solid;border-radius:3px;padding:0 3px}"
     ".cell{border-left:6px solid var(--line);background:var(--soft);padding:6px 10px;margin:0 0 6px}"
+    "header+.cell{margin-top:6px}"
     ".cell.good{border-color:var(--good)}.cell.warning{border-color:var(--warning)}.cell.bad{border-color:var(--bad)}"
     ".notice{background:var(--soft);border:1px solid var(--line);padding:6px 10px;margin:8px 0;font-size:.93em}"
     ".notice ul{margin:.2em 0;padding-left:1.4em}"
     ".message{margin:12px 0;padding:12px;overflow:auto;isolation:isolate;contain:layout paint;"
     "border:1px solid var(--line);border-radius:6px}"
     ".message.paper{background:#fff;color:#000;color-scheme:light}.message .text{white-space:pre-wrap}"
+    ".message .fit>:first-child{margin-top:0}.message .fit>:last-child{margin-bottom:0}"
     ".message img{max-width:100%}.message blockquote{border-left:2px solid var(--line);margin:.4em 0 .4em 4px;"
     "padding-left:10px}.history{margin-top:12px}.history>summary{color:var(--dim);cursor:pointer}"
     ".card,.files{border:1px solid var(--line);border-radius:6px;padding:8px 12px;margin:8px 0}"

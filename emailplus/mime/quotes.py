@@ -31,7 +31,7 @@ _HTML = re.compile(
     r"""|<div[^>]{0,300}\bid\s*=\s*["']?[^"'>]{0,40}(?:divRplyFwdMsg|appendonsend|mail-editor-reference-message-container)\b"""
     r"""|<hr[^>]{0,200}\bid\s*=\s*["']?(?:stopSpelling|zwchr)\b"""
     r"""|<div[^>]{0,300}border-top:\s*(?:solid\s+#(?:E1E1E1|B5C4DF)\s+1\.0pt|1\.0pt\s+solid\s+#(?:E1E1E1|B5C4DF))"""
-    r"""|-{3,}\s*(?:Original Message|Forwarded message|Urspr(?:\u00fc|&uuml;)ngliche Nachricht)\s*-{3,}""",
+    r"""|(?<!-)-{3,20}\s{0,5}(?:Original Message|Forwarded message|Urspr(?:\u00fc|&uuml;)ngliche Nachricht)\s?-{3}""",
     re.IGNORECASE,
 )
 
@@ -61,6 +61,8 @@ def _trailing_quote(text: str) -> int | None:
         quoted += bool(stripped)
     if quoted < 3:
         return None
+    while not lines[first].strip():
+        first += 1
     return sum(len(line) + 1 for line in lines[:first])
 
 
@@ -70,7 +72,9 @@ def split_html(html: str) -> tuple[str, str]:
     if match is None:
         return html, ""
     before = html[: match.start()]
-    visible = re.sub(r"<(head|style|title|script)\b.*?(?:</\1\s*>|\Z)|<[^>]*>|&nbsp;|\s", "", before, flags=re.I | re.S)
+    visible = re.sub(
+        r"<(head|style|title|script)\b.*?(?:</\1\s*>|\Z)|<[^<>]*>|&nbsp;|\s", "", before, flags=re.I | re.S
+    )
     if not visible:
         return html, ""  # a forward without a word: all of it is what there is to read
     return before, html[match.start() :]

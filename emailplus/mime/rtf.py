@@ -85,6 +85,7 @@ class _Work:
     pending: bytearray = field(default_factory=bytearray)
     """Bytes of text, until it is sure that a character does not go on."""
     pending_font: int = 0
+    """Of the pending bytes; -1: they are HTML as it stands."""
     high: int = 0
     opened: frozenset[str] = frozenset()
 
@@ -215,11 +216,12 @@ def _word(word: bytes, value: int | None, state: _State, work: _Work, markup: bo
 
 
 def _bytes(work: _Work, data: bytes, state: _State, markup: bool) -> None:
-    if work.pending and (state.font != work.pending_font or state.styles != work.opened):
+    font = -1 if state.html_tag else state.font
+    if work.pending and (font != work.pending_font or state.styles != work.opened):
         _flush(work, markup)
     if not work.pending:
         _restyle(work, state, markup)
-        work.pending_font = -1 if state.html_tag else state.font
+        work.pending_font = font
     work.pending += data
 
 

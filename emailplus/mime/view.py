@@ -10,19 +10,22 @@ the index and the store use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.message import Message as MimePart
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Literal
 
 from ..model.message import BodyType
 from . import cards, charset, headers, html_text, names, quotes, rtf, sanitise, tnef
-from .parts import MAX_PARTS, Part, Source, Tree, parse
+from .brief import MimeView, PartView, decoded_text, header_text, is_attached, view
+from .parts import MAX_PARTS, Part, Source, parse
 
-__all__ = ["MAX_PARTS", "AttachmentView", "MessageView", "MimeView", "PartView", "from_body", "read", "view"]
+__all__ = [
+    "MAX_PARTS", "AnnouncedFile", "AttachmentView", "MessageView", "MimeView", "PartView", "SafeBody", "decoded_text",
+    "from_body", "header_text", "read", "view",
+]  # fmt: skip
 
 MAX_TEXT = 4 << 20
 """Bytes of one text part that are read, and characters of all together."""
@@ -61,6 +64,30 @@ class AttachmentView:
     def content(self) -> bytes:
         """All of it."""
         return b"".join(self.pieces())
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedFile:
+    """A file as its message announces it: a MIME part, or an attachment that lies in the store apart."""
+
+    name: str
+    content_type: str
+    size: int
+    content_id: str
+    inline: bool
+    pieces: Pieces
+    id: int | None = None
+    location: str = ""
+    charset: str = ""
+
+    def text(self) -> str:
+        """Its beginning as text."""
+        data = b""
+        for piece in self.pieces():
+            data += piece
+            if len(data) >= MAX_TEXT:
+                break
+        return charset.decode(data[:MAX_TEXT], self.charset)[0]
 
 
 @dataclass(slots=True)
@@ -216,9 +243,7 @@ class _Reading:
                 self._multipart(part)
         elif kind.startswith("multipart/"):
             return  # it had a boundary and nothing between: there is nothing to see
-        elif kind in _TNEF or (not part.children and part.name.lower() == "winmail.dat"):
-            self._tnef(part)
-        elif kind in ("text/plain", "text/html") and not _attached(part):
+        elif kind in ("text/plain", "text/html") and not is_attached(part):
             self.blocks.append(self._body(part))
         else:
             self._file(part)
@@ -240,7 +265,7 @@ class _Reading:
             self.blocks = []
             if child.content_type == "text/calendar":
                 self._file(child, alternative=True)
-            elif child.children or child.content_type in ("text/plain", "text/html") or _attached(child):
+            elif child.children or child.content_type in ("text/plain", "text/html") or is_attached(child):
                 self.part(child)
             if any(block.html is not None for block in self.blocks):
                 rich = self.blocks
@@ -255,15 +280,15 @@ class _Reading:
 
     def _body(self, part: Part) -> _Block:
         if self.length >= MAX_TEXT:
-            self._problem("more text than is shown was left out")
+            self.problem("more text than is shown was left out")
             return _Block("")
         text, repaired = part.text(MAX_TEXT)
         if part.end - part.body > 2 * MAX_TEXT or len(text) > MAX_TEXT:
-            self._problem("a text was cut: it is longer than what is shown")
+            self.problem("a text was cut: it is longer than what is shown")
             text = text[:MAX_TEXT]
         self.length += len(text)
         if repaired:
-            self._problem(f"a charset was repaired: {repaired}")
+            self.problem(f"a charset was repaired: {repaired}")
         if part.content_type == "text/html":
             return _Block(None, text)
         if part.parameters.get("format", "").lower() == "flowed":
@@ -271,71 +296,91 @@ class _Reading:
         return _Block(text.replace("\r\n", "\n"))
 
     def _file(self, part: Part, alternative: bool = False) -> None:
-        kind: Kind = "file"
-        name = part.name
         content_type = part.content_type
-        if content_type == "message/rfc822":
-            kind = "message"
-            name = name or _subject_of(part)
-        elif content_type in _SIGNATURES:
-            kind = "signature"
-        elif content_type in _PKCS7:
+        if content_type in _PKCS7:
             form = part.parameters.get("smime-type", "").lower()
             self.seen.protection = "signed" if form == "signed-data" else "encrypted"
-        elif content_type == "text/calendar":
-            kind = "calendar"
-            self.seen.events += [] if self.seen.events and alternative else cards.events(part.text(MAX_TEXT)[0])
-        elif content_type in _CARDS:
-            kind = "contact"
-            self.seen.contacts += cards.contacts(part.text(MAX_TEXT)[0])
-        elif content_type in _RTF and not _attached(part) and not self.blocks:
-            self._rtf(part.content()[: rtf.MAX_RTF])
+        elif content_type in _RTF and not is_attached(part) and not self.blocks:
+            self.rich(part.content()[: rtf.MAX_RTF])
             return
         content_id = part.content_id
-        inline = part.disposition == "inline" or (bool(content_id) and part.disposition != "attachment")
-        self._add(name, content_type, part.size, content_id, inline, part.pieces, kind)
-        location = part.header("content-location").strip()
-        if content_type.startswith("image/"):
-            for key in (content_id, location):
-                if key:
-                    self.seen.resources.setdefault(key.lower(), part.content)
+        self.file(
+            AnnouncedFile(
+                part.name or (_subject_of(part) if content_type == "message/rfc822" else ""),
+                content_type,
+                part.size,
+                content_id,
+                part.disposition == "inline" or (bool(content_id) and part.disposition != "attachment"),
+                part.pieces,
+                location=part.header("content-location").strip(),
+                charset=part.parameters.get("charset", ""),
+            ),
+            known=alternative and bool(self.seen.events),
+        )
 
-    def _add(
-        self,
-        name: str,
-        content_type: str,
-        size: int,
-        content_id: str,
-        inline: bool,
-        pieces: Pieces,
-        kind: Kind = "file",
-    ) -> None:
-        fallback = {"message": "message", "signature": "signature", "calendar": "invitation", "contact": "contact"}
-        safe = names.safe_name(name, content_type, fallback.get(kind, "attachment"))
-        if kind == "message" and not safe.lower().endswith(".eml"):
-            safe = f"{safe}.eml"
-        self.files.append(AttachmentView(safe, name, content_type, size, content_id, inline, pieces, kind))
-
-    def _tnef(self, part: Part) -> None:
-        if part.size > MAX_TNEF:
-            self._problem("winmail.dat is too large to be opened")
-        else:
-            try:
-                self._packed(part.content(), 0)
+    def file(self, given: AnnouncedFile, known: bool = False) -> None:
+        """Take a file in. `known`: it says again what an earlier one said."""
+        content_type = given.content_type
+        kind: Kind = "file"
+        if content_type in _TNEF or given.name.lower() == "winmail.dat":
+            if self._opened(given):
                 return
-            except tnef.NotTnef:
-                self._problem("winmail.dat is no TNEF: it could not be opened")
-        self._add(part.name, part.content_type, part.size, "", False, part.pieces)
+        elif content_type == "message/rfc822":
+            kind = "message"
+        elif content_type in _SIGNATURES:
+            kind = "signature"
+        elif content_type == "text/calendar":
+            kind = "calendar"
+            if not known:
+                self.seen.events += cards.events(given.text())
+        elif content_type in _CARDS:
+            kind = "contact"
+            self.seen.contacts += cards.contacts(given.text())
+        self._add(given, kind)
+
+    def _add(self, given: AnnouncedFile, kind: Kind = "file") -> None:
+        fallback = {"message": "message", "signature": "signature", "calendar": "invitation", "contact": "contact"}
+        safe = names.safe_name(given.name, given.content_type, fallback.get(kind, "attachment"))
+        if kind == "message" and not safe.lower().endswith((".eml", ".txt")):
+            safe = f"{safe}.eml"
+        item = AttachmentView(
+            safe,
+            given.name,
+            given.content_type,
+            given.size,
+            given.content_id,
+            given.inline,
+            given.pieces,
+            kind,
+            given.id,
+        )
+        self.files.append(item)
+        if given.content_type.startswith("image/") or given.content_id:
+            for key in (given.content_id, given.location):
+                if key:
+                    self.seen.resources.setdefault(key.lower(), item.content)
+
+    def _opened(self, given: AnnouncedFile) -> bool:
+        """Whether a winmail.dat could be opened."""
+        if given.size > MAX_TNEF:
+            self.problem("winmail.dat is too large to be opened")
+            return False
+        try:
+            self._packed(b"".join(given.pieces()), 0)
+        except tnef.NotTnef:
+            self.problem("winmail.dat is no TNEF: it could not be opened")
+            return False
+        return True
 
     def _packed(self, data: bytes, depth: int) -> None:
         opened = tnef.read(data)
         for problem in opened.problems:
-            self._problem(problem)
+            self.problem(problem)
         if not self.blocks and not depth:
             if opened.html:
                 self.blocks.append(_Block(opened.text or None, opened.html))
             elif opened.rtf:
-                self._rtf(opened.rtf, opened.text)
+                self.rich(opened.rtf, opened.text)
             elif opened.text:
                 self.blocks.append(_Block(opened.text.replace("\r\n", "\n")))
         if not depth and not self.seen.subject:
@@ -345,23 +390,23 @@ class _Reading:
                 inner = tnef.read(item.data)
                 name = f"{inner.subject or item.name or 'message'}.txt"
                 text = inner.text.encode() if inner.text else html_text.linear(inner.html).encode()
-                self._add(name, "text/plain", len(text), "", False, partial(_one, text), "message")
+                self._add(AnnouncedFile(name, "text/plain", len(text), "", False, partial(_one, text)), "message")
                 self._packed(item.data, depth + 1)
                 continue
-            kind = item.content_type or "application/octet-stream"
-            self._add(item.name, kind, len(item.data), item.content_id, bool(item.content_id), partial(_one, item.data))
-            if item.content_id:
-                self.seen.resources.setdefault(item.content_id.lower(), partial(bytes, item.data))
+            content_type = item.content_type or names.guessed_type(item.name)
+            data = item.data
+            inline = bool(item.content_id)
+            self.file(AnnouncedFile(item.name, content_type, len(data), item.content_id, inline, partial(_one, data)))
 
-    def _rtf(self, data: bytes, text: str = "") -> None:
+    def rich(self, data: bytes, text: str = "") -> None:
         try:
             self.blocks.append(_Block(text or None, rtf.to_html(rtf.decompressed(data))))
         except rtf.BadRtf as problem:
-            self._problem(f"rich text could not be read: {problem}")
+            self.problem(f"rich text could not be read: {problem}")
             if text:
                 self.blocks.append(_Block(text))
 
-    def _problem(self, text: str) -> None:
+    def problem(self, text: str) -> None:
         if text not in self.seen.problems:
             self.seen.problems.append(text)
 
@@ -383,10 +428,6 @@ def _as_html(block: _Block) -> str:
     return block.html if block.html is not None else html_text.to_html(block.plain or "")
 
 
-def _attached(part: Part) -> bool:
-    return part.disposition == "attachment" or bool(part.name)
-
-
 def _one(data: bytes) -> Iterator[bytes]:
     yield data
 
@@ -404,81 +445,23 @@ def _subject_of(part: Part) -> str:
 # -- from a body that came apart ---------------------------------------------------------------------------------------
 
 
-def from_body(body_type: int, data: bytes) -> MessageView:
+def from_body(body_type: int, data: bytes, files: Iterable[AnnouncedFile] = ()) -> MessageView:
     """The body of an ActiveSync message (MS-ASAIRS 2.2.2.41.1): text, HTML, compressed RTF, or a whole MIME message.
 
-    Subject, people and attachments of the first three come apart; the caller fills them in.
+    `files` came apart from it. Subject and people do too, except in MIME; the caller fills them in.
     """
     if body_type == BodyType.MIME:
         return read(data)
     seen = MessageView()
     work = _Reading(seen)
     if len(data) > 2 * MAX_TEXT:
-        seen.problems.append("a text was cut: it is longer than what is shown")
+        work.problem("a text was cut: it is longer than what is shown")
     if body_type == BodyType.RTF:
-        work._rtf(data if data[:5] == b"{\\rtf" else headers.base64_bytes(data[: 2 * rtf.MAX_RTF]))
-    else:
+        work.rich(data if data[:5] == b"{\\rtf" else headers.base64_bytes(data[: 2 * rtf.MAX_RTF]))
+    elif data:
         text = charset.decode(data[: 2 * MAX_TEXT], "utf-8")[0][:MAX_TEXT]
         work.blocks.append(_Block(None, text) if body_type == BodyType.HTML else _Block(text.replace("\r\n", "\n")))
+    for given in files:
+        work.file(given)
     work.finish()
     return seen
-
-
-# -- the small form ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class PartView:
-    """One attachment inside the MIME. `name` is as written."""
-
-    name: str
-    content_type: str
-    content_id: str
-    inline: bool
-    data: bytes
-
-
-@dataclass(slots=True)
-class MimeView:
-    """`text` and `html` are the bodies found, "" where there is none."""
-
-    text: str = ""
-    html: str = ""
-    attachments: list[PartView] = field(default_factory=list)
-
-
-def view(data: bytes, *, contents: bool = True) -> MimeView:
-    """The texts and attachments of a message. `contents` False leaves the attachments' bytes out."""
-    texts: list[str] = []
-    rich: list[str] = []
-    result = MimeView()
-    for part in parse(data).leaves():
-        attached = _attached(part)
-        if part.content_type == "text/plain" and not attached:
-            texts.append(part.text()[0])
-        elif part.content_type == "text/html" and not attached:
-            rich.append(part.text()[0])
-        else:
-            inline = part.disposition == "inline"
-            content = part.content() if contents else b""
-            result.attachments.append(PartView(part.name, part.content_type, part.content_id, inline, content))
-    result.text = "\n".join(filter(None, texts))
-    result.html = "\n".join(filter(None, rich))
-    return result
-
-
-def attachment_part(tree: Tree, index: int) -> Part | None:
-    """The attachment of that position, in the order in which `view` lists them; None where there is none."""
-    others = [part for part in tree.leaves() if part.content_type not in ("text/plain", "text/html") or _attached(part)]
-    return others[index] if 0 <= index < len(others) else None
-
-
-def decoded_text(part: MimePart) -> str:
-    """Text of a part that Python's email package has parsed."""
-    payload = part.get_payload(decode=True)
-    return charset.decode(payload if isinstance(payload, bytes) else b"", str(part.get_content_charset() or ""))[0]
-
-
-def header_text(value: object) -> str:
-    """A header with its encoded words decoded (RFC 2047)."""
-    return headers.decoded(str(value))
