@@ -13,11 +13,12 @@ from .eas.flows.session import Session
 from .eas.flows.sync_mail import MailPlan
 from .eas.http import Identity, endpoint_url
 from .eas.versions import VERSIONS
-from .errors import UsageError
+from .errors import AuthenticationFailed, UsageError
 from .policy.body_preference import ContentPolicy
-from .policy.limits import in_bytes
+from .policy.features import Features
+from .policy.merged import merge
 from .policy.server_policy import ServerPolicy
-from .policy.sync_period import cut_off, effective_period, mail_filter_type
+from .policy.sync_period import cut_off, mail_filter_type
 from .policy.user_settings import Settings
 
 DEVICE_TYPE = "emailplus"
@@ -36,7 +37,16 @@ def endpoint(config: AppConfig) -> str:
 
 
 def network(config: AppConfig, password: str) -> Network:
-    """Credentials, trust and timeouts."""
+    """Credentials, trust and timeouts.
+
+    Raises `AuthenticationFailed` for a mode of `eas_min_allowed_auth_mode` beyond basic: what is not spoken here never
+    becomes a password on the wire.
+    """
+    mode = config.eas_min_allowed_auth_mode
+    if mode != "basic":
+        raise AuthenticationFailed(
+            f"eas_min_allowed_auth_mode is {mode}, which this version does not speak; nothing was sent"
+        )
     # Without email_ssl_required too: a server may redirect to https, and is not trusted unseen then.
     tls = tls_context(config.trusted_roots, trust_all=config.email_trust_all_certificates)
     return Network(
@@ -74,35 +84,26 @@ def mail_decision(
     """What is synchronised, once the server's policy is known; `period` is the user's choice of sync period."""
 
     def decide(policy: ServerPolicy | None) -> tuple[MailPlan, float | None]:
-        policy = policy or ServerPolicy()
-        effective = effective_period(
-            default=config.email_default_sync_period,
-            maximum=config.email_max_sync_period,
-            choice=period,
-            server_maximum=policy.MaxEmailAgeFilter,
-        )
+        merged = merge(config, policy, choice=period)
         content = ContentPolicy(
-            max_body=_smallest(
-                in_bytes(config.email_max_body_size),
-                policy.MaxEmailBodyTruncationSize,
-                policy.MaxEmailHTMLBodyTruncationSize,
-            ),
-            max_attachment=_smallest(in_bytes(config.email_max_attachment), policy.MaxAttachmentSize),
+            max_body=merged.max_body,
+            max_attachment=merged.max_attachment,
             always_fetch_mime=settings.always_fetch_mime,
-            attachments=policy.AttachmentsEnabled is not False,
-            html=policy.AllowHTMLEmail is not False,
+            attachments=merged.attachments,
+            html=merged.html,
         )
-        keep = "local_cache_all" not in config.disabled_features
-        plan = MailPlan(mail_filter_type(effective), content, keep_content=keep, tell_messages=tell_messages)
-        border = cut_off(effective, now)
+        features = Features.of(config)
+        plan = MailPlan(
+            mail_filter_type(merged.sync_period),
+            content,
+            keep_content=features.caching,
+            tell_messages=tell_messages,
+            smart_folders=features.smart_folders,
+        )
+        border = cut_off(merged.sync_period, now)
         return plan, border.timestamp() if border is not None else None
 
     return decide
-
-
-def _smallest(limit: int, *others: int | None) -> int:
-    """The tightest limit; in a server's policy, an absent or negative size means none (MS-ASPROV 2.2.2.36)."""
-    return min([limit, *(other for other in others if other is not None and other > 0)])
 
 
 def utc_now() -> datetime:

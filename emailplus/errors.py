@@ -17,6 +17,7 @@
     │   ├── ServerBusy                  503 or throttled; `.retry_after` seconds
     │   ├── MailboxFull                 507 or status 113
     │   ├── NoCommonVersion             server and client share no protocol version
+    │   ├── NotOffered              the server, or its protocol version, lacks what was asked for
     │   ├── ResponseTooLarge            an answer beyond the memory limit; smaller windows help
     │   └── ProtocolError               the answer breaks the protocol
     │       ├── WbxmlError              not decodable; `.offset` is the byte where it stopped
@@ -165,6 +166,10 @@ class MailboxFull(ServerError):
 
 class NoCommonVersion(ServerError):
     """The server offers no protocol version that this engine speaks."""
+
+
+class NotOffered(ServerError):
+    """The server, or the protocol version it speaks, has no such command or element."""
 
 
 class ResponseTooLarge(ServerError):

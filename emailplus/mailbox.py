@@ -5,37 +5,39 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from . import account
 from .config import AppConfig, Identity
+from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
 from .diagnosis import log
 from .driver import Network, arun, run
 from .eas.flows.begin import begin
-from .eas.flows.session import Session
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
+from .facade import Dialogue, Listener
+from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
+from .facade.people import AsyncPeople, People
+from .facade.view import AsyncViewing, Viewing
 from .flow import Flow
-from .mime.page import Page
-from .mime.view import MessageView
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .policy.dlp import DataLossPrevention, Unlock
 from .reading import Reading
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
 from .settings import PICTURES_FACT, MailboxSettings
-from .store.keys import KeyProvider
+from .store import app_policy as governance
+from .store.keys import KeyProvider, as_provider
 from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
-Listener = Callable[[Any], None]
-Dialogue = Callable[[Session], Flow[T]]
 
 
 class _Clock:
@@ -61,7 +63,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox:
+class Mailbox(People, Governed, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -90,16 +92,31 @@ class Mailbox:
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        app_policy: AppConnectPolicy | None = None,
+        host_enforces: Collection[str] | None = None,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
         `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`.
         `query_form`: "plain" or "base64" (from 12.1 on); servers take another form for another device.
-        Raises `StoreError` and its kinds.
+        `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
+        `host_enforces`: elements of the server's policy (MS-ASPROV 2.2.2.28) that the machine around the engine keeps,
+        "*" where a device manager provisions it; remembered likewise.
+        Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
-        opened = Store.open(store, key, lock=True)
+        provider = as_provider(key)
+        unlock = Unlock(passphrase=provider.new_kdf() is not None)
+        if app_policy is not None and not os.path.exists(store):
+            admit(DataLossPrevention(config, app_policy), unlock)  # before a store is made
+        opened = Store.open(store, provider, lock=True)
         try:
-            return cls(config, opened, password, query_form)
+            if app_policy is not None:
+                governance.remember(opened.database, app_policy)
+            admit(governance.guard(opened.database, config), unlock)
+            mailbox = cls(config, opened, password, query_form)
+            if host_enforces is not None:
+                remember_claims(opened, host_enforces)
+            return mailbox
         except BaseException:
             opened.close()
             raise
@@ -227,21 +244,15 @@ class Mailbox:
         """One message with its text and attachments. Raises `NotFound`."""
         return self.store.message(message_id)
 
-    def view(self, message_id: int) -> MessageView:
-        """One message taken apart: text, safe HTML, files, and what could not be read. Raises `NotFound`."""
-        return self.reading.view(message_id)
-
-    def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
-        """One message as an HTML page that fetches nothing; see `Reading.page`. Raises `NotFound`."""
-        return self.reading.page(message_id, pictures=pictures)
-
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound`."""
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox:
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncViewing):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
+
+    _mailbox: Mailbox
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -249,6 +260,11 @@ class AsyncMailbox:
         """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
+
+    @property
+    def config(self) -> AppConfig:
+        """The app config."""
+        return self._mailbox.config
 
     @classmethod
     async def open(
@@ -259,9 +275,20 @@ class AsyncMailbox:
         key: KeyProvider | bytes | str,
         password: str | None = None,
         query_form: str = "plain",
+        app_policy: AppConnectPolicy | None = None,
+        host_enforces: Collection[str] | None = None,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
-        opening = partial(Mailbox.open, config, store=store, key=key, password=password, query_form=query_form)
+        opening = partial(
+            Mailbox.open,
+            config,
+            store=store,
+            key=key,
+            password=password,
+            query_form=query_form,
+            app_policy=app_policy,
+            host_enforces=host_enforces,
+        )
         return cls(await asyncio.to_thread(opening))
 
     async def close(self) -> None:
@@ -322,14 +349,6 @@ class AsyncMailbox:
     async def message(self, message_id: int) -> StoredMessage:
         """See `Mailbox.message`."""
         return await asyncio.to_thread(self._mailbox.message, message_id)
-
-    async def view(self, message_id: int) -> MessageView:
-        """See `Mailbox.view`."""
-        return await asyncio.to_thread(self._mailbox.view, message_id)
-
-    async def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
-        """See `Mailbox.page`."""
-        return await asyncio.to_thread(partial(self._mailbox.page, message_id, pictures=pictures))
 
     async def attachment(self, attachment_id: int) -> bytes:
         """The content of an attachment; see `Mailbox.attachment`."""

@@ -30,7 +30,7 @@ from .store import settings as kept
 from .store.store import Store
 
 PARTNERSHIP_FACTS: Final = (
-    "policy_key", "policy", "provisioned", "folder_sync_key", "options_at", "cookies", FULL_SYNC_FACT,
+    "policy_key", "policy", "provisioned", "acknowledged", "folder_sync_key", "options_at", "cookies", FULL_SYNC_FACT,
 )  # fmt: skip
 """What is true of one device partnership only."""
 

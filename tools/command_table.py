@@ -43,7 +43,7 @@ def row(parameter: Any) -> str:
         written = f"`{parameter.metavar or str(parameter.name).upper()}`"
     else:
         value = "" if parameter.is_flag else f" {parameter.metavar or str(parameter.name).upper()}"
-        written = ", ".join(f"`{spelling}{value}`" for spelling in parameter.opts)
+        written = ", ".join(f"`{spelling}{value}`" for spelling in (*parameter.opts, *parameter.secondary_opts))
     default = parameter.default
     shown = isinstance(default, (int, str)) and not isinstance(default, bool) and default != ""
     needed = " (required)" if parameter.required else f" (default: {default})" if shown else ""

@@ -1,4 +1,4 @@
-"""Write the table of keys into docs/configuration.md, or prove with --check that it is current.
+"""Write the table of keys into docs/config.md, or prove with --check that it is current.
 
 python tools/config_table.py            # writes
 python tools/config_table.py --check    # exit 1 if the page differs from the key table
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emailplus.config.keys import KEYS, Key
+from emailplus.config.rows import ROOMS, rows
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "config.md"
 BEGIN = "<!-- keys: begin (tools/config_table.py writes this part) -->\n"
 END = "<!-- keys: end -->\n"
 
@@ -36,8 +37,17 @@ def row(key: Key) -> str:
     marks = [mark for mark, holds in (("secret", key.secret), ("not critical", not key.critical)) if holds]
     remark = f" ({', '.join(marks)})" if marks else ""
     cloud = f" Cloud form: {cell(key.cloud)}." if key.cloud else ""
-    values = (cell(key.allowed), cell(key.default), f"{cell(key.effect)}{cloud}{remark}")
+    values = (cell(key.allowed), cell(key.default), f"{cell(key.effect)}{cloud}{remark}", *acts(key.name))
     return f"| `{key.name}` | {' | '.join(values)} |\n"
+
+
+def acts(key: str) -> tuple[str, str]:
+    """Where the key acts and what shows it; of a room that is not built yet, its name."""
+    found = rows()[key]
+    where = "<br>".join(f"`{path}`" for path in found.acts)
+    file, _, name = found.test.partition("::")
+    shown = f"`{file}`<br>`{name}`" if found.test else f"to come: {ROOMS[found.room]}"
+    return where, shown
 
 
 def table() -> str:
@@ -48,7 +58,9 @@ def table() -> str:
     parts = []
     for group, members in groups.items():
         title = TITLES.get(group, group.capitalize())
-        parts.append(f"\n### {title}\n\n| Key | Values | Default | Effect |\n|---|---|---|---|\n")
+        parts.append(
+            f"\n### {title}\n\n| Key | Values | Default | Effect | Acts in | Shown by |\n|---|---|---|---|---|---|\n"
+        )
         parts.extend(row(key) for key in members)
     return "".join(parts) + "\n"
 

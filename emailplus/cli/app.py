@@ -14,6 +14,7 @@ from .. import __version__
 from . import demo, export_command, mock_commands, read_commands, show_command, sync_command
 from .classify_commands import classify_app
 from .config_commands import config_app
+from .policy_commands import policy_app
 from .store_commands import store_app
 from .wbxml_commands import app as wbxml_app
 
@@ -49,6 +50,7 @@ app.command("search")(read_commands.search)
 app.command("show")(show_command.show)
 app.command("export")(export_command.export)
 app.add_typer(config_app, name="config")
+app.add_typer(policy_app, name="policy")
 app.add_typer(classify_app, name="classify")
 app.add_typer(wbxml_app, name="wbxml")
 app.add_typer(store_app, name="store")

@@ -19,6 +19,7 @@ import typer
 
 from ..classification.document import problems
 from ..config import AppConfig
+from ..config.app_policy import AppConnectPolicy
 from ..errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -26,6 +27,8 @@ from ..errors import (
     StoreKeyMissing,
     UsageError,
 )
+from ..policy.dlp import Action, Unlock
+from ..store.app_policy import guard
 from ..store.keys import ENVIRONMENT_VARIABLE, EnvironmentKey, KeyFile, KeyProvider, KeyringKey, Passphrase
 from ..store.store import Store
 
@@ -52,6 +55,12 @@ PasswordFileOption = Annotated[
     Path | None,
     typer.Option(
         "--password-file", metavar="FILE", help=f"Server password; else {PASSWORD_VARIABLE}.", show_default=False
+    ),
+]
+AppPolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--app-policy", metavar="FILE", help="The app policy (AppConnect); the store remembers it.", show_default=False
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -125,7 +134,7 @@ def store_key(
         return EnvironmentKey()
     if config is not None and config.allow_device_keychain:
         return KeyringKey(config.email_address, create=True)
-    if sys.stdin.isatty():
+    if at_terminal():
         passphrase = getpass.getpass("Passphrase of the store: ")
         if new and getpass.getpass("The same again: ") != passphrase:
             raise StoreKeyMissing("the two passphrases differ")
@@ -136,6 +145,11 @@ def store_key(
     )
 
 
+def at_terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty()
+
+
 def server_password(password_file: Path | None, config: AppConfig) -> str | None:
     """The password: a file, the environment, `email_password`, or a prompt where `allow_prompt_password` lets us."""
     if password_file is not None:
@@ -144,7 +158,7 @@ def server_password(password_file: Path | None, config: AppConfig) -> str | None
         return os.environ[PASSWORD_VARIABLE]
     if config.email_password is not None:
         return None
-    if config.allow_prompt_password and sys.stdin.isatty():
+    if config.allow_prompt_password and at_terminal():
         return getpass.getpass(f"Password of {config.email_exchange_username}: ")
     raise AuthenticationFailed(
         f"no password: set {PASSWORD_VARIABLE}, give --password-file, or set email_password in the app config"
@@ -161,11 +175,31 @@ def read_secret(path: Path, what: str) -> str:
 
 
 def open_store(path: Path, key_file: Path | None, passphrase_file: Path | None) -> Store:
-    """An existing store, for reading."""
-    return Store.open(path, store_key(key_file, passphrase_file), create=False)
+    """An existing store, for reading. Raises `PolicyDenied` where its app policy does not let it be opened."""
+    key = store_key(key_file, passphrase_file)
+    opened = Store.open(path, key, create=False)
+    try:
+        rules = guard(opened.database)
+        rules.may(Action.OPEN_DATA).require()
+        rules.may(Action.UNLOCK, Unlock(passphrase=key.new_kdf() is not None)).require()
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def load_app_policy(path: Path | None) -> AppConnectPolicy | None:
+    """The app policy; its warnings are said. None without a file. Raises `ConfigurationError`."""
+    if path is None:
+        return None
+    policy = AppConnectPolicy.load(path)
+    for warning in policy.warnings:
+        say(f"warning: {warning}")
+    return policy
 
 
 __all__ = [
+    "AppPolicyOption",
     "ConfigOption",
     "ConfigurationError",
     "JsonOption",
@@ -173,8 +207,10 @@ __all__ = [
     "PassphraseFileOption",
     "PasswordFileOption",
     "StoreOption",
+    "at_terminal",
     "console",
     "errors_as_exit_codes",
+    "load_app_policy",
     "load_config",
     "open_store",
     "print_json",

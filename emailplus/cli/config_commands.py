@@ -1,4 +1,4 @@
-"""`emailplus config check | show | keys`: read a configuration, say what is wrong with it, show what it means.
+"""`emailplus config check | show | diff | keys`: read a configuration, say what is wrong, what it means and changes.
 
 With `--json` one document goes to stdout; people get tables on stderr. Exit 0 when all is well, 2 when there are
 problems. Secrets are masked in both.
@@ -17,6 +17,7 @@ import typer
 from ..classification.document import problems
 from ..config import KEYS, AppConfig, Identity, Problem
 from ..config.loaders import read
+from ..config.rows import ROOMS, rows
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -103,6 +104,31 @@ def show(
     _print_findings([], loaded.warnings)
 
 
+@config_app.command("diff")
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The configuration in force.", show_default=False)],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The one that takes its place.", show_default=False)],
+    identity: IdentityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what changes between two configurations, and what each change leads to; secrets masked."""
+    try:
+        found = _load(old, identity).diff(_load(new, identity))
+    except ConfigurationError as error:
+        _refused(error, as_json)
+    if as_json:
+        changes = [change.as_dict() for change in found.changes]
+        _print_json({"changes": changes, "full_resync": found.full_resync, "migration": found.migration})
+        return
+    if not found:
+        _console().print("Nothing changes.")
+        return
+    _print_table(
+        ("key", "before", "after", "then"),
+        [(c.key, _readable(c.before), _readable(c.after), c.consequence.value) for c in found.changes],
+    )
+
+
 @config_app.command("keys")
 def keys(as_json: JsonOption = False) -> None:
     """Print every key that is known, with its values, default and effect."""
@@ -110,8 +136,8 @@ def keys(as_json: JsonOption = False) -> None:
         _print_json({"keys": [_key(key.name) for key in KEYS]})
         return
     _print_table(
-        ("group", "key", "values", "default", "effect"),
-        [(key.group, key.name, key.allowed, key.default, key.effect) for key in KEYS],
+        ("group", "key", "values", "default", "effect", "acts in"),
+        [(key.group, key.name, key.allowed, key.default, key.effect, _acts(key.name)) for key in KEYS],
     )
 
 
@@ -172,7 +198,14 @@ def _key(name: str) -> dict[str, Any]:
         "scope": key.scope,
         "cloud_field": key.cloud,
         "effect": key.effect,
+        "room": rows()[name].room,
+        "acts": list(rows()[name].acts),
     }
+
+
+def _acts(name: str) -> str:
+    row = rows()[name]
+    return " ".join(row.acts) or f"({ROOMS[row.room]})"
 
 
 # -- printing ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 
 from ..errors import NotFound, UsageError
+from ..policy.dlp import FILES, Action
 from ..reading import Reading
+from ..store.app_policy import guard
 from ..store.store import Store
 from . import common
 from .common import JsonOption, KeyFileOption, PassphraseFileOption, StoreOption
@@ -81,6 +83,7 @@ def show(
 def _write_attachment(opened: Store, message_id: int, attachment: int) -> None:
     if attachment not in {item.id for item in opened.message(message_id).attachments}:
         raise NotFound(f"message {message_id} has no attachment {attachment}")
+    guard(opened.database).may(Action.OPEN_IN, FILES).require()
     for piece in opened.attachment_content(attachment):
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()

@@ -13,6 +13,7 @@ from ..model import events
 from ..report import SyncReport
 from . import common
 from .common import (
+    AppPolicyOption,
     ConfigOption,
     JsonOption,
     KeyFileOption,
@@ -35,6 +36,15 @@ ProtocolOption = Annotated[
     str | None,
     typer.Option("--protocol", metavar="VERSION", help="Speak only this ActiveSync version.", show_default=False),
 ]
+HostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--host-enforces",
+        metavar="NAMES",
+        help="Elements of the server's policy that this machine enforces, separated by commas; * for all of it.",
+        show_default=False,
+    ),
+]
 QueryOption = Annotated[str, typer.Option("--query-form", help="plain or base64 query lines.")]
 
 
@@ -47,6 +57,8 @@ def sync(
     period: PeriodOption = None,
     protocol: ProtocolOption = None,
     query_form: QueryOption = "plain",
+    app_policy: AppPolicyOption = None,
+    host_enforces: HostOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the store up to date with the server.
@@ -55,12 +67,23 @@ def sync(
     """
     with common.errors_as_exit_codes(as_json):
         settings = common.load_config(config)
+        allowed = common.load_app_policy(app_policy)
         if settings.allow_logging:
             log.to_console()
         key = common.store_key(key_file, passphrase_file, settings, new=not store.exists())
         password = common.server_password(password_file, settings)
         passed: list[dict[str, Any]] = []
-        with Mailbox.open(settings, store=store, key=key, password=password, query_form=query_form) as mailbox:
+        with Mailbox.open(
+            settings,
+            store=store,
+            key=key,
+            password=password,
+            query_form=query_form,
+            app_policy=allowed,
+            host_enforces=None
+            if host_enforces is None
+            else [name.strip() for name in host_enforces.split(",") if name],
+        ) as mailbox:
             pass_through = "local_cache_all" in settings.disabled_features
             report = _run(mailbox, as_json, period, protocol, passed if pass_through else None)
         if as_json:

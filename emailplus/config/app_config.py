@@ -6,7 +6,7 @@
     config.email_password               # Secret((hidden)); .reveal() gives the text
     config.warnings                     # what the administrator should know
 
-Values are documented in the key table (`emailplus.config.keys`) and in docs/configuration.md.
+Values are documented in the key table (`emailplus.config.keys`) and in docs/config.md.
 """
 
 from __future__ import annotations

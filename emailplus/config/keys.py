@@ -1,7 +1,7 @@
 """Every key of the app config: one table, a row a key.
 
 The rows follow the tables 1 to 10 of the Email+ guide. Loading, defaults, masking, `emailplus config keys` and
-`docs/configuration.md` all read this table; nothing about a key is said a second time elsewhere.
+`docs/config.md` all read this table; nothing about a key is said a second time elsewhere.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from .secret import MASK, Secret
 SHOWN_LENGTH = 60
 """Characters of a value that are printed; a pasted file must not fill the screen."""
 
-_USER_INFO = re.compile(r"[^\s/]+@")
+_USER_INFO = re.compile(r"(?<![^\s/])[^\s/]+@")
+"""Anchored at the beginning of a word: tried at every character, a long word would cost its square."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,12 +99,45 @@ COMMON: dict[int, tuple[str, str]] = {
 """Status values that any command may answer with from 14.0 on: code -> (name, action)."""
 
 BY_COMMAND: dict[str, dict[int, tuple[str, str]]] = {
+    "Autodiscover": {
+        2: ("ProtocolError", "fix_request"),
+        600: ("InvalidRequest", "fix_request"),
+        601: ("NoProvider", "fix_request"),
+    },
     "FolderSync": {
         6: ("ServerError", "retry_later"),
         9: ("InvalidFolderSyncKey", "full_resync"),
         10: ("IncorrectRequestFormat", "fix_request"),
         11: ("UnknownError", "retry_later"),
         12: ("CodeUnknown", "stop"),
+    },
+    "FolderCreate": {
+        2: ("FolderExists", "prompt_user"),
+        3: ("SpecialParentFolder", "fix_request"),
+        5: ("ParentNotFound", "foldersync"),
+        6: ("ServerError", "retry_later"),
+        9: ("InvalidFolderSyncKey", "full_resync"),
+        10: ("MalformedRequest", "fix_request"),
+        11: ("UnknownError", "stop"),
+        12: ("CodeUnknown", "stop"),
+    },
+    "FolderUpdate": {
+        2: ("FolderExistsOrSpecial", "prompt_user"),
+        3: ("RecipientInformationFolder", "fix_request"),
+        4: ("FolderNotFound", "foldersync"),
+        5: ("ParentNotFound", "foldersync"),
+        6: ("ServerError", "retry_later"),
+        9: ("InvalidFolderSyncKey", "full_resync"),
+        10: ("MalformedRequest", "fix_request"),
+        11: ("UnknownError", "stop"),
+    },
+    "FolderDelete": {
+        3: ("SpecialFolder", "fix_request"),
+        4: ("FolderNotFound", "foldersync"),
+        6: ("ServerError", "retry_later"),
+        9: ("InvalidFolderSyncKey", "full_resync"),
+        10: ("MalformedRequest", "fix_request"),
+        11: ("UnknownError", "stop"),
     },
     "Sync": {
         3: ("InvalidSyncKey", "full_resync"),
@@ -128,7 +161,10 @@ BY_COMMAND: dict[str, dict[int, tuple[str, str]]] = {
     "ItemOperations": {
         2: ("ProtocolError", "fix_request"),
         3: ("ServerError", "retry_later"),
+        4: ("DocumentLinkInvalid", "fix_request"),
+        5: ("DocumentAccessDenied", "reauth"),
         6: ("ObjectNotFound", "stop_item"),
+        7: ("DocumentServerUnreachable", "retry_later"),
         8: ("InvalidByteRange", "fix_request"),
         9: ("UnknownStore", "fix_request"),
         10: ("FileEmpty", "ok"),
@@ -139,10 +175,76 @@ BY_COMMAND: dict[str, dict[int, tuple[str, str]]] = {
         16: ("AccessDenied", "stop_item"),
         17: ("PartialSuccess", "partial"),
         18: ("CredentialsRequired", "reauth"),
+        155: ("MoveAlwaysMissing", "fix_request"),
+        156: ("DestinationIsNoMailFolder", "fix_request"),
+    },
+    "MeetingResponse": {
+        2: ("InvalidMeetingRequest", "stop_item"),
+        3: ("MailboxError", "retry_later"),
+        4: ("ServerError", "retry_later"),
+    },
+    "MoveItems": {
+        1: ("InvalidSource", "resync_item"),
+        2: ("InvalidDestination", "foldersync"),
+        3: ("Success", "ok"),
+        4: ("SourceIsDestination", "fix_request"),
+        5: ("MoveFailed", "retry_later"),
+        7: ("Locked", "retry_later"),
+    },
+    "Ping": {
+        1: ("HeartbeatExpired", "ok"),
+        2: ("Changes", "ok"),
+        3: ("ParametersMissing", "resend_full"),
+        4: ("SyntaxError", "fix_request"),
+        5: ("HeartbeatOutsideLimits", "adjust"),
+        6: ("TooManyFolders", "adjust"),
+        7: ("FolderHierarchyChanged", "foldersync"),
+        8: ("ServerError", "retry_later"),
     },
     "Provision": {
         2: ("ProtocolError", "fix_request"),
         3: ("ServerError", "retry_later"),
+    },
+    "Provision/Policy": {
+        2: ("NoPolicy", "ok"),
+        3: ("UnknownPolicyType", "fix_request"),
+        4: ("PolicyCorrupt", "stop"),
+        5: ("PolicyKeyMismatch", "provision"),
+    },
+    "ResolveRecipients": {
+        5: ("ProtocolError", "fix_request"),
+        6: ("ServerError", "retry_later"),
+    },
+    "ResolveRecipients/Response": {
+        2: ("Ambiguous", "prompt_user"),
+        3: ("AmbiguousPartialList", "prompt_user"),
+        4: ("NotResolved", "prompt_user"),
+    },
+    "ResolveRecipients/Certificates": {
+        7: ("NoValidCertificate", "prompt_user"),
+        8: ("CertificateLimitReached", "adjust"),
+    },
+    "Search": {
+        3: ("ServerError", "retry_later"),
+    },
+    "Search/Store": {
+        2: ("InvalidRequest", "fix_request"),
+        3: ("ServerError", "retry_later"),
+        4: ("BadLink", "prompt_user"),
+        5: ("AccessDenied", "prompt_user"),
+        6: ("NotFound", "prompt_user"),
+        7: ("ConnectionFailed", "retry_later"),
+        8: ("QueryTooComplex", "fix_request"),
+        10: ("TimedOut", "retry_later"),
+        11: ("FolderSyncRequired", "foldersync"),
+        12: ("EndOfRetrievableRange", "ok"),
+        13: ("AccessBlocked", "stop"),
+        14: ("CredentialsRequired", "reauth"),
+    },
+    "Find": {
+        2: ("InvalidParameters", "fix_request"),
+        3: ("FolderHierarchyChanged", "foldersync"),
+        4: ("RangeMustStartAtZero", "fix_request"),
     },
     "Settings": {
         2: ("ProtocolError", "fix_request"),
@@ -152,8 +254,26 @@ BY_COMMAND: dict[str, dict[int, tuple[str, str]]] = {
         6: ("ConflictingArguments", "fix_request"),
         7: ("DeniedByPolicy", "stop"),
     },
+    "ValidateCert": {
+        2: ("ProtocolError", "fix_request"),
+        3: ("InvalidSignature", "untrusted"),
+        4: ("UntrustedIssuer", "untrusted"),
+        5: ("MalformedChain", "untrusted"),
+        6: ("NotForSigningMail", "untrusted"),
+        7: ("ExpiredOrNotYetValid", "untrusted"),
+        8: ("InconsistentValidityPeriods", "untrusted"),
+        9: ("UsedWronglyInChain", "untrusted"),
+        10: ("InformationMissing", "untrusted"),
+        11: ("EndEntityAsAuthority", "untrusted"),
+        12: ("AddressMismatch", "untrusted"),
+        13: ("Revoked", "untrusted"),
+        14: ("RevocationServerOffline", "retry_later"),
+        15: ("AuthorityRevoked", "untrusted"),
+        16: ("RevocationUnknown", "untrusted"),
+        17: ("UnknownServerError", "retry_later"),
+    },
 }
-"""Status values with a meaning of their own in one command."""
+"""Status values with a meaning of their own in one command, or in one element of its answer (``Search/Store``)."""
 
 ADVICE: dict[str, str] = {
     "retry_later": "try again later",
@@ -168,6 +288,7 @@ ADVICE: dict[str, str] = {
     "prompt_user": "this needs a decision of the user or administrator",
     "fix_request": "the server calls the request wrong; please report it with the traffic log",
     "stop": "ask the administrator of the mail server",
+    "untrusted": "the certificate cannot be relied on",
 }
 
 _BLOCKED = frozenset({126, 127, 128, 129, 130, 131, 139, 177})
@@ -179,10 +300,15 @@ def describe(command: str, status: int) -> tuple[str, str]:
     return own or COMMON.get(status, ("Unknown", "stop"))
 
 
+def advice(action: str) -> str:
+    """What an action means, in words."""
+    return ADVICE.get(action, "ask the administrator")
+
+
 def error(command: str, status: int) -> EmailplusError:
     """The error that a status other than success stands for."""
     name, action = describe(command, status)
-    text = f"{command} ended with status {status} ({name}): {ADVICE.get(action, 'ask the administrator')}"
+    text = f"{command} ended with status {status} ({name}): {advice(action)}"
     if action == "provision":
         return ProvisioningRequired(text)
     if status in _BLOCKED:

@@ -71,6 +71,12 @@ def status(node: Node | None, *tags: str) -> int | None:
         raise MalformedResponse(f"Status is not a number: {written[:20]!r}") from None
 
 
+def number(node: Node | None, *tags: str) -> int | None:
+    """A number at the end of a path; None where there is none, or something else stands there."""
+    written = text(node, *tags)
+    return int(written) if written.isascii() and written.isdigit() and len(written) <= 18 else None
+
+
 def expect(root: Node, tag: str) -> Node:
     """The root, if it is the element that was asked for. Raises `MalformedResponse`."""
     if root[0] != tag:

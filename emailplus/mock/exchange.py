@@ -20,6 +20,7 @@ from . import schema, versions
 from .commands import COMMANDS
 from .context import HTTP_BEFORE_14, MULTIPART_TYPE, Answer, Context, Hold, HttpError, StatusError
 from .device import Device
+from .directory import Directory, Trust
 from .faults import Faults, Http, Status
 from .mailbox import Mailbox, utc_now
 from .policy import MockPolicy
@@ -76,6 +77,8 @@ class Exchange:
         self.undelivered: list[tuple[str, bytes]] = []
         self.defects: list[str] = []
         self.out_of_office: dict[str, list[Node]] = {}
+        self.directory = Directory(self.users)
+        self.trust = Trust()
         self._listeners: list[Callable[[], None]] = []
         self._last_received: dict[str, datetime] = {}
         known = [version for version in self.versions if version in _known_versions()]

@@ -7,6 +7,8 @@ rows hold any mixture of what they name. Children without a namespace have their
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from dataclasses import dataclass
 
@@ -75,6 +77,14 @@ RULES: dict[str, str] = {
     "Search:Store": "all Name Query Options?",
     "Search:Options": "one AirSync:MIMESupport AirSyncBase:BodyPreference AirSyncBase:BodyPartPreference "
     "RightsManagement:RightsManagementSupport Range UserName Password DeepTraversal RebuildResults Picture",
+    "ResolveRecipients:ResolveRecipients": "one To Options",
+    "ResolveRecipients:Options": "all CertificateRetrieval? MaxCertificates? MaxAmbiguousRecipients? Availability? "
+    "Picture?",
+    "ResolveRecipients:Availability": "all StartTime EndTime?",
+    "ResolveRecipients:Picture": "all MaxSize? MaxPictures?",
+    "ValidateCert:ValidateCert": "all CertificateChain? Certificates CheckCrl?",
+    "ValidateCert:CertificateChain": "seq Certificate+",
+    "ValidateCert:Certificates": "seq Certificate+",
     "Settings:Settings": "all RightsManagementInformation? Oof? DevicePassword? DeviceInformation? UserInformation?",
     "Settings:DeviceInformation": "all Set",
     "Settings:DeviceInformation/Set": "all Model? IMEI? FriendlyName? OS? OSLanguage? PhoneNumber? UserAgent? "
@@ -103,6 +113,12 @@ NUMBERS: dict[str, tuple[int, int]] = {
     "FolderHierarchy:Type": (0, 255),
     "Ping:HeartbeatInterval": (0, 2**31 - 1),
     "MeetingResponse:UserResponse": (1, 3),
+    "ResolveRecipients:CertificateRetrieval": (1, 3),
+    "ResolveRecipients:MaxCertificates": (0, 9999),
+    "ResolveRecipients:MaxAmbiguousRecipients": (0, 9999),
+    "ResolveRecipients:MaxSize": (0, 2**32 - 1),
+    "ResolveRecipients:MaxPictures": (0, 2**32 - 1),
+    "ValidateCert:CheckCrl": (0, 1),
 }
 """Elements that hold a number, with the range of the schema."""
 
@@ -110,6 +126,7 @@ BOOLEANS = frozenset(
     {"AirSync:GetChanges", "AirSync:DeletesAsMoves", "AirSync:ConversationMode", "AirSyncBase:AllOrNone", "Email:Read"}
 )
 RANGES = frozenset({"ItemOperations:Range", "Search:Range"})
+ENCODED = frozenset({"ValidateCert:Certificate"})  # base64 of 4 bytes at least
 
 LENGTHS: dict[str, tuple[int, int]] = {
     "AirSync:SyncKey": (0, 64),
@@ -127,6 +144,7 @@ LENGTHS: dict[str, tuple[int, int]] = {
     "Move:SrcFldId": (1, 64),
     "Move:DstFldId": (1, 64),
     "Search:Name": (1, 256),
+    "ResolveRecipients:To": (0, 256),
 }
 """Elements that hold a text of so many characters."""
 
@@ -227,7 +245,16 @@ def _value(tag: str, content: Content) -> list[str]:
         return [f"{tag} is {text[:40]!r}, not a boolean"]
     if tag in RANGES and not _RANGE.match(text):
         return [f"{tag} is {text[:40]!r}, not m-n"]
+    if tag in ENCODED and not _is_base64(text):
+        return [f"{tag} is {text[:40]!r}, not base64 of at least 4 bytes"]
     sizes = LENGTHS.get(tag)
     if sizes is not None and not sizes[0] <= len(text) <= sizes[1]:
         return [f"{tag} has {len(text)} characters, not {sizes[0]} to {sizes[1]}"]
     return []
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return len(base64.b64decode("".join(text.split()), validate=True)) >= 4
+    except (binascii.Error, ValueError):
+        return False

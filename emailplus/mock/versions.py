@@ -34,6 +34,8 @@ COMMAND_VERSIONS: dict[str, tuple[int, int]] = {
     "Ping": (25, 161),
     "ItemOperations": (120, 161),
     "Provision": (25, 161),
+    "ResolveRecipients": (25, 161),
+    "ValidateCert": (25, 161),
 }
 """Command served by the mock -> first and last version that has it (MS-ASCMD 2.2.1, MS-ASHTTP 2.2.1.1.1.1.2)."""
 

@@ -72,3 +72,5 @@ class Collection:
     """Fingerprint of the Options that the key was obtained with."""
     pass_open: bool
     """A full pass is under way: nothing that it has not met may be removed before it ends."""
+    parent: str = ""
+    """Name of the folder it lies in; "" at the top."""

@@ -1,4 +1,4 @@
-"""The policy document of the server (MS-ASPROV 2.2.2.28), typed, and how far this engine keeps it."""
+"""The policy document of the server (MS-ASPROV 2.2.2.28), typed; how far it is kept says `policy.policy_report`."""
 
 from __future__ import annotations
 
@@ -75,44 +75,6 @@ class ServerPolicy:
 
 
 _KINDS: dict[str, str] = {row.name: str(row.type) for row in fields(ServerPolicy)}
-
-_ENFORCED = frozenset(
-    {
-        "AttachmentsEnabled",
-        "MaxAttachmentSize",
-        "MaxEmailAgeFilter",
-        "AllowHTMLEmail",
-        "MaxEmailBodyTruncationSize",
-        "MaxEmailHTMLBodyTruncationSize",
-    }
-)
-"""Decide what is synchronised (`policy.effective`)."""
-
-_UNSUPPORTED_WHEN_TRUE = frozenset({"RequireSignedSMIMEMessages", "RequireEncryptedSMIMEMessages"})
-"""Demands this engine cannot meet. The others concern a screen, a radio or a device password, which a headless engine
-does not have, or encryption at rest and a key to it, which the store always has."""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyReport:
-    """Which elements are kept and which are not; the acknowledgement follows it."""
-
-    applied: tuple[str, ...]
-    unsupported: tuple[str, ...]
-
-
-def assess(policy: ServerPolicy) -> PolicyReport:
-    """How far the policy is kept (users fear clients that acknowledge what they ignore)."""
-    applied, unsupported = [], list(policy.unknown)
-    for row in fields(ServerPolicy):
-        value = getattr(policy, row.name)
-        if row.name == "unknown" or value in (None, ()):
-            continue
-        if row.name in _UNSUPPORTED_WHEN_TRUE and value:
-            unsupported.append(row.name)
-        else:
-            applied.append(row.name)
-    return PolicyReport(tuple(applied), tuple(unsupported))
 
 
 def parse_document(elements: Sequence[tuple[str, str | list[str]]]) -> ServerPolicy:

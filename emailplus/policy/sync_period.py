@@ -6,7 +6,8 @@
 The same numbers stand in `email_max_sync_period`, `email_default_sync_period`, in FilterType (MS-ASCMD 2.2.3.68.2) and
 in the server's MaxEmailAgeFilter (MS-ASPROV 2.2.2.33). 0 is the longest, so periods are compared by span, never by
 number.
-Mail only: calendar and tasks sync whole (FilterType 0).
+Mail only: tasks sync whole (FilterType 0), and so does the calendar unless the server's MaxCalendarAgeFilter (MS-ASPROV
+2.2.2.31) asks for less.
 """
 
 from __future__ import annotations
@@ -68,6 +69,20 @@ def mail_filter_type(period: int) -> int:
     """FilterType for the Email class: the value of the period itself (MS-ASCMD 2.2.3.68.2)."""
     span(period)
     return period
+
+
+CALENDAR_FILTERS: Final = (0, 4, 5, 6, 7)
+"""All, 2 weeks, 1 month, 3 months, 6 months (MS-ASCMD 2.2.3.68.2, MS-ASPROV_R245)."""
+
+
+def calendar_filter_type(server_maximum: int | None) -> int:
+    """FilterType for the Calendar class: 0 (whole), unless MaxCalendarAgeFilter of the server's policy asks for less.
+
+    No key limits events. A maximum outside the table counts as 7, the longest that has an end.
+    """
+    if server_maximum is None or server_maximum in CALENDAR_FILTERS:
+        return server_maximum or 0
+    return CALENDAR_FILTERS[-1]
 
 
 def cut_off(period: int, now: datetime) -> datetime | None:

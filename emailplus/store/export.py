@@ -22,7 +22,9 @@ from typing import IO, Literal, get_args
 
 from ..errors import NotFound, UsageError
 from ..model.message import BodyType, StoredMessage, addresses
+from ..policy.dlp import FILES, Action
 from . import spool
+from .app_policy import guard
 from .keys import sync_directory
 from .reconstruct import Missing, base64_run, reconstruct
 from .store import Store
@@ -77,8 +79,10 @@ def export(
 
     Stored MIME goes out byte for byte (mbox: mboxrd quoting and LF line ends); other mail is reconstructed.
     `contents`: attachments in "jsonl" carry their bytes in base64. `progress` is called with the messages done.
-    Raises `UsageError` where the target cannot be written, `StoreDamaged`; then no half-written file stays.
+    Raises `UsageError` where the target cannot be written, `StoreDamaged`; then no half-written file stays. Raises
+    `PolicyDenied` where the app policy lets nothing out (`open_in`).
     """
+    guard(store.database).may(Action.OPEN_IN, FILES).require()
     if form not in FORMS:
         raise UsageError(f"{form!r} is not a form of export; possible are {', '.join(FORMS)}")
     report = ExportReport(form, target)

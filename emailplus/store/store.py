@@ -127,10 +127,11 @@ class Store:
     def _mail_collections(self) -> list[Collection]:
         marks = ", ".join(str(number) for number in sorted(MAIL_TYPES))
         rows = self.database.all(
-            f"SELECT id, server_id, name, type, sync_key, options, pass_open FROM folders WHERE type IN ({marks}) "
-            "ORDER BY type <> 2, id"
+            "SELECT f.id, f.server_id, f.name, f.type, f.sync_key, f.options, f.pass_open, coalesce(p.name, '') "
+            f"FROM folders f LEFT JOIN folders p ON p.server_id = f.parent_id WHERE f.type IN ({marks}) "
+            "ORDER BY f.type <> 2, f.id"
         )
-        return [Collection(*(*row[:6], bool(row[6]))) for row in rows]
+        return [Collection(*(*row[:6], bool(row[6]), row[7])) for row in rows]
 
     def _pending_fetches(self, query: queries.PendingFetches) -> list[queries.PendingFetch]:
         kind, after = query.after

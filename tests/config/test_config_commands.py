@@ -141,3 +141,20 @@ def test_keys_prints_the_whole_table() -> None:
     people = run("keys")
     assert people.stdout == ""
     assert all(key.name in people.stderr for key in KEYS)
+
+
+def test_diff_tells_what_follows_and_no_secret(write: Any) -> None:
+    old = write("old.json", {**PLAIN, "email_password": "swordfish"})
+    new = write("new.json", {**PLAIN, "email_password": "codfish", "email_address": "bob@example.test"})
+    result = run("diff", old, new, "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["full_resync"] is True
+    assert {change["key"]: change["consequence"] for change in document["changes"]} == {
+        "email_address": "full resync", "email_password": "acts at once",
+    }  # fmt: skip
+    people = run("diff", old, new)
+    assert "full resync" in people.stderr
+    assert "fish" not in result.stdout + people.stderr
+    assert "Nothing changes" in run("diff", old, old).stderr
+    assert run("diff", old, write("bad.json", BAD)).exit_code == 2

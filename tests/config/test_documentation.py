@@ -1,4 +1,4 @@
-"""docs/configuration.md says what the code does."""
+"""docs/config.md says what the code does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from emailplus.config import KEYS, AppConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "configuration.md"
+PAGE = ROOT / "docs" / "config.md"
 
 
 def test_the_table_of_keys_is_current() -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from emailplus.errors import ConnectionFailed, EndpointNotFound, TlsFailed
-from emailplus.mock import MockExchange, MockPolicy
+from emailplus.errors import AuthenticationFailed, ConnectionFailed, EndpointNotFound, NetworkTimeout, TlsFailed
+from emailplus.mock import MockExchange, MockPolicy, Stall
 from emailplus.mock.policy import DEFAULT_SETTINGS
 from emailplus.model.events import MessageReceived
 from emailplus.policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from emailplus.store.store import Store
 
+from ..config.samples import b64, p12
 from .world import KEY, World, deliver, mail, noise
 
 MEGABYTE = 1_048_576
@@ -354,6 +355,48 @@ def test_host_with_a_strange_path(world: World) -> None:
     assert world.exchange.requests[0].target.startswith("/traveler/Microsoft-Server-ActiveSync")
 
 
+def test_lotus_traveler_has_a_path_of_its_own(world: World) -> None:
+    """The mock has no Traveler: what matters is where the request goes, and that a given path stands."""
+    deliver(world.alice, mail("one"))
+    with pytest.raises(EndpointNotFound):
+        world.sync({"email_enable_lotus": "true"})
+    assert world.exchange.requests[0].target.startswith("/traveler/Microsoft-Server-ActiveSync")
+    world.exchange.requests.clear()
+    with pytest.raises(EndpointNotFound):
+        world.sync({"email_enable_lotus": "true", "email_exchange_host": f"{world.host}/servlet/traveler"})
+    assert world.exchange.requests[0].target.startswith("/servlet/traveler/Microsoft-Server-ActiveSync")
+    world.sync({"email_enable_lotus": "false"})
+    assert world.subjects() == ["one"]
+
+
+def test_the_network_timeout(world: World) -> None:
+    """A server slower than the key allows is given up; with more patience the same server is heard out."""
+    deliver(world.alice, mail("one"))
+    world.exchange.faults.add(Stall(1.4), "FolderSync", times=None)
+    with pytest.raises(NetworkTimeout, match="within 1 s "):
+        world.sync({"default_network_timeout": "1"})
+    world.sync({"default_network_timeout": "20"})
+    assert world.subjects() == ["one"]
+
+
+@pytest.mark.parametrize("mode", ["ntlm", "cert_base"])
+def test_a_stronger_mode_never_becomes_a_password_on_the_wire(world: World, mode: str) -> None:
+    keys: dict[str, Any] = {"eas_min_allowed_auth_mode": mode}
+    if mode == "cert_base":
+        keys["email_login_certificate"] = b64(p12())
+    with pytest.raises(AuthenticationFailed, match="nothing was sent"):
+        world.sync(keys)
+    assert not list(world.exchange.requests)
+
+
+def test_a_mode_that_is_not_configured_falls_back_to_basic_with_a_warning(world: World) -> None:
+    deliver(world.alice, mail("one"))
+    with world.open({"eas_min_allowed_auth_mode": "cert_base"}) as mailbox:
+        assert any("basic is used instead" in str(warning) for warning in mailbox.config.warnings)
+        mailbox.sync()
+    assert world.subjects() == ["one"]
+
+
 # -- TLS
 
 
@@ -405,3 +448,23 @@ def test_ssl_required_never_falls_back(tls_world: World) -> None:
     with pytest.raises(ConnectionFailed):
         tls_world.sync(keys)
     assert not any(request.header("Authorization") for request in tls_world.exchange.requests)
+
+
+# -- features
+
+
+def test_smart_folders_of_gmail(world: World) -> None:
+    """`gmail_smart_folders`: the folders that only collect mail of others are synchronised where it is on."""
+    world.alice.create_folder("[Gmail]")
+    for name in ("All Mail", "Starred", "Projects"):
+        world.alice.create_folder(name, "[Gmail]")
+    world.alice.create_folder("Spam")  # not Gmail's: it lies elsewhere
+    for name in ("All Mail", "Starred", "Projects", "Spam"):
+        deliver(world.alice, mail(f"in {name}"), folder=name)
+    world.sync()
+    assert world.subjects("Projects") == ["in Projects"]
+    assert world.subjects("Spam") == ["in Spam"]
+    assert world.subjects("All Mail") == world.subjects("Starred") == []
+    world.sync({"enabled_features": "gmail_smart_folders"})
+    assert world.subjects("All Mail") == ["in All Mail"]
+    assert world.subjects("Starred") == ["in Starred"]

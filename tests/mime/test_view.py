@@ -6,6 +6,7 @@ import base64
 import tracemalloc
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -180,3 +181,19 @@ def test_a_large_attachment_costs_no_memory(tmp_path: Path) -> None:
         del seen
     assert size == 57 * 1000 * 500
     assert peak < 8 << 20, peak
+
+
+def test_the_page_of_the_documentation() -> None:
+    """The example of docs/view.md runs, and what it says in its comments is what comes."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "view.md").read_text(encoding="utf-8")
+    code = page.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    checked = 0
+    for line in code.splitlines():
+        exec(line, names)
+        value, _, said = line.partition("  # ")
+        if said.startswith(("'", "[")):
+            literal = said.partition(" - ")[0]
+            assert repr(eval(value, names)) == literal
+            checked += 1
+    assert checked == 3

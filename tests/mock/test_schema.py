@@ -22,6 +22,7 @@ from .validate import problems
 SERVED = (
     "Sync", "FolderSync", "FolderCreate", "FolderUpdate", "FolderDelete", "GetItemEstimate", "ItemOperations",
     "MoveItems", "Ping", "Provision", "Search", "SendMail", "SmartReply", "SmartForward", "Settings", "MeetingResponse",
+    "ResolveRecipients", "ValidateCert",
 )  # fmt: skip
 
 

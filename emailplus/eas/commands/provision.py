@@ -15,9 +15,6 @@ NAME = "Provision"
 POLICY_OK, NO_POLICY = 1, 2
 """Status of a Policy element (MS-ASPROV 2.2.2.54.1)."""
 
-ACK_APPLIED, ACK_PARTLY = 1, 2
-"""Status a client acknowledges with (MS-ASPROV 2.2.2.54.1)."""
-
 REMOTE_WIPE, ACCOUNT_WIPE = "RemoteWipe", "AccountOnlyRemoteWipe"
 
 
@@ -40,7 +37,7 @@ def build(version: Version, device_information: Node | None = None) -> Node:
 
 
 def build_acknowledgement(version: Version, policy_key: str, ack: int) -> Node:
-    """The second request: the temporary key and how far the policy is applied."""
+    """The second request: the temporary key and how far the policy is applied (`policy.policy_report`)."""
     policy: list[Node] = [
         (f"{NAME}:PolicyType", version.policy_type),
         (f"{NAME}:PolicyKey", policy_key),

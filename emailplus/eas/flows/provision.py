@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...errors import (
     CommandFailed,
+    DeviceBlocked,
     HttpStatusError,
     MalformedResponse,
     PolicyNotApplicable,
@@ -14,9 +15,15 @@ from ...errors import (
 from ...flow import Flow, commit, emit
 from ...model.changes import SaveAccount, Wipe
 from ...model.events import Warned
-from ...policy.server_policy import assess
+from ...policy.policy_report import Acknowledgement, PolicyReport, assess
+from ...policy.server_policy import ServerPolicy
 from ..commands import provision, settings
 from .session import Session, perform
+
+HOST_FACT = "host_enforces"
+"""Account fact: a JSON list of what the operator says the host enforces."""
+ACKNOWLEDGED_FACT = "acknowledged"
+"""Account fact: the Status that the policy was acknowledged with."""
 
 
 def apply_policy(session: Session) -> Flow[None]:
@@ -33,34 +40,53 @@ def apply_policy(session: Session) -> Flow[None]:
     if first.wipe:
         yield from _wipe(session, first.wipe)
     if first.policy_status == provision.NO_POLICY or (first.policy is None and not first.policy_key):
-        yield from commit(SaveAccount({"policy_key": None, "policy": None, "provisioned": "none"}))
+        yield from commit(
+            SaveAccount({"policy_key": None, "policy": None, "provisioned": "none", ACKNOWLEDGED_FACT: None})
+        )
         yield from _announce_by_settings(session)
         return
     if first.policy_status not in (None, provision.POLICY_OK):
         raise PolicyNotApplicable(f"the server has no usable policy for this client (status {first.policy_status})")
-    ack, policy = provision.ACK_APPLIED, first.policy
-    if policy is not None:
-        report = assess(policy)
-        if report.unsupported:
-            ack = provision.ACK_PARTLY
-            yield from emit(Warned(f"the server's policy asks for what is not kept: {', '.join(report.unsupported)}"))
-    session.policy_key = first.policy_key
-    second = yield from _ask(session, provision.build_acknowledgement(session.version, first.policy_key, ack))
+    yield from _acknowledge(session, first)
+    yield from _announce_by_settings(session)
+
+
+def _acknowledge(session: Session, offer: provision.ProvisionResult) -> Flow[None]:
+    """Tell how far the policy is applied, and keep the final key. What is told is what `policy_report` finds true."""
+    report = assess(offer.policy or ServerPolicy(), session.host_enforces)
+    told = report.acknowledgement
+    missing = report.having("unsupported")
+    if missing and told is not Acknowledgement.THIRD_PARTY:
+        yield from emit(Warned(f"the server's policy asks for what is not kept: {', '.join(missing)}"))
+    written = offer.policy.to_json() if offer.policy is not None else None
+    yield from commit(SaveAccount({"policy": written, ACKNOWLEDGED_FACT: str(int(told))}))
+    session.policy_key = offer.policy_key
+    request = provision.build_acknowledgement(session.version, offer.policy_key, told)
+    try:
+        second = yield from _ask(session, request)
+    except (CommandFailed, DeviceBlocked, ProvisioningRequired) as problem:
+        raise _insists(report) from problem
     if second.wipe:
         yield from _wipe(session, second.wipe)
     if not second.policy_key or second.policy_status not in (None, provision.POLICY_OK):
-        raise PolicyNotApplicable("the server did not accept how far its policy is applied; ask its administrator")
+        raise _insists(report)
     session.policy_key = second.policy_key
-    yield from commit(
-        SaveAccount(
-            {
-                "policy_key": second.policy_key,
-                "policy": policy.to_json() if policy is not None else None,
-                "provisioned": "full" if ack == provision.ACK_APPLIED else "partly",
-            }
-        )
+    done = "full" if told is Acknowledgement.APPLIED else "partly"
+    yield from commit(SaveAccount({"policy_key": second.policy_key, "provisioned": done}))
+
+
+def _insists(report: PolicyReport) -> PolicyNotApplicable:
+    """The server takes only clients that keep all of its policy, or none that a third party manages (139, 145)."""
+    missing = ", ".join(report.having("unsupported"))
+    if report.third_party:
+        advice = "name what the host enforces one by one in host_enforces, not *"
+        return PolicyNotApplicable(f"the server takes no device that a third party manages; {advice}")
+    if not missing:
+        return PolicyNotApplicable("the server did not accept how far its policy is applied; ask its administrator")
+    advice = (
+        "Where the machine itself enforces that, say so with host_enforces; else ask for AllowNonProvisionableDevices"
     )
-    yield from _announce_by_settings(session)
+    return PolicyNotApplicable(f"the server insists on what is not kept: {missing}. {advice}")
 
 
 def _ask(session: Session, request: object) -> Flow[provision.ProvisionResult]:

@@ -53,6 +53,8 @@ class Session:
     policy_key: str | None = None
     """None until the server has given one: then "0" is sent (MS-ASHTTP 2.2.1.1.2.6)."""
     device_information: Mapping[str, str] = field(default_factory=dict)
+    host_enforces: frozenset[str] = frozenset()
+    """Elements of a policy that the machine around the engine enforces, as its operator says."""
     patience: float = 300.0
     """Seconds of waiting for a busy server that one command may cost."""
     commands: frozenset[str] = frozenset()

@@ -28,6 +28,7 @@ from ...model.message import Message
 from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
+from ...policy.features import is_smart_folder
 from .. import status
 from ..commands import get_item_estimate, sync
 from ..commands.sync import CollectionAnswer, CollectionRequest
@@ -58,6 +59,8 @@ class MailPlan:
     """Emit `MessageReceived` for every new message."""
     cutoff: float | None = None
     """Unix time before which mail is out of the sync period."""
+    smart_folders: bool = True
+    """Whether the folders in which Gmail collects mail of other folders are synchronised (`gmail_smart_folders`)."""
 
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
@@ -105,6 +108,8 @@ def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
     restart = []
     for collection in collections:
         if collection.type == FolderType.DRAFTS and not session.version.drafts:
+            continue
+        if not plan.smart_folders and is_smart_folder(collection.name, collection.parent):
             continue
         if collection.sync_key != "0" and collection.options != run.options:
             restart.append(collection.folder_id)

@@ -16,10 +16,12 @@ from . import (
     move_items,
     ping,
     provision,
+    resolve_recipients,
     search,
     send_mail,
     settings,
     sync,
+    validate_cert,
 )
 
 
@@ -60,11 +62,15 @@ COMMANDS: dict[str, Command] = {
     "MoveItems": Command(move_items.handle, "Move:MoveItems", ("Move:Status",)),
     "Ping": Command(ping.handle, "Ping:Ping", ("Ping:Status",)),
     "Provision": Command(provision.handle, "Provision:Provision", ("Provision:Status",)),
+    "ResolveRecipients": Command(
+        resolve_recipients.handle, "ResolveRecipients:ResolveRecipients", ("ResolveRecipients:Status",)
+    ),
     "Search": Command(search.handle, "Search:Search", ("Search:Status",)),
     "SendMail": Command(send_mail.send_mail, "ComposeMail:SendMail", ("ComposeMail:Status",), 140),
     "Settings": Command(settings.handle, "Settings:Settings", ("Settings:Status",)),
     "SmartForward": Command(send_mail.smart_forward, "ComposeMail:SmartForward", ("ComposeMail:Status",), 140),
     "SmartReply": Command(send_mail.smart_reply, "ComposeMail:SmartReply", ("ComposeMail:Status",), 140),
     "Sync": Command(sync.handle, "AirSync:Sync", ("AirSync:Status",)),
+    "ValidateCert": Command(validate_cert.handle, "ValidateCert:ValidateCert", ("ValidateCert:Status",)),
 }
 """Command name -> how it is served."""

@@ -1,0 +1,43 @@
+"""The methods of a mailbox by subject: each module has them twice, for `Mailbox` and for `AsyncMailbox`.
+
+A method makes a dialogue of `eas.flows` and has it run; what is decided is decided below.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..config import AppConfig
+from ..eas.flows.session import Session
+from ..flow import Flow
+from ..store.store import Store
+
+T = TypeVar("T")
+Listener = Callable[[Any], None]
+Dialogue = Callable[[Session], Flow[T]]
+
+
+class Online(ABC):
+    """What the methods of this room need of a mailbox."""
+
+    config: AppConfig
+    store: Store
+
+    @abstractmethod
+    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run a dialogue; its result."""
+
+
+class AsyncOnline(ABC):
+    """The same, awaitable."""
+
+    @property
+    @abstractmethod
+    def config(self) -> AppConfig:
+        """The app config."""
+
+    @abstractmethod
+    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
+        """Run a dialogue; its result."""
