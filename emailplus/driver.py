@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx2
 
@@ -48,6 +48,16 @@ def tls_context(roots: Iterable[bytes] = (), *, trust_all: bool = False) -> ssl.
     return context
 
 
+class Observer(Protocol):
+    """Told of every request as it travelled, credentials included: what it writes down is for it to redact."""
+
+    def answered(self, request: HttpRequest, response: HttpResponse, received: int, seconds: float) -> None:
+        """`response` without a body where that was streamed into the store; `received` bytes, still compressed."""
+
+    def unanswered(self, request: HttpRequest, problem: EmailplusError, seconds: float) -> None:
+        """No whole answer came."""
+
+
 @dataclass(slots=True)
 class Traffic:
     """What went over the wire: bodies as they travelled (compressed), not headers."""
@@ -55,8 +65,7 @@ class Traffic:
     requests: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
-    log: Callable[[HttpRequest, int, int, float], None] | None = None
-    """Called after each request with the request, the status, the body's bytes and the seconds."""
+    observer: Observer | None = None
 
 
 @dataclass(slots=True)
@@ -241,15 +250,18 @@ def _send_once(
                     if len(body) > MAX_BODY:
                         raise ResponseTooLarge(f"the server's answer is larger than {MAX_BODY >> 20} MB")
                 response = HttpResponse(response.status, response.headers, bytes(body))
-    except httpx2.HTTPError as problem:
-        raise _mapped(problem, timeout) from problem
-    except httpx2.InvalidURL as problem:
-        raise ConnectionFailed(f"the server's address cannot be used: {problem}") from problem
+    except (httpx2.HTTPError, httpx2.InvalidURL, EmailplusError) as problem:
+        failure = _mapped(problem, timeout)
+        if traffic.observer is not None:
+            traffic.observer.unanswered(request, failure, time.monotonic() - started)
+        if failure is problem:
+            raise
+        raise failure from problem
     finally:
         received = raw.num_bytes_downloaded if raw is not None else 0
         traffic.bytes_in += received
-    if traffic.log is not None:
-        traffic.log(request, response.status, received, time.monotonic() - started)
+    if traffic.observer is not None:
+        traffic.observer.answered(request, response, received, time.monotonic() - started)
     return response
 
 
@@ -282,8 +294,12 @@ def _headers(headers: httpx2.Headers) -> Mapping[str, str]:
     return joined
 
 
-def _mapped(problem: httpx2.HTTPError, timeout: float) -> ConnectionFailed:
-    """The HTTP client's errors as ours, without the URL: it names the user."""
+def _mapped(problem: httpx2.HTTPError | httpx2.InvalidURL | EmailplusError, timeout: float) -> EmailplusError:
+    """The HTTP client's errors as ours, without the URL: it names the user. Ours stay as they are."""
+    if isinstance(problem, EmailplusError):
+        return problem
+    if isinstance(problem, httpx2.InvalidURL):
+        return ConnectionFailed(f"the server's address cannot be used: {problem}")
     if isinstance(problem, httpx2.TimeoutException):
         return NetworkTimeout(f"no answer from the server within {timeout:.0f} s (default_network_timeout)")
     cause: BaseException | None = problem

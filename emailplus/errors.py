@@ -1,7 +1,7 @@
 """Every error emailplus raises, as one tree. The number is the exit code of the command line.
 
     EmailplusError
-    ├── ConfigurationError (2)          the app config has problems; `.problems` lists them all
+    ├── ConfigurationError (2)          the app config has problems: `.problems`, `.bundle`
     ├── UsageError (2)                  a call or a query that cannot be carried out as written
     │   ├── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
     │   ├── ConfirmationNeeded          a person has to answer first; `.question` says what
@@ -73,13 +73,18 @@ class EmailplusError(Exception):
 
 
 class ConfigurationError(EmailplusError):
-    """The app config has problems. `problems` holds all of them, not only the first."""
+    """The app config has problems. `problems` holds all of them, not only the first.
+
+    `bundle` is the log bundle for the administrator (a zip archive, nothing secret in it) where
+    `exit_on_configuration_error` is false, else None.
+    """
 
     exit_code = 2
 
-    def __init__(self, message: str, problems: Sequence[object] = ()) -> None:
+    def __init__(self, message: str, problems: Sequence[object] = (), bundle: bytes | None = None) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
+        self.bundle = bundle
 
 
 class UsageError(EmailplusError):

@@ -13,12 +13,14 @@ from . import account
 from .config import AppConfig, Identity
 from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
-from .diagnosis import log
+from .diagnosis.crash import Reporter
+from .diagnosis.session import Diagnosis
 from .driver import Network, arun, run
 from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
+from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.people import AsyncPeople, People
 from .facade.view import AsyncViewing, Viewing
@@ -41,10 +43,11 @@ T = TypeVar("T")
 
 
 class _Clock:
-    """Feeds a report and a listener, and notes how long each phase takes."""
+    """Feeds a report, the log and a listener, and notes how long each phase takes."""
 
-    def __init__(self, report: SyncReport, listener: Listener | None) -> None:
-        self._report, self._listener = report, listener
+    def __init__(self, report: SyncReport, diagnosis: Diagnosis, listener: Listener | None) -> None:
+        self._report, self._diagnosis = report, diagnosis
+        self._listener = None if listener is None else diagnosis.blaming(listener)
         self._phase, self._since = "", time.monotonic()
 
     def __call__(self, event: Any) -> None:
@@ -52,6 +55,7 @@ class _Clock:
             self.close()
             self._phase = event.name
         self._report.take(event)
+        self._diagnosis.take(event)
         if self._listener is not None:
             self._listener(event)
 
@@ -63,20 +67,33 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Viewing):
+class Mailbox(People, Governed, Diagnosing, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
     """
 
-    def __init__(self, config: AppConfig, store: Store, password: str | None, query_form: str = "plain") -> None:
+    def __init__(
+        self,
+        config: AppConfig,
+        store: Store,
+        password: str | None,
+        query_form: str = "plain",
+        reporter: Reporter | None = None,
+    ) -> None:
         self.config = config
         self.store = store
         self._password = password
         self._query_form = query_form
-        self.change = put_in_force(store, config, now=account.utc_now(), query_form=query_form)
-        """What this configuration changed against the one that the store had last."""
-        self.notices = list(self.change.notices)
+        self._diagnosis = Diagnosis(config, store, password, lambda: account.utc_now().timestamp(), reporter)
+        try:
+            with self._diagnosis.watching("open"):
+                self.change = put_in_force(store, config, now=account.utc_now(), query_form=query_form)
+                """What this configuration changed against the one that the store had last."""
+        except BaseException:
+            self._diagnosis.close()
+            raise
+        self.notices = [*self._diagnosis.notices, *self.change.notices]
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
@@ -94,11 +111,14 @@ class Mailbox(People, Governed, Viewing):
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
+        reporter: Reporter | None = None,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
         `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`.
         `query_form`: "plain" or "base64" (from 12.1 on); servers take another form for another device.
+        `reporter` takes crash reports; without one they stay in the store (`emailplus.diagnosis.crash`).
+        Three opens in a row that each crash within 60 seconds wipe the cached data (`emailplus.diagnosis.recovery`).
         `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
         `host_enforces`: elements of the server's policy (MS-ASPROV 2.2.2.28) that the machine around the engine keeps,
         "*" where a device manager provisions it; remembered likewise.
@@ -113,7 +133,7 @@ class Mailbox(People, Governed, Viewing):
             if app_policy is not None:
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
-            mailbox = cls(config, opened, password, query_form)
+            mailbox = cls(config, opened, password, query_form, reporter)
             if host_enforces is not None:
                 remember_claims(opened, host_enforces)
             return mailbox
@@ -123,6 +143,7 @@ class Mailbox(People, Governed, Viewing):
 
     def close(self) -> None:
         """Close the store. Safe to call twice."""
+        self._diagnosis.close()
         self.store.close()
 
     def __enter__(self) -> Mailbox:
@@ -138,17 +159,20 @@ class Mailbox(People, Governed, Viewing):
 
         `config` is an `AppConfig`, or what `AppConfig.load` reads (with `identity`). A configuration that cannot be
         used raises `ConfigurationError` and changes nothing: the old one stays in force. Under
-        `exit_on_configuration_error` of the old one the engine stops then: the mailbox is closed.
+        `exit_on_configuration_error` of the old one the engine stops then: the mailbox is closed. Without it the error
+        carries the log bundle (`ConfigurationError.bundle`).
         """
         if not isinstance(config, AppConfig):
             try:
                 config = AppConfig.load(config, identity)
-            except ConfigurationError:
+            except ConfigurationError as problem:
+                self._diagnosis.misconfigured(problem)
                 if self.config.exit_on_configuration_error:
                     self.close()
                 raise
         change = put_in_force(self.store, config, now=account.utc_now(), query_form=self._query_form)
         self.config, self.change = config, change
+        self._diagnosis.adopt(config)
         self.notices += change.notices
         return change
 
@@ -170,7 +194,8 @@ class Mailbox(People, Governed, Viewing):
         flow, network, report, clock = self._prepare(period, listener, tell_messages, version)
         started = time.monotonic()
         try:
-            troubles = run(flow, network, self.store, clock)
+            with self._diagnosis.watching("sync"):
+                troubles = run(flow, network, self.store, clock)
         except RemoteWiped:
             self.close()
             raise
@@ -188,7 +213,7 @@ class Mailbox(People, Governed, Viewing):
         pictures = "true" if self.config.show_pictures_default else "false"
         plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
         session = account.session(self.config, query_form=self._query_form)
-        return synchronise(session, plan), self._network(), report, _Clock(report, listener)
+        return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
 
     def _conclude(
         self, report: SyncReport, clock: _Clock, troubles: list[Trouble], network: Network, started: float
@@ -196,15 +221,18 @@ class Mailbox(People, Governed, Viewing):
         clock.close()
         report.seconds = time.monotonic() - started
         report.conclude(troubles, network.traffic)
+        report.warnings += self._diagnosis.taken_warnings()
         stats = self.store.stats()
         report.folders, report.items = stats["folders"], stats["items"]
+        self._diagnosis.concluded(report.as_dict(), troubles)
         return report
 
     def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
         """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
         flow, network = self._dialogue(dialogue, version)
         try:
-            return run(flow, network, self.store, listener)
+            with self._diagnosis.watching("conversation"):
+                return run(flow, network, self.store, self._diagnosis.telling(listener))
         except RemoteWiped:
             self.close()
             raise
@@ -220,8 +248,7 @@ class Mailbox(People, Governed, Viewing):
 
     def _network(self) -> Network:
         network = account.network(self.config, self._secret())
-        if self.config.allow_logging:
-            network.traffic.log = log.traffic
+        network.traffic.observer = self._diagnosis
         return network
 
     def _secret(self) -> str:
@@ -249,7 +276,7 @@ class Mailbox(People, Governed, Viewing):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncViewing):
+class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncViewing):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox
@@ -277,6 +304,7 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncViewing):
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
+        reporter: Reporter | None = None,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
         opening = partial(
@@ -288,6 +316,7 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncViewing):
             query_form=query_form,
             app_policy=app_policy,
             host_enforces=host_enforces,
+            reporter=reporter,
         )
         return cls(await asyncio.to_thread(opening))
 
@@ -322,7 +351,8 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncViewing):
             flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
             started = time.monotonic()
             try:
-                troubles = await arun(flow, network, mailbox.store, clock)
+                with mailbox._diagnosis.watching("sync"):
+                    troubles = await arun(flow, network, mailbox.store, clock)
             except RemoteWiped:
                 await self.close()
                 raise
@@ -333,7 +363,9 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncViewing):
         async with self._turn:
             flow, network = self._mailbox._dialogue(dialogue, version)
             try:
-                return await arun(flow, network, self._mailbox.store, listener)
+                diagnosis = self._mailbox._diagnosis
+                with diagnosis.watching("conversation"):
+                    return await arun(flow, network, self._mailbox.store, diagnosis.telling(listener))
             except RemoteWiped:
                 await self.close()
                 raise

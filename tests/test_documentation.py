@@ -30,6 +30,7 @@ PAGES = (
     "README.md",
     "docs/index.md",
     "docs/library.md",
+    "docs/diagnosis.md",
     "docs/command_line.md",
     "docs/errors.md",
     "docs/contributing.md",
@@ -139,7 +140,7 @@ def run_examples(page: str, desk: Desk) -> None:
     assert problems == []
 
 
-@pytest.mark.parametrize("page", ["docs/library.md", "docs/command_line.md"])
+@pytest.mark.parametrize("page", ["docs/library.md", "docs/diagnosis.md", "docs/command_line.md"])
 def test_the_examples_run(page: str, desk: Desk) -> None:
     run_examples(page, desk)
 

@@ -15,6 +15,7 @@ from . import demo, export_command, mock_commands, read_commands, show_command, 
 from .classify_commands import classify_app
 from .config_commands import config_app
 from .policy_commands import policy_app
+from .report_command import report
 from .store_commands import store_app
 from .wbxml_commands import app as wbxml_app
 
@@ -49,6 +50,7 @@ app.command("folders")(read_commands.folders)
 app.command("search")(read_commands.search)
 app.command("show")(show_command.show)
 app.command("export")(export_command.export)
+app.command("report")(report)
 app.add_typer(config_app, name="config")
 app.add_typer(policy_app, name="policy")
 app.add_typer(classify_app, name="classify")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +91,8 @@ def errors_as_exit_codes(as_json: bool) -> Iterator[None]:
         say(f"error: {problem}")
         for entry in problems:
             say(f"  {entry}")
+        if getattr(problem, "bundle", None):
+            say("the log bundle for the administrator: emailplus report --config FILE --output FILE")
         if as_json:
             print_json(
                 {
@@ -104,6 +108,16 @@ def errors_as_exit_codes(as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         say("stopped; what was stored is whole, and the next run goes on from there")
         raise typer.Exit(130) from None
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the command between two steps, as Ctrl-C does: a process that just dies counts as a crash."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def say(line: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -18,7 +18,9 @@ from ..classification.document import problems
 from ..config import KEYS, AppConfig, Identity, Problem
 from ..config.loaders import read
 from ..config.rows import ROOMS, rows
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, NotFound, PolicyDenied
+from ..reconfigure import remembered
+from . import common
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,9 +77,26 @@ def show(
     file: ConfigArgument = None,
     config: ConfigOption = None,
     identity: IdentityOption = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store", "-s", metavar="FILE", help="Show what this mailbox has in force instead.", show_default=False
+        ),
+    ] = None,
+    key_file: common.KeyFileOption = None,
+    passphrase_file: common.PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the value that each key has in effect, secrets masked."""
+    """Print the value that each key has in effect, secrets masked.
+
+    A FILE is the administrator's own. What a mailbox has in force (--store) is shown under its
+    allow_show_configuration only; else the exit code is 6.
+    """
+    if store is not None:
+        if file is not None or config is not None:
+            raise typer.BadParameter("a configuration file or a store, not both")
+        _show_store(store, key_file, passphrase_file, as_json)
+        return
     try:
         loaded = _load(_path(file, config), identity)
     except ConfigurationError as error:
@@ -95,12 +114,7 @@ def show(
             }
         )
         return
-    groups = {key.name: key.group for key in KEYS}
-    rows = [
-        (groups[name], name, _readable(value), "given" if _was_given(loaded, name) else "default")
-        for name, value in values.items()
-    ]
-    _print_table(("group", "key", "value", "from"), rows)
+    _print_values(values, {name for name in values if _was_given(loaded, name)})
     _print_findings([], loaded.warnings)
 
 
@@ -139,6 +153,26 @@ def keys(as_json: JsonOption = False) -> None:
         ("group", "key", "values", "default", "effect", "acts in"),
         [(key.group, key.name, key.allowed, key.default, key.effect, _acts(key.name)) for key in KEYS],
     )
+
+
+def _show_store(path: Path, key_file: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
+    with (
+        common.errors_as_exit_codes(as_json),
+        common.open_store(path, key_file, passphrase_file) as store,
+    ):
+        snapshot = remembered(store)
+        if snapshot is None:
+            raise NotFound("this store has no configuration yet: synchronise it first")
+        allowed = snapshot.keys.get("allow_show_configuration")
+        if allowed is None or allowed.shown is not True:
+            text = "the configuration is not shown: allow_show_configuration is false"
+            raise PolicyDenied(text, rule="allow_show_configuration")
+    values = {name: key.shown for name, key in snapshot.keys.items()}
+    given = {name for name, key in snapshot.keys.items() if key.given}
+    if as_json:
+        _print_json({"ok": True, "config": values, "given": sorted(given)})
+        return
+    _print_values(values, given)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -231,6 +265,15 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH, highlight=False, markup=False)
+
+
+def _print_values(values: Mapping[str, object], given: Collection[str]) -> None:
+    groups = {key.name: key.group for key in KEYS}
+    rows = [
+        (groups.get(name, ""), name, _readable(value), "given" if name in given else "default")
+        for name, value in values.items()
+    ]
+    _print_table(("group", "key", "value", "from"), rows)
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

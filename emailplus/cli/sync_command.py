@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..diagnosis import log
-from ..errors import LimitExceeded
+from ..errors import LimitExceeded, UsageError
 from ..mailbox import Mailbox
 from ..model import events
 from ..report import SyncReport
@@ -36,6 +36,18 @@ ProtocolOption = Annotated[
     str | None,
     typer.Option("--protocol", metavar="VERSION", help="Speak only this ActiveSync version.", show_default=False),
 ]
+TrafficOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--traffic",
+        metavar="FILE",
+        help="Write every request and answer there, readable, values replaced by their sizes.",
+        show_default=False,
+    ),
+]
+TrafficFullOption = Annotated[
+    bool, typer.Option("--traffic-full", help="Keep the values in --traffic: then FILE holds mail in the clear.")
+]
 HostOption = Annotated[
     str | None,
     typer.Option(
@@ -57,6 +69,8 @@ def sync(
     period: PeriodOption = None,
     protocol: ProtocolOption = None,
     query_form: QueryOption = "plain",
+    traffic: TrafficOption = None,
+    traffic_full: TrafficFullOption = False,
     app_policy: AppPolicyOption = None,
     host_enforces: HostOption = None,
     as_json: JsonOption = False,
@@ -66,10 +80,11 @@ def sync(
     Exit 1 when something was newly refused, failed or quarantined; the rest is in the store.
     """
     with common.errors_as_exit_codes(as_json):
+        if traffic_full and traffic is None:
+            raise UsageError("--traffic-full needs --traffic FILE")
+        common.end_on_sigterm()
         settings = common.load_config(config)
         allowed = common.load_app_policy(app_policy)
-        if settings.allow_logging:
-            log.to_console()
         key = common.store_key(key_file, passphrase_file, settings, new=not store.exists())
         password = common.server_password(password_file, settings)
         passed: list[dict[str, Any]] = []
@@ -84,6 +99,8 @@ def sync(
             if host_enforces is None
             else [name.strip() for name in host_enforces.split(",") if name],
         ) as mailbox:
+            if traffic is not None:
+                mailbox.traffic_log(traffic, full=traffic_full)
             pass_through = "local_cache_all" in settings.disabled_features
             report = _run(mailbox, as_json, period, protocol, passed if pass_through else None)
         if as_json:

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from . import variables
+from .bundle import problem_bundle
 from .certificates import CertificateCheck, RootCertificate
 from .checks import Given, check_all
 from .convert import Context, Unreadable, convert
@@ -96,7 +97,8 @@ def build(
     given = Given(work.values, frozenset(work.names), frozenset(work.unreadable))
     work.problems.extend(check_all(given))
     if any(problem.critical for problem in work.problems):
-        raise failure(work.problems)
+        silent = work.values["exit_on_configuration_error"]
+        raise failure(work.problems, None if silent else problem_bundle(work.problems))
     warnings = tuple(sorted(work.problems, key=lambda problem: problem.advice))
     return Built(work.values, given.names, tuple(work.unknown), warnings)
 

@@ -50,13 +50,13 @@ class Problem:
         }
 
 
-def failure(problems: Iterable[Problem]) -> ConfigurationError:
-    """The error that carries `problems`, the critical ones first."""
+def failure(problems: Iterable[Problem], bundle: bytes | None = None) -> ConfigurationError:
+    """The error that carries `problems`, the critical ones first, and the log bundle where it is to be offered."""
     ordered = sorted(problems, key=lambda problem: (not problem.critical, problem.advice))
     critical = sum(problem.critical for problem in ordered)
     lines = "".join(f"\n  {problem}" for problem in ordered)
     return ConfigurationError(
-        f"the app config has {critical} critical problem{'s' if critical != 1 else ''}:{lines}", ordered
+        f"the app config has {critical} critical problem{'s' if critical != 1 else ''}:{lines}", ordered, bundle
     )
 
 

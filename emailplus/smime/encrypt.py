@@ -106,7 +106,7 @@ def enveloped_data(
     if not infos:
         raise CertificateUnusable("there is nobody to encrypt to", ("no recipients",))
     if chosen.mode == "aes-gcm":
-        return _authenticated(content, chosen, key, infos)
+        return authenticated(content, chosen, key, infos)
     vector = os.urandom(16)
     encryptor = Cipher(algorithms.AES(key), modes.CBC(vector)).encryptor()
     padder = block_padding.PKCS7(128).padder()
@@ -124,7 +124,8 @@ def enveloped_data(
     )
 
 
-def _authenticated(content: bytes, chosen: alg.ContentCipher, key: bytes, infos: list[bytes]) -> bytes:
+def authenticated(content: bytes, chosen: alg.ContentCipher, key: bytes, infos: list[bytes]) -> bytes:
+    """AuthEnvelopedData (RFC 5083) of `content` under `key`, for recipients whose infos carry it."""
     nonce = os.urandom(12)
     encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
     pieces = [encryptor.update(content), encryptor.finalize()]

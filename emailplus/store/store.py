@@ -18,7 +18,7 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import index, mail, pictures, settings, spool
+from . import diagnosis, index, mail, pictures, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 
@@ -260,6 +260,7 @@ class Store:
             self.database.execute("DELETE FROM account")
             settings.forget(self.database)
             pictures.forget(self.database)
+            diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")
         self.database.all("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -25,7 +25,7 @@ from emailplus.errors import (
     ResponseTooLarge,
     TlsFailed,
 )
-from emailplus.flow import Flow, Http, HttpRequest, HttpToSink, http, http_to_sink
+from emailplus.flow import Flow, Http, HttpRequest, HttpResponse, HttpToSink, http, http_to_sink
 from emailplus.model.changes import ClaimBlob
 from emailplus.store import spool
 from emailplus.store.store import Store
@@ -91,15 +91,23 @@ def test_traffic_counts(store: Store) -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx2.ByteStream(packed))
 
-    logged: list[tuple[str, int, int]] = []
+    logged: list[tuple[str, int, bytes, int]] = []
+
+    class Observer:
+        def answered(self, request: HttpRequest, response: HttpResponse, received: int, seconds: float) -> None:
+            logged.append((request.method, response.status, response.body, received))
+
+        def unanswered(self, request: HttpRequest, problem: EmailplusError, seconds: float) -> None:
+            raise AssertionError(problem)
+
     used = network(answer)
-    used.traffic.log = lambda request, status, size, seconds: logged.append((request.method, status, size))
+    used.traffic.observer = Observer()
     assert run(ask(), used, store).body == b"answer" * 1000
     run(ask(b""), used, store)
     assert used.traffic.requests == 2
     assert used.traffic.bytes_out == len(b"question")
     assert used.traffic.bytes_in == 2 * len(packed)
-    assert logged == [("POST", 200, len(packed))] * 2
+    assert logged == [("POST", 200, b"answer" * 1000, len(packed))] * 2
 
 
 def test_traffic_of_a_real_server(world: World) -> None:
