@@ -7,6 +7,8 @@ from datetime import datetime
 from email.utils import getaddresses
 from enum import IntEnum
 
+from .rights import Licence, Right
+
 
 class BodyType(IntEnum):
     """Form of a body (MS-ASAIRS 2.2.2.41.1)."""
@@ -91,6 +93,8 @@ class Message:
     native_body_type: int = 0
     last_verb: int = 0
     draft: bool = False
+    rights: Licence | None = None
+    """The licence of protected mail (MS-ASRM 2.2.2.14)."""
     categories: tuple[str, ...] = ()
     preview: str = ""
     body: Body | None = None
@@ -147,3 +151,10 @@ class StoredMessage:
     """Body as plain text."""
     html: str = ""
     attachments: list[StoredAttachment] = field(default_factory=list)
+    rights: Licence | None = None
+    """The licence of a protected message; None: it is not protected."""
+
+    def may(self, right: Right) -> bool:
+        """Whether its licence grants a right; without a licence every right is granted. What is done with the message
+        asks `rms.gate`, which knows about expiry and doors too."""
+        return self.rights is None or self.rights.grants(right)

@@ -15,13 +15,14 @@ from typing import Any
 from .. import __version__
 from ..model.changes import ItemChange, ResetCollections, SyncCounts, SyncWindows, Window
 from ..model.message import Attachment, Message
+from ..model.rights import Licence
 from .database import Database, Row
 
 _COLUMNS = (
     "subject", "sender", "recipients", "cc", "bcc", "reply_to", "display_to", "received", "importance", "read",
     "flag_status", "message_class", "content_class", "thread_topic", "thread", "conversation_index",
     "internet_code_page", "native_body_type", "last_verb", "draft", "categories", "preview", "extra",
-    "body_type", "body_size", "body_state", "body_reason", "fingerprint",
+    "licence", "licence_expires", "body_type", "body_size", "body_state", "body_reason", "fingerprint",
 )  # fmt: skip
 _INSERT = (
     f"INSERT INTO messages (id, folder_id, server_id, pass, {', '.join(_COLUMNS)}) "
@@ -353,6 +354,8 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
             values[name] = int(values[name])
     if "categories" in change.values:
         values["categories"] = "\n".join(change.values["categories"])
+    if "rights" in change.values:
+        values["licence"], values["licence_expires"] = _licence(change.values["rights"])
     if change.values.get("received") is not None:
         values["received"] = change.values["received"].timestamp()
     if change.values.get("conversation_id"):
@@ -405,10 +408,17 @@ def _values(message: Message) -> Row:
         received, message.importance, int(message.read), message.flag_status, message.message_class,
         message.content_class, message.thread_topic, _thread(message), message.conversation_index,
         message.internet_code_page, message.native_body_type, message.last_verb, int(message.draft),
-        "\n".join(message.categories), message.preview, message.extra,
+        "\n".join(message.categories), message.preview, message.extra, *_licence(message.rights),
         body.type if body else 0, body.size if body else 0, message.body_state, message.body_reason,
         _fingerprint(message, received),
     )  # fmt: skip
+
+
+def _licence(licence: Licence | None) -> tuple[str, float | None]:
+    """The two columns of a licence."""
+    if licence is None:
+        return "", None
+    return licence.to_json(), licence.expires.timestamp() if licence.expires is not None else None
 
 
 def _thread(message: Message) -> str:

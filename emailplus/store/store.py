@@ -18,14 +18,14 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import diagnosis, index, mail, pictures, settings, spool
+from . import diagnosis, index, mail, pictures, rights, settings, spool
 from .database import Database
 from .keys import KeyProvider, as_provider
 
 _MESSAGE = (
     "m.id, f.name, m.server_id, m.subject, m.sender, m.recipients, m.cc, m.reply_to, m.received, m.importance, "
     "m.read, m.flag_status, m.message_class, m.thread, m.thread_topic, m.categories, m.preview, m.body_size, "
-    "m.body_type, m.body_state, m.body_reason"
+    "m.body_type, m.body_state, m.body_reason, m.licence"
 )
 
 
@@ -260,6 +260,7 @@ class Store:
             self.database.execute("DELETE FROM account")
             settings.forget(self.database)
             pictures.forget(self.database)
+            rights.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")
@@ -389,5 +390,5 @@ def _stored(row: tuple[Any, ...]) -> StoredMessage:
         reply_to=row[7], received=received, importance=row[9], read=bool(row[10]), flag_status=row[11],
         message_class=row[12], conversation_id=row[13], thread_topic=row[14],
         categories=tuple(filter(None, row[15].split("\n"))), preview=row[16], size=row[17], body_type=row[18],
-        body_state=row[19], reason=row[20],
+        body_state=row[19], reason=row[20], rights=rights.stored(row[21]),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 from ...model.message import Attachment, Body, Message
 from ..tree import octets, value
 from ..wbxml import Content, Node, encode
+from .rights import read_licence
 
 Reader = Callable[[Content], Any]
 
@@ -134,6 +135,7 @@ PROPERTIES: dict[str, tuple[str, Reader]] = {
     "Email2:ConversationIndex": ("conversation_index", read_octets),
     "Email2:LastVerbExecuted": ("last_verb", read_integer),
     "Email2:IsDraft": ("draft", read_boolean),
+    "RightsManagement:RightsManagementLicense": ("rights", read_licence),
     "AirSyncBase:NativeBodyType": ("native_body_type", read_integer),
     "AirSyncBase:Body": ("body", read_body),
     "AirSyncBase:Attachments": ("attachments", read_attachments),

@@ -6,9 +6,9 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import diagnosis, mail, policy, settings, view
+from . import diagnosis, mail, policy, rights, settings, view
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES, diagnosis.TABLES, view.TABLES)
+MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES, diagnosis.TABLES, view.TABLES, rights.TABLES)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""

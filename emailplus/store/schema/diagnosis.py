@@ -39,7 +39,7 @@ OWNED = frozenset({"bodies", "attachments", "blobs", "chunks"})
 
 KEPT = frozenset({
     "account", "settings", "configuration", "app_policy", "diagnosis", "log_lines", "starts", "crash_reports",
-    "pictures_shown",
+    "pictures_shown", "rights_templates",
 })  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
 
