@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 import httpx2
 
 from .auth.base import Auth
-from .errors import ConnectionFailed, EmailplusError, NetworkTimeout, ResponseTooLarge, TlsFailed
+from .errors import ConnectionFailed, EmailplusError, NetworkTimeout, ResponseTooLarge, TlsFailed, UsageError
 from .flow import Commit, Effect, Emit, Flow, Http, HttpRequest, HttpResponse, HttpToSink, Load, Payload, Sleep
 from .store.store import Store
 
@@ -82,8 +82,8 @@ class Network:
     """Replaces the network, for tests."""
 
 
-def run(flow: Flow[T], network: Network, store: Store, tell: Callable[[Any], None] | None = None) -> T:
-    """Drive a flow to its end in this thread."""
+def run(flow: Flow[T], network: Network, store: Store | None, tell: Callable[[Any], None] | None = None) -> T:
+    """Drive a flow to its end in this thread. Without a store it may only talk to the network."""
     with _client(network) as client:
         result: Any = None
         failure: EmailplusError | None = None
@@ -102,7 +102,7 @@ def run(flow: Flow[T], network: Network, store: Store, tell: Callable[[Any], Non
             flow.close()
 
 
-async def arun(flow: Flow[T], network: Network, store: Store, tell: Callable[[Any], Any] | None = None) -> T:
+async def arun(flow: Flow[T], network: Network, store: Store | None, tell: Callable[[Any], Any] | None = None) -> T:
     """Drive a flow to its end without blocking the event loop: it runs in one thread of its own, effects and all.
 
     `tell` is called in the event loop, and awaited if it is a coroutine function. A cancelled run ends behind the
@@ -153,7 +153,7 @@ def _advance(
     failure: EmailplusError | None,
     client: httpx2.Client,
     network: Network,
-    store: Store,
+    store: Store | None,
     stopped: threading.Event,
 ) -> Sleep | Emit | _End:
     """Drive a flow to the next effect that belongs to the event loop; `failure` is what became of the last one."""
@@ -179,21 +179,27 @@ def _conclude(flow: Flow[Any], client: httpx2.Client | None) -> None:
 
 
 def _perform(
-    effect: Effect, client: httpx2.Client, network: Network, store: Store, tell: Callable[[Any], None] | None
+    effect: Effect, client: httpx2.Client, network: Network, store: Store | None, tell: Callable[[Any], None] | None
 ) -> Any:
     if isinstance(effect, Http):
         return _send(client, network, effect.request, None, store, 0)
     if isinstance(effect, HttpToSink):
         return _send(client, network, effect.request, effect.payload, store, effect.blob)
     if isinstance(effect, Commit):
-        return store.apply(effect.batch)
+        return _stored(store).apply(effect.batch)
     if isinstance(effect, Load):
-        return store.load(effect.query)
+        return _stored(store).load(effect.query)
     if isinstance(effect, Sleep):
         return network.sleep(effect.seconds)
     if tell is not None:
         tell(effect.event)
     return None
+
+
+def _stored(store: Store | None) -> Store:
+    if store is None:
+        raise UsageError("this dialogue needs a store, and was given none")
+    return store
 
 
 def _client(network: Network) -> httpx2.Client:
@@ -208,9 +214,16 @@ def _client(network: Network) -> httpx2.Client:
 
 
 def _send(
-    client: httpx2.Client, network: Network, request: HttpRequest, payload: Payload | None, store: Store, blob: int
+    client: httpx2.Client,
+    network: Network,
+    request: HttpRequest,
+    payload: Payload | None,
+    store: Store | None,
+    blob: int,
 ) -> HttpResponse:
     """One request with its credentials; the strategy may answer a challenge with another request."""
+    if request.anonymous:
+        return _send_once(client, network, request, payload, store, blob)
     steps = network.auth.authorize(request)
     wanted = next(steps)
     while True:
@@ -222,7 +235,12 @@ def _send(
 
 
 def _send_once(
-    client: httpx2.Client, network: Network, request: HttpRequest, payload: Payload | None, store: Store, blob: int
+    client: httpx2.Client,
+    network: Network,
+    request: HttpRequest,
+    payload: Payload | None,
+    store: Store | None,
+    blob: int,
 ) -> HttpResponse:
     timeout = network.timeout + request.wait
     started = time.monotonic()
@@ -265,8 +283,8 @@ def _send_once(
     return response
 
 
-def _spool(pieces: Iterator[bytes], payload: Payload, store: Store, blob: int) -> None:
-    writer = store.blob_writer(blob)
+def _spool(pieces: Iterator[bytes], payload: Payload, store: Store | None, blob: int) -> None:
+    writer = _stored(store).blob_writer(blob)
     try:
         for piece in pieces:
             content = payload.feed(piece)

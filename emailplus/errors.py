@@ -13,6 +13,7 @@
     │   │   └── NetworkTimeout          nothing for `default_network_timeout` seconds
     │   ├── HttpStatusError             an HTTP status with no better name; `.status`
     │   ├── EndpointNotFound            404: no ActiveSync at this address
+    │   ├── DiscoveryFailed         no server for this email address; `.trace` holds every step
     │   ├── RedirectLoop                451 without an end
     │   ├── ServerBusy                  503 or throttled; `.retry_after` seconds
     │   │   └── RightsServiceBusy       rights management is not available at present (status 169)
@@ -160,6 +161,14 @@ class EndpointNotFound(HttpStatusError):
     """404: no ActiveSync server at this address."""
 
 
+class DiscoveryFailed(ServerError):
+    """Autodiscover found no server. `trace` holds every step, as `emailplus.model.discovery.Step`."""
+
+    def __init__(self, message: str, trace: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.trace = tuple(trace)
+
+
 class RedirectLoop(ServerError):
     """451 redirects led back to where they came from, or never ended."""
 
@@ -210,13 +219,19 @@ class MalformedResponse(ProtocolError):
 
 
 class CommandFailed(ProtocolError):
-    """A command ended with a Status other than success. `action` is the advice of the status table."""
+    """A command ended with a Status other than success. `action` is the advice of the status table.
 
-    def __init__(self, message: str, *, command: str, status: int, action: str = "stop") -> None:
+    `limit` is the bound that the server named for what it refused, where it named one.
+    """
+
+    def __init__(
+        self, message: str, *, command: str, status: int, action: str = "stop", limit: int | None = None
+    ) -> None:
         super().__init__(message)
         self.command = command
         self.status = status
         self.action = action
+        self.limit = limit
 
 
 class InvalidSyncKey(CommandFailed):

@@ -29,6 +29,8 @@ class HttpRequest:
     content: bytes = b""
     wait: float = 0.0
     """Seconds that the server may stay silent by agreement (heartbeat), on top of the network timeout."""
+    anonymous: bool = False
+    """Send it without credentials."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,15 @@ from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
+from .facade.account import Account, AsyncAccount
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
+from .facade.discovering import AsyncDiscovering, Discovering
+from .facade.folders import AsyncFolders, Folders
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
+from .facade.operations import AsyncOperations, Operations
 from .facade.people import AsyncPeople, People
 from .facade.view import AsyncViewing, Viewing
+from .facade.watching import AsyncWatching, Watching
 from .flow import Flow
 from .model import events
 from .model.changes import Trouble
@@ -67,7 +72,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(People, Governed, Diagnosing, Viewing):
+class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, People, Viewing, Watching):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -183,15 +188,18 @@ class Mailbox(People, Governed, Diagnosing, Viewing):
         listener: Listener | None = None,
         tell_messages: bool = False,
         version: str | None = None,
+        linger: int = 0,
     ) -> SyncReport:
         """Bring the store up to date with the server.
 
         `period` is the user's sync period (0 all, 1 one day, 2 three days, 3 one week, 4 two weeks, 5 one month), never
         longer than `email_max_sync_period`; None: as chosen in `settings`. `listener` gets every event of
         `model.events`; `tell_messages` adds `MessageReceived`. `version` pins the protocol version. Raises the errors
-        of `emailplus.errors`; what was stored before an error stays, and the next run goes on from there.
+        of `emailplus.errors`; what was stored before an error stays, and the next run goes on from there. `linger`:
+        once everything is here, wait so many seconds (60 to 3540) on the server, and take what changes in that time;
+        from ActiveSync 12.1 on, else `NotOffered`.
         """
-        flow, network, report, clock = self._prepare(period, listener, tell_messages, version)
+        flow, network, report, clock = self._prepare(period, listener, tell_messages, version, linger)
         started = time.monotonic()
         try:
             with self._diagnosis.watching("sync"):
@@ -202,7 +210,7 @@ class Mailbox(People, Governed, Diagnosing, Viewing):
         return self._conclude(report, clock, troubles, network, started)
 
     def _prepare(
-        self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None
+        self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None, linger: int
     ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
         report = SyncReport(warnings=list(self.notices))
         self.notices = []
@@ -211,7 +219,8 @@ class Mailbox(People, Governed, Diagnosing, Viewing):
         choice = period if period is not None else self.settings.choices().sync_period
         decide = account.mail_decision(self.config, now, self.settings.in_force(), period=choice, tell_messages=tell)
         pictures = "true" if self.config.show_pictures_default else "false"
-        plan = RunPlan(decide, now.timestamp(), pinned=version, after_full_sync={PICTURES_FACT: pictures})
+        pictures_now = {PICTURES_FACT: pictures}
+        plan = RunPlan(decide, now.timestamp(), pinned=version, linger=linger, after_full_sync=pictures_now)
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
 
@@ -276,7 +285,17 @@ class Mailbox(People, Governed, Diagnosing, Viewing):
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncViewing):
+class AsyncMailbox(
+    AsyncAccount,
+    AsyncDiagnosing,
+    AsyncDiscovering,
+    AsyncFolders,
+    AsyncGoverned,
+    AsyncOperations,
+    AsyncPeople,
+    AsyncViewing,
+    AsyncWatching,
+):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox
@@ -292,6 +311,11 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncViewing):
     def config(self) -> AppConfig:
         """The app config."""
         return self._mailbox.config
+
+    @property
+    def store(self) -> Store:
+        """The store; its reads are fast, and made in place."""
+        return self._mailbox.store
 
     @classmethod
     async def open(
@@ -344,11 +368,12 @@ class AsyncMailbox(AsyncPeople, AsyncGoverned, AsyncDiagnosing, AsyncViewing):
         listener: Listener | None = None,
         tell_messages: bool = False,
         version: str | None = None,
+        linger: int = 0,
     ) -> SyncReport:
         """See `Mailbox.sync`. `listener` is called in the event loop."""
         mailbox = self._mailbox
         async with self._turn:
-            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version)
+            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version, linger)
             started = time.monotonic()
             try:
                 with mailbox._diagnosis.watching("sync"):

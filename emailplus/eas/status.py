@@ -319,8 +319,8 @@ def advice(action: str) -> str:
     return ADVICE.get(action, "ask the administrator")
 
 
-def error(command: str, status: int) -> EmailplusError:
-    """The error that a status other than success stands for."""
+def error(command: str, status: int, limit: int | None = None) -> EmailplusError:
+    """The error that a status other than success stands for; `limit` is the bound that came with it."""
     name, action = describe(command, status)
     text = f"{command} ended with status {status} ({name}): {advice(action)}"
     if action == "provision":
@@ -341,4 +341,4 @@ def error(command: str, status: int) -> EmailplusError:
         return InvalidSyncKey(text, command=command, status=status, action=action)
     if action == "foldersync":
         return FolderHierarchyChanged(text, command=command, status=status, action=action)
-    return CommandFailed(text, command=command, status=status, action=action)
+    return CommandFailed(text, command=command, status=status, action=action, limit=limit)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ..config import AppConfig
 from ..eas.flows.session import Session
 from ..flow import Flow
+from ..settings import MailboxSettings
 from ..store.store import Store
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class Online(ABC):
 
     config: AppConfig
     store: Store
+    settings: MailboxSettings
 
     @abstractmethod
     def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
@@ -33,10 +35,17 @@ class Online(ABC):
 class AsyncOnline(ABC):
     """The same, awaitable."""
 
+    settings: MailboxSettings
+
     @property
     @abstractmethod
     def config(self) -> AppConfig:
         """The app config."""
+
+    @property
+    @abstractmethod
+    def store(self) -> Store:
+        """The store."""
 
     @abstractmethod
     async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:

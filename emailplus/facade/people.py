@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from uuid import uuid4
 
 from ..eas.commands.resolve_recipients import Retrieval, Wish
 from ..eas.flows import people
-from ..model.directory import CertificateVerdict, FreeBusy, Resolution
-from . import AsyncOnline, Online
+from ..eas.flows.search import search_gal
+from ..model.directory import CertificateVerdict, FreeBusy, GalEntry, Resolution
+from ..model.search import Page
+from ..policy import gal
+from ..policy.user_settings import Settings
+from . import AsyncOnline, Dialogue, Online
 
 
 def _wish(certificates: bool, photo_size: int | None, max_ambiguous: int | None) -> Wish:
@@ -17,8 +23,31 @@ def _wish(certificates: bool, photo_size: int | None, max_ambiguous: int | None)
     return Wish(retrieval, photo_size=photo_size, max_ambiguous=max_ambiguous)
 
 
+def _people(page: Page[GalEntry], settings: Settings) -> list[GalEntry]:
+    """In the order and with the names that the user's settings want."""
+    return [replace(entry, shown_name=gal.shown_name(entry, settings)) for entry in gal.ordered(page.results, settings)]
+
+
+def _gal(text: str, limit: int, photo_size: int | None) -> Dialogue[Page[GalEntry]]:
+    return partial(search_gal, text=text.strip(), limit=limit, search_id=str(uuid4()), photo_size=photo_size)
+
+
 class People(Online):
     """Methods of `Mailbox`."""
+
+    def search_gal(
+        self, text: str, *, automatic: bool = False, limit: int = 100, photo_size: int | None = None
+    ) -> list[GalEntry]:
+        """People of the company's address list whose names or addresses begin with `text`, at most `limit` (100).
+
+        Named and ordered as the user's settings say (`gal_search_display_name`, `contacts_display_order`).
+        `automatic`: a look-up while somebody types, which starts at `gal_search_minimum_characters`; below that
+        nothing is asked and nobody found. `photo_size`: with photos up to so many bytes, from 14.1 on. Raises
+        `UsageError` for an empty text.
+        """
+        if automatic and not gal.automatic_lookup(text, self.config):
+            return []
+        return _people(self._converse(_gal(text, limit, photo_size)), self.settings.in_force())
 
     def resolve(
         self,
@@ -64,6 +93,14 @@ class People(Online):
 
 class AsyncPeople(AsyncOnline):
     """Methods of `AsyncMailbox`."""
+
+    async def search_gal(
+        self, text: str, *, automatic: bool = False, limit: int = 100, photo_size: int | None = None
+    ) -> list[GalEntry]:
+        """See `Mailbox.search_gal`."""
+        if automatic and not gal.automatic_lookup(text, self.config):
+            return []
+        return _people(await self._converse(_gal(text, limit, photo_size)), self.settings.in_force())
 
     async def resolve(
         self,

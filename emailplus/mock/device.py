@@ -102,6 +102,10 @@ class Device:
     cached_sync: Node | None = None
     cached_ping: tuple[int, tuple[tuple[str, str], ...]] | None = None
     pings: int = 0
+    recovery_password: str = ""
+    search_query: str = ""  # the last Search of the mailbox, and the server ids it found
+    search_found: list[str] = field(default_factory=list)
+    finds: dict[str, list[str]] = field(default_factory=dict)  # SearchId of a Find -> server ids it found
     cookies: dict[str, str] = field(
         default_factory=lambda: {"X-BackEndCookie": secrets.token_hex(16), "X-MailboxCookie": secrets.token_hex(8)}
     )

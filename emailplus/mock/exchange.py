@@ -14,15 +14,18 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from ..eas.wbxml import Limits, Node, decode
+from ..eas.wbxml import Limits, decode
 from ..errors import NotFound, UsageError, WbxmlError
-from . import schema, versions
+from . import autodiscover, schema, versions
+from .autodiscover import Autodiscover, is_autodiscover
 from .commands import COMMANDS
 from .context import HTTP_BEFORE_14, MULTIPART_TYPE, Answer, Context, Hold, HttpError, StatusError
 from .device import Device
 from .directory import Directory, Trust
 from .faults import Faults, Http, Status
+from .library import Library
 from .mailbox import Mailbox, utc_now
+from .oof import OutOfOffice
 from .policy import MockPolicy
 from .query import ACCEPT_MULTIPART, Query, QueryError, parse_query
 from .record import KEEP_BYTES, Recorder, Request
@@ -76,9 +79,12 @@ class Exchange:
         self.devices: dict[tuple[str, str], Device] = {}
         self.undelivered: list[tuple[str, bytes]] = []
         self.defects: list[str] = []
-        self.out_of_office: dict[str, list[Node]] = {}
+        self.out_of_office: dict[str, OutOfOffice] = {}
+        self.rights_templates: list[tuple[str, str, str]] | None = None  # id, name, description; None: IRM is off
         self.directory = Directory(self.users)
         self.trust = Trust()
+        self.library = Library()
+        self.autodiscover = Autodiscover()
         self._listeners: list[Callable[[], None]] = []
         self._last_received: dict[str, datetime] = {}
         known = [version for version in self.versions if version in _known_versions()]
@@ -207,6 +213,8 @@ class Exchange:
 
     def _handle(self, request: Request) -> Answer | Hold:
         path, _, query_line = request.target.partition("?")
+        if is_autodiscover(path):
+            return self._instead(request, None) or autodiscover.handle(self, request, self._authenticate(request))
         if path.rstrip("/").lower() != PATH.lower():
             raise HttpError(404, "no such address")
         user = self._authenticate(request)

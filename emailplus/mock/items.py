@@ -50,7 +50,7 @@ def email_properties(
             nodes.append((tag, text[:_MAX_PEOPLE]))
     nodes.append(("Email:Subject", subject))
     nodes.append(("Email:DateReceived", dashed(item.received)))
-    display_to = _display_names(to)
+    display_to = display_names(to)
     if display_to:
         nodes.append(("Email:DisplayTo", display_to))
     nodes.append(("Email:ThreadTopic", _PREFIX.sub("", subject)))
@@ -164,7 +164,7 @@ def attachment_name(message: Message, part: Part) -> str:
 _EXTENSIONS = {"text/plain": "txt", "text/html": "htm", "image/png": "png", "image/jpeg": "jpg", "text/calendar": "ics"}
 
 
-def _display_names(people: str) -> str:
+def display_names(people: str) -> str:
     if not people:
         return ""
     return "; ".join(name or address for name, address in getaddresses([people]) if name or address)

@@ -77,6 +77,17 @@ RULES: dict[str, str] = {
     "Search:Store": "all Name Query Options?",
     "Search:Options": "one AirSync:MIMESupport AirSyncBase:BodyPreference AirSyncBase:BodyPartPreference "
     "RightsManagement:RightsManagementSupport Range UserName Password DeepTraversal RebuildResults Picture",
+    "Search:Picture": "all MaxSize? MaxPictures?",
+    "Search:EqualTo": "seq DocumentLibrary:LinkId Value",
+    "Search:GreaterThan": "seq Email:DateReceived Value",
+    "Search:LessThan": "seq Email:DateReceived Value",
+    "Find:Find": "seq SearchId ExecuteSearch",
+    "Find:MailBoxSearchCriterion": "all Query Options?",
+    "Find:GALSearchCriterion": "all Query Options?",
+    "Find:MailBoxSearchCriterion/Options": "all Range? DeepTraversal? Picture?",
+    "Find:GALSearchCriterion/Options": "all Range? Picture?",
+    "Find:MailBoxSearchCriterion/Query": "one FreeText AirSync:Class AirSync:CollectionId",
+    "Find:Picture": "all MaxSize? MaxPictures?",
     "ResolveRecipients:ResolveRecipients": "one To Options",
     "ResolveRecipients:Options": "all CertificateRetrieval? MaxCertificates? MaxAmbiguousRecipients? Availability? "
     "Picture?",
@@ -90,7 +101,13 @@ RULES: dict[str, str] = {
     "Settings:DeviceInformation/Set": "all Model? IMEI? FriendlyName? OS? OSLanguage? PhoneNumber? UserAgent? "
     "EnableOutboundSMS? MobileOperator?",
     "Settings:UserInformation": "all Get",
+    "Settings:RightsManagementInformation": "all Get",
     "Settings:Oof": "all Get? Set?",
+    "Settings:Oof/Get": "seq BodyType",
+    "Settings:Oof/Set": "seq OofState? StartTime? EndTime? OofMessage*",
+    "Settings:OofMessage": "all AppliesToInternal? AppliesToExternalKnown? AppliesToExternalUnknown? Enabled? "
+    "ReplyMessage? BodyType?",
+    "Settings:DevicePassword/Set": "seq Password",
     "Settings:DevicePassword": "all Set",
 }
 
@@ -119,13 +136,14 @@ NUMBERS: dict[str, tuple[int, int]] = {
     "ResolveRecipients:MaxSize": (0, 2**32 - 1),
     "ResolveRecipients:MaxPictures": (0, 2**32 - 1),
     "ValidateCert:CheckCrl": (0, 1),
+    "Settings:OofState": (0, 2),
 }
 """Elements that hold a number, with the range of the schema."""
 
 BOOLEANS = frozenset(
     {"AirSync:GetChanges", "AirSync:DeletesAsMoves", "AirSync:ConversationMode", "AirSyncBase:AllOrNone", "Email:Read"}
 )
-RANGES = frozenset({"ItemOperations:Range", "Search:Range"})
+RANGES = frozenset({"ItemOperations:Range", "Search:Range", "Find:Range"})
 ENCODED = frozenset({"ValidateCert:Certificate"})  # base64 of 4 bytes at least
 
 LENGTHS: dict[str, tuple[int, int]] = {
@@ -144,6 +162,12 @@ LENGTHS: dict[str, tuple[int, int]] = {
     "Move:SrcFldId": (1, 64),
     "Move:DstFldId": (1, 64),
     "Search:Name": (1, 256),
+    "Search:Value": (0, 1024),
+    "Settings:Password": (0, 255),
+    "ItemOperations:UserName": (0, 100),
+    "ItemOperations:Password": (0, 100),
+    "Search:UserName": (0, 100),
+    "Search:Password": (0, 100),
     "ResolveRecipients:To": (0, 256),
 }
 """Elements that hold a text of so many characters."""

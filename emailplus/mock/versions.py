@@ -36,6 +36,8 @@ COMMAND_VERSIONS: dict[str, tuple[int, int]] = {
     "Provision": (25, 161),
     "ResolveRecipients": (25, 161),
     "ValidateCert": (25, 161),
+    "Find": (161, 161),
+    "GetHierarchy": (25, 121),
 }
 """Command served by the mock -> first and last version that has it (MS-ASCMD 2.2.1, MS-ASHTTP 2.2.1.1.1.1.2)."""
 

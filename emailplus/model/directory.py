@@ -161,3 +161,5 @@ class GalEntry:
     mobile_phone: str = ""
     home_phone: str = ""
     photo: Photo | None = None
+    shown_name: str = ""
+    """What a list of people shows, by the user's settings (`policy.gal`); "" where nobody asked."""

@@ -16,6 +16,11 @@ class MailCollections:
 
 
 @dataclass(frozen=True, slots=True)
+class AllFolders:
+    """Result: list of `Folder`, every folder of the hierarchy."""
+
+
+@dataclass(frozen=True, slots=True)
 class PendingFetches:
     """Result: list of `PendingFetch`, at most `limit`, bodies first, behind the one named by `after`."""
 

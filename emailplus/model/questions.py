@@ -40,6 +40,13 @@ class UnsafeRecipients(Question):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoveryRedirect(Question):
+    """Autodiscover leads to a host outside of the domain: may user name and password be sent there?"""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientsCannotDecrypt(Question):
     """The message is to be encrypted and no usable certificate is known for these recipients.
 

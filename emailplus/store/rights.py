@@ -21,7 +21,8 @@ def licence_of_attachment(database: Database, attachment_id: int) -> Licence | N
     """The licence of the message that an attachment belongs to."""
     return stored(
         database.scalar(
-            "SELECT m.licence FROM messages m JOIN attachments a ON a.message_id = m.id WHERE a.id = ?", (attachment_id,)
+            "SELECT m.licence FROM messages m JOIN attachments a ON a.message_id = m.id WHERE a.id = ?",
+            (attachment_id,),
         )
     )
 

@@ -53,6 +53,7 @@ class Store:
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
+            queries.AllFolders: lambda _: [folder for folder, _, _ in self.folders()],
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,

@@ -370,7 +370,7 @@ def test_fetching_items(exchange: MockExchange) -> None:
     wrong_folder = fetch(("AirSync:CollectionId", "4"), ("AirSync:ServerId", server_id))
     assert value(wrong_folder, "Response/Fetch/Status") == "6"
     assert value(fetch(("Search:LongId", server_id)), "Response/Fetch/Status") == "1"
-    other: Node = ("ItemOperations:Fetch", [("ItemOperations:Store", "DocumentLibrary")])
+    other: Node = ("ItemOperations:Fetch", [("ItemOperations:Store", "Attic")])
     assert (
         value(
             client.command("ItemOperations", ("ItemOperations:ItemOperations", [other])).tree, "Response/Fetch/Status"

@@ -45,6 +45,7 @@ def problems(tree: Node, version: str, kind: str = "Response") -> list[str]:
     if number <= 121:
         tree = _without_old(tree, number)
     command = tree[0].partition(":")[2]
+    command = "GetHierarchy" if command == "Folders" else command
     validator = schema(command + kind)
     try:
         document = to_xml(tree)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...errors import MalformedResponse
+from ...errors import MalformedResponse, UsageError
 from ...model.folder import Folder
 from .. import status, tree
 from ..wbxml import Node
 
 NAME = "FolderSync"
+MAX_NAME = 256
+"""Characters of a folder's name, by the schema."""
 
 
 @dataclass(slots=True)
@@ -39,22 +41,45 @@ def parse(root: Node) -> FolderSyncResult:
     result = FolderSyncResult(key)
     for node in tree.children(tree.child(root, "FolderHierarchy:Changes")):
         if node[0] == "FolderHierarchy:Add":
-            result.added.append(_folder(node))
+            result.added.append(read_folder(node, NAME))
         elif node[0] == "FolderHierarchy:Update":
-            result.updated.append(_folder(node))
+            result.updated.append(read_folder(node, NAME))
         elif node[0] == "FolderHierarchy:Delete":
             result.deleted.append(tree.text(node, "FolderHierarchy:ServerId"))
     return result
 
 
-def _folder(node: Node) -> Folder:
+def read_folder(node: Node, command: str) -> Folder:
+    """One folder of an answer. Raises `MalformedResponse`."""
     server_id = tree.text(node, "FolderHierarchy:ServerId")
     kind = tree.text(node, "FolderHierarchy:Type")
     if not server_id:
-        raise MalformedResponse("FolderSync names a folder without a ServerId")
+        raise MalformedResponse(f"{command} names a folder without a ServerId")
     return Folder(
         server_id=server_id,
         parent_id=tree.text(node, "FolderHierarchy:ParentId") or "0",
         name=tree.text(node, "FolderHierarchy:DisplayName") or server_id,
-        type=int(kind) if kind.isdigit() else 18,
+        type=int(kind) if kind.isascii() and kind.isdigit() and len(kind) < 4 else 18,
     )
+
+
+def check_name(name: str) -> str:
+    """A name that a folder can have. Raises `UsageError`."""
+    if not name.strip() or len(name) > MAX_NAME:
+        raise UsageError(f"the name of a folder has 1 to {MAX_NAME} characters")
+    return name
+
+
+def hierarchy_key(root: Node, command: str) -> str:
+    """The key that an answer to FolderCreate, FolderUpdate or FolderDelete carries.
+
+    Raises the error of its status, or `MalformedResponse`.
+    """
+    tree.expect(root, f"FolderHierarchy:{command}")
+    code = tree.status(root, "FolderHierarchy:Status")
+    if code not in (None, status.OK):
+        raise status.error(command, code)
+    key = tree.text(root, "FolderHierarchy:SyncKey")
+    if not key:
+        raise MalformedResponse(f"{command} answered without a SyncKey")
+    return key

@@ -1,4 +1,5 @@
-"""ItemOperations Fetch: whole bodies and attachments (MS-ASCMD 2.2.1.10)."""
+"""ItemOperations: bodies, attachments, found mail and documents fetched, folders emptied, conversations moved
+(MS-ASCMD 2.2.1.10). From 12.0 on."""
 
 from __future__ import annotations
 
@@ -7,14 +8,20 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...errors import MalformedResponse, NotOffered, UsageError
+from ...model.message import Message
 from ...policy.body_preference import BodyRequest
 from .. import status, tree
+from ..versions import Version
 from ..wbxml import Node
+from .search import Credentials, read_found, span
 from .sync import body_preferences
 
 NAME = "ItemOperations"
 LAST_BYTE = 999_999_999
 """End of a Range that means the rest: the schema allows nine digits."""
+EMPTY_FILE = 10
+"""Status: the file has no bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,28 @@ class FetchedAttachment:
     status: int
     content_type: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedItem:
+    """One item of an answer. `message` is None where `status` is not 1, or where it cannot be read."""
+
+    status: int
+    collection_id: str
+    server_id: str
+    long_id: str
+    item_class: str
+    message: Message | None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedDocument:
+    """A piece of a document: `data` from byte `first` of `total` on; `version` changes when the document does."""
+
+    data: bytes
+    first: int
+    total: int | None
+    version: str
 
 
 def build_attachments(file_references: Sequence[str], first_byte: int = 0) -> Node:
@@ -51,13 +80,116 @@ def build_body(collection_id: str, server_id: str, body: BodyRequest) -> Node:
     return (f"{NAME}:{NAME}", [(f"{NAME}:Fetch", parts)])
 
 
+def build_found(long_id: str, body: BodyRequest) -> Node:
+    """Fetch a mail by the LongId that Search gave (MS-ASCMD 2.2.3.98.2)."""
+    options: list[Node] = [("AirSync:MIMESupport", str(body.mime_support)), *body_preferences(body)]
+    parts: list[Node] = [(f"{NAME}:Store", "Mailbox"), ("Search:LongId", long_id), (f"{NAME}:Options", options)]
+    return (f"{NAME}:{NAME}", [(f"{NAME}:Fetch", parts)])
+
+
+def build_document(link_id: str, first: int, last: int, credentials: Credentials | None = None) -> Node:
+    """Fetch the bytes `first` to `last` of a document (MS-ASCMD 2.2.3.143.2). Raises `UsageError` for no range."""
+    if not 0 <= first <= last <= LAST_BYTE:
+        raise UsageError(f"bytes are numbered from 0 to {LAST_BYTE}, the first before the last")
+    options: list[Node] = [(f"{NAME}:Range", f"{first}-{last}")]
+    if credentials is not None:
+        options += credentials.nodes(NAME)
+    parts: list[Node] = [
+        (f"{NAME}:Store", "DocumentLibrary"),
+        ("DocumentLibrary:LinkId", link_id),
+        (f"{NAME}:Options", options),
+    ]
+    return (f"{NAME}:{NAME}", [(f"{NAME}:Fetch", parts)])
+
+
+def build_empty_folder(collection_id: str, *, subfolders: bool = False) -> Node:
+    """Delete all that a folder holds, for good; `subfolders`: with them (MS-ASCMD 2.2.3.56)."""
+    parts: list[Node] = [("AirSync:CollectionId", collection_id)]
+    if subfolders:
+        parts.append((f"{NAME}:Options", [(f"{NAME}:DeleteSubFolders", None)]))
+    return (f"{NAME}:{NAME}", [(f"{NAME}:EmptyFolderContents", parts)])
+
+
+def build_move_conversation(conversation_id: bytes, destination: str, version: Version) -> Node:
+    """Move a conversation, and whatever will yet come to it, to a folder (MS-ASCMD 2.2.3.115.1).
+
+    MoveAlways is the only form that servers carry out (status 155 without). Raises `NotOffered` below 14.0.
+    """
+    if not version.conversations:
+        raise NotOffered(f"conversations exist from ActiveSync 14.0 on; this server speaks {version.name}")
+    if not conversation_id:
+        raise UsageError("the message belongs to no conversation")
+    parts: list[Node] = [
+        (f"{NAME}:ConversationId", conversation_id),
+        (f"{NAME}:DstFldId", destination),
+        (f"{NAME}:Options", [(f"{NAME}:MoveAlways", None)]),
+    ]
+    return (f"{NAME}:{NAME}", [(f"{NAME}:Move", parts)])
+
+
 def parse_attachments(root: Node) -> list[FetchedAttachment]:
     """Every attachment of an answer with inline data. Raises the error of a status for the whole command."""
+    return [_fetched(node) for node in tree.each(_response(root), f"{NAME}:Fetch")]
+
+
+def _response(root: Node) -> Node | None:
+    """What an answer says of its operations. Raises the error of a status for the whole command."""
     tree.expect(root, f"{NAME}:{NAME}")
     code = tree.status(root, f"{NAME}:Status")
     if code not in (None, status.OK, 17):
         raise status.error(NAME, code)
-    return [_fetched(node) for node in tree.each(tree.child(root, f"{NAME}:Response"), f"{NAME}:Fetch")]
+    return tree.child(root, f"{NAME}:Response")
+
+
+def _operation(root: Node, name: str) -> Node:
+    """The answer of the one operation that was asked for. Raises the error of its status, or `MalformedResponse`."""
+    node = tree.child(_response(root), f"{NAME}:{name}")
+    if node is None:
+        raise MalformedResponse(f"ItemOperations answered without {name}")
+    code = tree.status(node, f"{NAME}:Status")
+    if code not in (None, status.OK):
+        raise status.error(NAME, code)
+    return node
+
+
+def parse_item(root: Node) -> FetchedItem:
+    """The one mail that was fetched. Raises the error of a status, or `MalformedResponse`."""
+    node = _operation(root, "Fetch")
+    server_id = tree.text(node, "AirSync:ServerId")
+    message = read_found(server_id, tree.children(tree.child(node, f"{NAME}:Properties")))
+    return FetchedItem(
+        status.OK,
+        tree.text(node, "AirSync:CollectionId"),
+        server_id,
+        tree.text(node, "Search:LongId"),
+        tree.text(node, "AirSync:Class") or "Email",
+        message,
+    )
+
+
+def parse_document(root: Node) -> FetchedDocument:
+    """A piece of a document. An empty document (status 10) has no bytes. Raises as `parse_item`."""
+    fetch = tree.child(_response(root), f"{NAME}:Fetch")
+    if tree.status(fetch, f"{NAME}:Status") == EMPTY_FILE:
+        return FetchedDocument(b"", 0, 0, "")
+    properties = tree.child(_operation(root, "Fetch"), f"{NAME}:Properties")
+    data = _data(tree.child(properties, f"{NAME}:Data"))
+    if data is None:
+        raise MalformedResponse("ItemOperations sent a document that is no base64")
+    first, _ = span(tree.text(properties, f"{NAME}:Range"), 1)
+    return FetchedDocument(
+        data, first, tree.number(properties, f"{NAME}:Total"), tree.text(properties, f"{NAME}:Version")
+    )
+
+
+def parse_empty_folder(root: Node) -> None:
+    """Raises the error of a status, or `MalformedResponse`."""
+    _operation(root, "EmptyFolderContents")
+
+
+def parse_move_conversation(root: Node) -> None:
+    """Raises the error of a status, or `MalformedResponse`."""
+    _operation(root, "Move")
 
 
 def _fetched(node: Node) -> FetchedAttachment:
@@ -66,14 +198,21 @@ def _fetched(node: Node) -> FetchedAttachment:
     content_type = tree.text(properties, "AirSyncBase:ContentType")
     reference = tree.text(node, "AirSyncBase:FileReference")
     written = tree.child(properties, f"{NAME}:Data")
-    if code == 10:  # the file is empty
+    if code == EMPTY_FILE:
         return FetchedAttachment(reference, status.OK, content_type, b"")
     if code != status.OK:
         return FetchedAttachment(reference, code, content_type, b"")
-    if written is not None and isinstance(written[1], bytes):
-        return FetchedAttachment(reference, code, content_type, written[1])
-    try:
-        data = base64.b64decode(tree.octets(written).translate(None, b"\r\n\t "), validate=True)
-    except (binascii.Error, ValueError):
+    data = _data(written)
+    if data is None:
         return FetchedAttachment(reference, 15, content_type, b"")  # SOGo answers "(null)" with status 1
     return FetchedAttachment(reference, code, content_type, data)
+
+
+def _data(written: Node | None) -> bytes | None:
+    """Bytes of a Data element: opaque as they are, text as base64; None where it is none."""
+    if written is not None and isinstance(written[1], bytes):
+        return written[1]
+    try:
+        return base64.b64decode(tree.octets(written).translate(None, b"\r\n\t "), validate=True)
+    except (binascii.Error, ValueError):
+        return None

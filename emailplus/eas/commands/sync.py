@@ -56,9 +56,13 @@ class CollectionAnswer:
         return len(self.added) + len(self.changed) + len(self.deleted) + len(self.soft_deleted) + len(self.quarantined)
 
 
-def build(collections: Sequence[CollectionRequest], version: Version) -> Node:
-    """One request for all `collections`; those with SyncKey "0" are primed: they answer with a key and no items."""
-    return ("AirSync:Sync", [("AirSync:Collections", [_collection(c, version) for c in collections])])
+def build(collections: Sequence[CollectionRequest], version: Version, wait: Node | None = None) -> Node:
+    """One request for all `collections`; those with SyncKey "0" are primed: they answer with a key and no items.
+
+    `wait` is how long the answer may be held (`long_poll.waiting`).
+    """
+    parts: list[Node] = [("AirSync:Collections", [_collection(c, version) for c in collections])]
+    return ("AirSync:Sync", parts if wait is None else [*parts, wait])
 
 
 def _collection(request: CollectionRequest, version: Version) -> Node:
@@ -133,7 +137,7 @@ def parse(root: Node) -> list[CollectionAnswer]:
     tree.expect(root, "AirSync:Sync")
     code = tree.status(root, "AirSync:Status")
     if code not in (None, status.OK):
-        raise status.error(NAME, code)
+        raise status.error(NAME, code, tree.number(root, "AirSync:Limit"))
     return [_answer(node) for node in tree.each(tree.child(root, "AirSync:Collections"), "AirSync:Collection")]
 
 

@@ -30,7 +30,7 @@ from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from .. import status
-from ..commands import item_operations, sync
+from ..commands import get_attachment, item_operations, sync
 from ..stream import ATTACHMENT_TAGS, BODY_TAGS, BODY_TAGS_2_5, FetchPayload, RawPayload
 from .provision import apply_policy
 from .session import Session, perform, perform_to_spool
@@ -183,9 +183,10 @@ def _fetch_attachment(session: Session, policy: ContentPolicy, item: PendingFetc
     left = None if policy.max_attachment is None else policy.max_attachment - there
     if not session.version.item_operations:
         raw = RawPayload(left, skip=there)
-        parameters = {"AttachmentName": item.file_reference}
-        yield from perform_to_spool(session, "GetAttachment", None, apply_policy, raw, blob, parameters=parameters)
-        yield from commit(FinishBlob("attachment", item.item_id, blob, content_type=raw.content_type))
+        parameters = get_attachment.parameters(item.file_reference)
+        yield from perform_to_spool(session, get_attachment.NAME, None, apply_policy, raw, blob, parameters=parameters)
+        content_type = raw.content_type or get_attachment.DEFAULT_TYPE
+        yield from commit(FinishBlob("attachment", item.item_id, blob, content_type=content_type))
         return
     payload = FetchPayload(ATTACHMENT_TAGS, base64_text=True, limit=left, resume_at=there)
     request = item_operations.build_attachments([item.file_reference], there)

@@ -29,6 +29,7 @@ from ...model.events import Waiting, Warned
 from .. import http as protocol
 from .. import status, tree
 from ..http import Command, Identity
+from ..multipart import decode_multipart
 from ..versions import Version
 from ..wbxml import Node, decode, encode
 
@@ -237,4 +238,6 @@ def _decode(name: str, response: HttpResponse) -> Node | None:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.startswith("text/html"):
         raise MalformedResponse(f"{name} was answered with a web page: is email_exchange_host an ActiveSync server?")
+    if kind == protocol.MULTIPART_TYPE:
+        return decode_multipart(response.body)
     return decode(response.body)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ...errors import (
     CommandFailed,
+    ConnectionFailed,
     FolderHierarchyChanged,
     HttpStatusError,
     InvalidSyncKey,
@@ -30,8 +31,9 @@ from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
 from ...policy.features import is_smart_folder
 from .. import status
-from ..commands import get_item_estimate, sync
+from ..commands import get_item_estimate, long_poll, sync
 from ..commands.sync import CollectionAnswer, CollectionRequest
+from ..wbxml import Node
 from .provision import apply_policy
 from .session import Session, perform
 
@@ -59,6 +61,8 @@ class MailPlan:
     """Emit `MessageReceived` for every new message."""
     cutoff: float | None = None
     """Unix time before which mail is out of the sync period."""
+    linger: int = 0
+    """Seconds to stay in one waiting Sync once everything is here; what comes in that time is taken at once."""
     smart_folders: bool = True
     """Whether the folders in which Gmail collects mail of other folders are synchronised (`gmail_smart_folders`)."""
 
@@ -99,6 +103,8 @@ class _Run:
     total: int | None = None
     done: int = 0
     works: dict[str, _Work] = field(default_factory=dict)
+    wait: Node | None = None
+    """Wait or HeartbeatInterval of the requests; None: they are answered at once."""
 
 
 def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
@@ -123,6 +129,26 @@ def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
         yield from _prime(run, unprimed[: run.at_once])
     yield from _estimate(run)
     active = list(run.works.values())
+    while active:
+        active = yield from _round(run, active)
+    if plan.linger and run.works:
+        yield from _linger(run)
+
+
+def _linger(run: _Run) -> Flow[None]:
+    """One Sync that the server holds until something changes (MS-ASCMD 2.2.3.93); what it brings is stored as ever.
+
+    A wait that a proxy cuts is no failure of the run: the same keys ask again next time.
+    """
+    run.wait = long_poll.waiting(run.plan.linger, run.session.version)
+    yield from emit(Phase("linger"))
+    active = list(run.works.values())[: run.at_once]
+    try:
+        active = yield from _round(run, active)
+    except (ConnectionFailed, ServerBusy) as problem:
+        yield from emit(Warned(f"waiting for changes was cut short ({problem})"))
+        return
+    run.wait = None
     while active:
         active = yield from _round(run, active)
 
@@ -241,7 +267,9 @@ def _ask(run: _Run, works: list[_Work]) -> Flow[list[CollectionAnswer] | None]:
             for work in works
         ]
         try:
-            root = yield from perform(run.session, sync.NAME, sync.build(requests, run.session.version), apply_policy)
+            request = sync.build(requests, run.session.version, run.wait)
+            held = float(long_poll.held(run.wait)) if run.wait is not None else 0.0
+            root = yield from perform(run.session, sync.NAME, request, apply_policy, wait=held)
             if root is None:
                 return None
             answers = sync.parse(root)
@@ -250,11 +278,17 @@ def _ask(run: _Run, works: list[_Work]) -> Flow[list[CollectionAnswer] | None]:
                 raise
             return [CollectionAnswer(work.collection.server_id, problem.status) for work in works]
         except (NetworkTimeout, ResponseTooLarge, ServerBusy) as problem:
-            if run.window <= 1 or getattr(problem, "retry_after", None) is not None:
+            if run.wait is not None or run.window <= 1 or getattr(problem, "retry_after", None) is not None:
                 raise  # a server that names a time is not asked before it
             run.window = max(1, run.window // 8)
             continue
         except CommandFailed as problem:
+            if problem.status == 14 and run.wait is not None and problem.limit:
+                seconds = problem.limit * (60 if run.wait[0] == "AirSync:Wait" else 1)
+                adjusted = long_poll.waiting(seconds, run.session.version)
+                if adjusted != run.wait:
+                    run.wait = adjusted
+                    continue
             if problem.status == 15 and len(works) > 1:
                 run.at_once = max(1, len(works) // 2)
                 del works[run.at_once :]

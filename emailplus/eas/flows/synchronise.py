@@ -36,6 +36,8 @@ class RunPlan:
     pinned: str | None = None
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
+    linger: int = 0
+    """Seconds to wait on the server for changes once everything is here (from 12.1 on); 0: none."""
     after_full_sync: Mapping[str, str] = field(default_factory=dict)
     """Facts that hold from the end of a full sync on, for keys that wait for one."""
 
@@ -46,7 +48,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     yield from begin(session, plan.now, plan.pinned)
     facts: dict[str, str] = yield from load(AccountFacts())
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    mail = replace(mail, cutoff=cutoff)
+    mail = replace(mail, cutoff=cutoff, linger=plan.linger)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough

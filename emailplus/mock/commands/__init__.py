@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from ...eas.wbxml import Node
 from ..context import Handler
 from . import (
+    find,
     folder_sync,
     folders,
     get_attachment,
+    get_hierarchy,
     get_item_estimate,
     item_operations,
     meeting_response,
@@ -45,11 +47,13 @@ class Command:
 NO_ROOT, NEVER = "", 999
 
 COMMANDS: dict[str, Command] = {
+    "Find": Command(find.handle, "Find:Find", ("Find:Status",)),
     "FolderCreate": Command(folders.create, "FolderHierarchy:FolderCreate", ("FolderHierarchy:Status",)),
     "FolderDelete": Command(folders.delete, "FolderHierarchy:FolderDelete", ("FolderHierarchy:Status",)),
     "FolderSync": Command(folder_sync.handle, "FolderHierarchy:FolderSync", ("FolderHierarchy:Status",)),
     "FolderUpdate": Command(folders.update, "FolderHierarchy:FolderUpdate", ("FolderHierarchy:Status",)),
     "GetAttachment": Command(get_attachment.handle, NO_ROOT, (), NEVER),
+    "GetHierarchy": Command(get_hierarchy.handle, NO_ROOT, (), NEVER),
     "GetItemEstimate": Command(
         get_item_estimate.handle, "GetItemEstimate:GetItemEstimate", ("GetItemEstimate:Status",)
     ),

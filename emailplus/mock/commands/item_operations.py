@@ -13,12 +13,15 @@ from ..items import conversation_id, email_properties
 from ..mailbox import MAIL_TYPES
 from ..tree import child, children, text
 
+MAX_OPERATIONS = 100  # MS-ASCMD_R7489
 _RANGE = re.compile(r"^(\d{1,9})-(\d{1,9})$")
 
 
 def handle(context: Context) -> Answer:
     if not children(context.tree):
         raise StatusError(2)
+    if len(children(context.tree)) > MAX_OPERATIONS:
+        raise StatusError(11)  # MS-ASCMD_R7490
     parts: list[bytes] | None = [] if context.multipart else None
     answers: list[Node] = []
     for operation in children(context.tree):
@@ -45,6 +48,8 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
     if _foreign_option(operation, "DeleteSubFolders", "MoveAlways"):
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "2")])
     reference = child(operation, "AirSyncBase:FileReference")
+    if store.lower() == "documentlibrary":
+        return _fetch_document(context, operation, parts)
     if store.lower() != "mailbox":
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "9")])
     if reference is not None:
@@ -75,6 +80,42 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
             ("AirSync:Class", "Email"),
             ("ItemOperations:Properties", properties),
         ],
+    )
+
+
+def _fetch_document(context: Context, operation: Node, parts: list[bytes] | None) -> Node:
+    """A document, whole or a range of it (MS-ASCMD 2.2.3.143.2); UserName and Password where the library asks."""
+    link = text(operation, "DocumentLibrary:LinkId").strip()
+    identity: Node = ("DocumentLibrary:LinkId", link)
+    options = child(operation, "ItemOperations:Options")
+    library = context.exchange.library
+    user, password = text(options, "ItemOperations:UserName"), text(options, "ItemOperations:Password")
+    status = {14: 18}.get(found := library.status(link, user, password), found)
+    document = library.content(link) if not status else None
+    if document is None or document.content is None:
+        return ("ItemOperations:Fetch", [("ItemOperations:Status", str(status or 6)), identity])
+    if not document.content:
+        return ("ItemOperations:Fetch", [("ItemOperations:Status", "10"), identity])
+    data = document.content
+    properties: list[Node] = []
+    wanted = text(options, "ItemOperations:Range")
+    if wanted:
+        limits = _RANGE.match(wanted)
+        first, last = (int(limits[1]), int(limits[2])) if limits else (1, 0)
+        if last < first or first >= len(data):
+            return ("ItemOperations:Fetch", [("ItemOperations:Status", "8"), identity])
+        data = data[first : last + 1]
+        properties.append(("ItemOperations:Range", f"{first}-{first + len(data) - 1}"))
+        properties.append(("ItemOperations:Total", str(len(document.content))))
+    if parts is None:
+        properties.append(("ItemOperations:Data", base64.b64encode(data).decode()))
+    else:
+        parts.append(data)
+        properties.append(("ItemOperations:Part", str(len(parts))))
+    properties.append(("ItemOperations:Version", document.modified.isoformat().replace("+00:00", "Z")))
+    return (
+        "ItemOperations:Fetch",
+        [("ItemOperations:Status", "1"), identity, ("ItemOperations:Properties", properties)],
     )
 
 

@@ -1,4 +1,8 @@
-"""Search (MS-ASCMD 2.2.1.16): the address list by prefix, the mailbox by words, folder and date."""
+"""Search (MS-ASCMD 2.2.1.16): people by prefix, the mailbox by words, folder and date, a library by its link.
+
+A mailbox search is kept for its device: a further range comes out of what was found then, until RebuildResults or
+another query (MS-ASCMD_R3739, R3754, R5426).
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,14 @@ from functools import partial
 from ...eas.wbxml import Node
 from ..bodies import PLAIN, ItemOptions, body_data
 from ..context import Answer, Context, StatusError, item_options
+from ..gal import find_people, with_pictures
 from ..items import conversation_id, email_properties
 from ..mailbox import Folder, Item
 from ..tree import as_text, child, children, every, text
-from ..users import MockUser
 
 _RANGE = re.compile(r"^(\d{1,3})-(\d{1,3})$")
-MAX_RESULTS = 100  # MS-ASCMD_R416
+MAX_RESULTS = 100  # MS-ASCMD_R416, R3733
+MAX_DOCUMENTS = 1000  # MS-ASCMD_R3734
 
 
 @dataclass(slots=True)
@@ -46,20 +51,29 @@ def handle(context: Context) -> Answer:
         raise StatusError(103)
     name = text(store, "Search:Name").lower()
     options = child(store, "Search:Options")
-    wanted = text(options, "Search:Range") or f"0-{MAX_RESULTS - 1}"
+    most = MAX_DOCUMENTS if name == "documentlibrary" else MAX_RESULTS
+    wanted = text(options, "Search:Range") or f"0-{most - 1}"
     limits = _RANGE.match(wanted)
     if limits is None or int(limits.group(2)) < int(limits.group(1)):
         return _store("2")
     first, last = int(limits.group(1)), int(limits.group(2))
-    if last >= MAX_RESULTS:
+    if last >= most:
         return _store("12")  # MS-ASCMD_R3736
+    results: list[Callable[[], Node]]
     if name == "gal":
-        results = _search_gal(context, text(store, "Search:Query"))
+        found = find_people(context.exchange.directory, text(store, "Search:Query"))
+        picture = child(options, "Search:Picture") if context.version >= 141 else None
+        results = [partial(_gal_result, row) for row in with_pictures(found, picture, "Search")]
     elif name == "mailbox" and context.version >= 120:
         try:
             results = _search_mailbox(context, child(store, "Search:Query"), options)
         except TooComplex:
             return _store("8")
+    elif name == "documentlibrary" and context.version >= 120:
+        documents = _documents(context, child(store, "Search:Query"), options)
+        if isinstance(documents, int):
+            return _store(str(documents))
+        results = documents
     else:
         return _store("2")
     if first and first >= len(results):
@@ -76,33 +90,21 @@ def _store(status: str, *nodes: Node) -> Answer:
     return Answer(tree=("Search:Search", [("Search:Status", "1"), ("Search:Response", [store])]))
 
 
-def _search_gal(context: Context, query: str) -> list[Callable[[], Node]]:
-    """Entries with a word that begins like the query (MS-ASCMD_R421), by display name."""
-    query = " ".join(query.lower().split())
-    if not query:
-        return []
-    found = [user for user in context.exchange.users if _gal_match(user, query)]
-    found.sort(key=lambda user: user.name or user.username)
-    return [partial(_gal_result, user) for user in found]
+def _gal_result(properties: list[Node]) -> Node:
+    return ("Search:Result", [("Search:Properties", properties)])
 
 
-def _gal_result(user: MockUser) -> Node:
-    return ("Search:Result", [("Search:Properties", _gal_entry(user))])
-
-
-def _gal_match(user: MockUser, query: str) -> bool:
-    fields = [user.name.lower(), user.username.lower(), user.email.lower(), *user.name.lower().split()]
-    return any(text.startswith(query) for text in fields)
-
-
-def _gal_entry(user: MockUser) -> list[Node]:
-    first, _, last = user.name.partition(" ")
-    nodes: list[Node] = [("GAL:DisplayName", user.name or user.username), ("GAL:Alias", user.username)]
-    if first:
-        nodes.append(("GAL:FirstName", first))
-    if last:
-        nodes.append(("GAL:LastName", last))
-    return [*nodes, ("GAL:EmailAddress", user.email)]
+def _documents(context: Context, query: Node | None, options: Node | None) -> list[Callable[[], Node]] | int:
+    """What a link leads to, or the Status that it leads nowhere."""
+    equal = child(query, "Search:EqualTo")
+    if equal is None or len(children(query)) != 1:
+        return 2  # only LinkId == value is supported (MS-ASCMD_R3700)
+    link = text(equal, "Search:Value").strip()
+    library = context.exchange.library
+    status = library.status(link, text(options, "Search:UserName"), text(options, "Search:Password"))
+    if status:
+        return status
+    return [partial(_gal_result, document.properties()) for document in library.listing(link)]
 
 
 def _search_mailbox(context: Context, query: Node | None, options: Node | None) -> list[Callable[[], Node]]:
@@ -110,13 +112,24 @@ def _search_mailbox(context: Context, query: Node | None, options: Node | None) 
     criteria = _criteria(query)
     form = item_options(options)
     deep = child(options, "Search:DeepTraversal") is not None
-    found = [
-        (folder, item)
-        for folder, item in context.mailbox.walk()
-        if _in_scope(context, folder, criteria, deep) and _matches(context, item, criteria)
+    device = context.device
+    asked = repr((query, deep))
+    if device.search_query != asked or child(options, "Search:RebuildResults") is not None:
+        found = [
+            item
+            for folder, item in context.mailbox.walk()
+            if "Email" in (criteria.classes or ["Email"])
+            and in_scope(context, folder, criteria.collections, deep)
+            and _matches(context, item, criteria)
+        ]
+        found.sort(key=lambda item: item.received, reverse=True)
+        device.search_query, device.search_found = asked, [item.server_id for item in found]
+    alive = [(context.mailbox.folders.get(name.partition(":")[0]), name) for name in device.search_found]
+    return [
+        partial(_mail_result, context, folder, folder.items[name], form)
+        for folder, name in alive
+        if folder is not None and name in folder.items
     ]
-    found.sort(key=lambda pair: pair[1].received, reverse=True)
-    return [partial(_mail_result, context, folder, item, form) for folder, item in found]
 
 
 def _mail_result(context: Context, folder: Folder, item: Item, options: ItemOptions) -> Node:
@@ -165,16 +178,15 @@ def _date(node: Node) -> datetime:
         raise StatusError(104) from None
 
 
-def _in_scope(context: Context, folder: Folder, criteria: Criteria, deep: bool) -> bool:
-    if criteria.classes and "Email" not in criteria.classes:
-        return False
-    if not criteria.collections or folder.server_id in criteria.collections:
+def in_scope(context: Context, folder: Folder, wanted: list[str], deep: bool) -> bool:
+    """Whether a folder is searched: any without a wish, else those wished for, with `deep` their subfolders too."""
+    if not wanted or folder.server_id in wanted:
         return True
-    parent = folder.parent_id
-    while deep and parent in context.mailbox.folders:
-        if parent in criteria.collections:
+    parent, seen = folder.parent_id, 0
+    while deep and parent in context.mailbox.folders and seen < 64:
+        if parent in wanted:
             return True
-        parent = context.mailbox.folders[parent].parent_id
+        parent, seen = context.mailbox.folders[parent].parent_id, seen + 1
     return False
 
 

@@ -1,11 +1,14 @@
-"""Settings (MS-ASCMD 2.2.1.18): device information, user information, out-of-office, recovery password."""
+"""Settings (MS-ASCMD 2.2.1.18): the device, the user, out-of-office, the recovery password, rights templates."""
 
 from __future__ import annotations
 
 from ...eas.wbxml import Node
 from ..context import Answer, Context, StatusError
 from ..device import Device
-from ..tree import as_text, child, children
+from ..oof import OofError, OutOfOffice
+from ..tree import as_text, child, children, text
+
+MAX_PASSWORD = 255
 
 
 def handle(context: Context) -> Answer:
@@ -20,12 +23,11 @@ def handle(context: Context) -> Answer:
             status = store_device_information(context.device, node)
             answers.append((tag, [("Settings:Status", status)]))
         elif tag == "Settings:DevicePassword":
-            answers.append((tag, [("Settings:Status", _device_password(context))]))
+            answers.append((tag, [("Settings:Status", _device_password(context, node))]))
         elif tag == "Settings:UserInformation":
             answers.append((tag, [("Settings:Status", "1"), ("Settings:Get", _user_information(context))]))
         elif tag == "Settings:RightsManagementInformation":
-            none: Node = ("RightsManagement:RightsManagementTemplates", None)
-            answers.append((tag, [("Settings:Status", "168"), ("Settings:Get", [none])]))
+            answers.append(_templates(context))
         else:
             raise StatusError(2)
     return Answer(tree=("Settings:Settings", [("Settings:Status", "1"), *answers]))
@@ -53,20 +55,48 @@ def _user_information(context: Context) -> list[Node]:
     return [("Settings:Accounts", [("Settings:Account", account)])]
 
 
-def _device_password(context: Context) -> str:
+def _device_password(context: Context, node: Node) -> str:
+    """The recovery password is kept with the device, where the policy allows that (MS-ASCMD 2.2.3.46)."""
     policy = context.exchange.policy
-    allowed = policy is not None and policy.settings.get("PasswordRecoveryEnabled") == "1"
-    return "1" if allowed else "7"
+    if policy is None or policy.settings.get("PasswordRecoveryEnabled") != "1":
+        return "7"
+    password = text(child(node, "Settings:Set"), "Settings:Password")
+    if len(password) > MAX_PASSWORD:
+        return "5"
+    context.device.recovery_password = password
+    return "1"
 
 
 def _oof(context: Context, node: Node) -> Node:
     """Out-of-office: what was set is kept and given back; no replies are sent."""
-    stored = context.exchange.out_of_office
+    kept = context.exchange.out_of_office.setdefault(context.user.email, OutOfOffice())
     new = child(node, "Settings:Set")
     if new is not None:
-        if (child(new, "Settings:StartTime") is None) != (child(new, "Settings:EndTime") is None):
-            return ("Settings:Oof", [("Settings:Status", "2")])  # MS-ASCMD_R2272
-        stored[context.user.email] = children(new)
+        try:
+            kept.set(new)
+        except OofError:
+            return ("Settings:Oof", [("Settings:Status", "2")])
         return ("Settings:Oof", [("Settings:Status", "1")])
-    kept = stored.get(context.user.email) or [("Settings:OofState", "0")]
-    return ("Settings:Oof", [("Settings:Status", "1"), ("Settings:Get", kept)])
+    body_type = text(child(node, "Settings:Get"), "Settings:BodyType")
+    if body_type.upper() not in ("TEXT", "HTML"):
+        return ("Settings:Oof", [("Settings:Status", "2")])
+    return ("Settings:Oof", [("Settings:Status", "1"), ("Settings:Get", kept.get(body_type))])
+
+
+def _templates(context: Context) -> Node:
+    """The rights policy templates, 20 at most (MS-ASRM_R304); Status 168 where rights management is off."""
+    tag = "Settings:RightsManagementInformation"
+    templates = context.exchange.rights_templates
+    rows: list[Node] = [
+        (
+            "RightsManagement:RightsManagementTemplate",
+            [
+                ("RightsManagement:TemplateID", identity),
+                ("RightsManagement:TemplateName", name),
+                ("RightsManagement:TemplateDescription", description or name),
+            ],
+        )
+        for identity, name, description in (templates or [])[:20]
+    ]
+    got: Node = ("Settings:Get", [("RightsManagement:RightsManagementTemplates", rows or None)])
+    return (tag, [("Settings:Status", "168" if templates is None else "1"), got])

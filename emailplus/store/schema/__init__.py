@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from . import diagnosis, mail, policy, rights, settings, view
 
-MIGRATIONS: tuple[str, ...] = (mail.TABLES, settings.TABLES, policy.TABLES, diagnosis.TABLES, view.TABLES, rights.TABLES)
+MIGRATIONS: tuple[str, ...] = (
+    mail.TABLES,
+    settings.TABLES,
+    policy.TABLES,
+    diagnosis.TABLES,
+    view.TABLES,
+    rights.TABLES,
+)
 
 CURRENT = len(MIGRATIONS)
 """The version this code reads and writes."""
