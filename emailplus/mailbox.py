@@ -27,6 +27,7 @@ from .facade.folders import AsyncFolders, Folders
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.operations import AsyncOperations, Operations
 from .facade.people import AsyncPeople, People
+from .facade.rights import AsyncProtecting, Protecting
 from .facade.view import AsyncViewing, Viewing
 from .facade.watching import AsyncWatching, Watching
 from .flow import Flow
@@ -38,8 +39,10 @@ from .policy.dlp import DataLossPrevention, Unlock
 from .reading import Reading
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
+from .rms.gate import Door, Operation, require
 from .settings import PICTURES_FACT, MailboxSettings
 from .store import app_policy as governance
+from .store import rights
 from .store.keys import KeyProvider, as_provider
 from .store.search import search as find
 from .store.store import Store
@@ -72,7 +75,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, People, Viewing, Watching):
+class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, People, Protecting, Viewing, Watching):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -85,8 +88,12 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         password: str | None,
         query_form: str = "plain",
         reporter: Reporter | None = None,
+        *,
+        acting_for_person: bool = False,
     ) -> None:
         self.config = config
+        self.door = Door.PERSON if acting_for_person else Door.PROGRAM
+        """Who reads here: it decides about protected content (`emailplus.rms.gate`)."""
         self.store = store
         self._password = password
         self._query_form = query_form
@@ -102,7 +109,8 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
-        self.reading = Reading(store, lambda: self.config)
+        self.reading = Reading(store, lambda: self.config, door=self.door)
+        rights.purge(store.database, account.utc_now().timestamp())
         """Messages as people see them; see `emailplus.reading`."""
 
     @classmethod
@@ -117,6 +125,7 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
         reporter: Reporter | None = None,
+        acting_for_person: bool = False,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
@@ -127,6 +136,8 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
         `host_enforces`: elements of the server's policy (MS-ASPROV 2.2.2.28) that the machine around the engine keeps,
         "*" where a device manager provisions it; remembered likewise.
+        `acting_for_person`: this client shows mail to its user, and does nothing else with it: protected content is
+        open to it as to a person, not only where its licence allows programs. It is logged.
         Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
         provider = as_provider(key)
@@ -138,7 +149,9 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
             if app_policy is not None:
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
-            mailbox = cls(config, opened, password, query_form, reporter)
+            mailbox = cls(config, opened, password, query_form, reporter, acting_for_person=acting_for_person)
+            if acting_for_person:
+                mailbox._diagnosis.log.write("acting for a person: protected content is shown")
             if host_enforces is not None:
                 remember_claims(opened, host_enforces)
             return mailbox
@@ -273,15 +286,24 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         return self.store.folders()
 
     def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
-        """Messages that match, newest first; the language is described in `store.search`. Raises `UsageError`."""
-        return self.store.messages(find(self.store.database, query, limit))
+        """Messages that match, newest first; the language is described in `store.search`. Raises `UsageError`.
+
+        Of protected mail the header fields are there; its preview only where its licence allows.
+        """
+        found = self.store.messages(find(self.store.database, query, limit))
+        rights.withheld(found, self.door)
+        return found
 
     def message(self, message_id: int) -> StoredMessage:
-        """One message with its text and attachments. Raises `NotFound`."""
+        """One message with its text and attachments. Raises `NotFound`, and `RightsDenied` where it is protected and
+        its licence does not give its content to programs (see `Mailbox.open`)."""
+        rights.require(self.store.database, message_id, Operation.READ, self.door)
         return self.store.message(message_id)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
-        """The content of an attachment, piece by piece. Raises `NotFound`."""
+        """The content of an attachment, piece by piece. Raises `NotFound` and `RightsDenied`, as `message`."""
+        licence = rights.licence_of_attachment(self.store.database, attachment_id)
+        require(licence, Operation.READ, self.door, account.utc_now())
         return self.store.attachment_content(attachment_id)
 
 
@@ -293,6 +315,7 @@ class AsyncMailbox(
     AsyncGoverned,
     AsyncOperations,
     AsyncPeople,
+    AsyncProtecting,
     AsyncViewing,
     AsyncWatching,
 ):
@@ -329,6 +352,7 @@ class AsyncMailbox(
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
         reporter: Reporter | None = None,
+        acting_for_person: bool = False,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
         opening = partial(
@@ -341,6 +365,7 @@ class AsyncMailbox(
             app_policy=app_policy,
             host_enforces=host_enforces,
             reporter=reporter,
+            acting_for_person=acting_for_person,
         )
         return cls(await asyncio.to_thread(opening))
 

@@ -11,6 +11,7 @@ Without a configuration the one that the store remembers is in force: leaving `-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -23,9 +24,11 @@ from .mime.names import guessed_type
 from .mime.page import Cell, Look, Page, Watermark
 from .mime.view import AnnouncedFile, AttachmentView, MessageView, from_body
 from .model.message import BodyType, StoredAttachment, StoredMessage
+from .model.rights import Licence
 from .policy import links, recipients
+from .rms.gate import Door, Operation, judge, readable
 from .settings import MailboxSettings
-from .store import pictures
+from .store import pictures, rights
 from .store import settings as kept
 from .store.store import Store
 
@@ -40,9 +43,17 @@ LOOK_KEYS = (
 class Reading:
     """Reads messages of one store for people."""
 
-    def __init__(self, store: Store, config: AppConfig | Callable[[], AppConfig | None] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        config: AppConfig | Callable[[], AppConfig | None] | None = None,
+        *,
+        door: Door = Door.PERSON,
+    ) -> None:
         self.store = store
         self._config = config
+        self.door = door
+        """Who sees what is read here: protected content is not for programs unless its licence says so."""
 
     @property
     def config(self) -> AppConfig | None:
@@ -51,7 +62,7 @@ class Reading:
         return given if given is not None else remembered_config(self.store)
 
     def view(self, message_id: int) -> MessageView:
-        """The message taken apart. Raises `NotFound`."""
+        """The message taken apart. Raises `NotFound`, and `RightsDenied` for protected content that is not for here."""
         return self._view(self.store.messages([message_id]), message_id)
 
     def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
@@ -82,12 +93,18 @@ class Reading:
     def look(self, message: StoredMessage, show_pictures: bool | None = None) -> Look:
         """How a message is shown under the configuration, and for its sender."""
         cells = tuple(self._cells(message))
+        now = datetime.now(UTC)
         config = self.config
         chosen = show_pictures
         if chosen is None and pictures.shown(self.store.database, message.id, message.sender):
             chosen = True
         if config is None:
-            return Look(pictures=bool(chosen), cells=cells)
+            return Look(
+                pictures=bool(chosen),
+                cells=cells,
+                printable=bool(judge(message.rights, Operation.PRINT, Door.PERSON, now)),
+                copyable=bool(judge(message.rights, Operation.COPY, Door.PERSON, now)),
+            )
         if chosen is None:
             chosen = MailboxSettings(self.store, lambda: config).in_force().show_pictures
         domains = recipients.SafeDomains.of(config)
@@ -99,6 +116,8 @@ class Reading:
             fit_to_width="fit_to_width" in config.enabled_features,
             rich="wkwebview_mail_viewer" in config.enabled_features,
             cells=cells,
+            printable=bool(judge(message.rights, Operation.PRINT, Door.PERSON, now)),
+            copyable=bool(judge(message.rights, Operation.COPY, Door.PERSON, now)),
         )
 
     def _message(self, message_id: int) -> StoredMessage:
@@ -110,11 +129,19 @@ class Reading:
     def _cells(self, message: StoredMessage) -> Iterator[Cell]:
         if message.importance == 2:
             yield Cell("importance", "High importance", tone="warning")
+        if message.rights is not None:
+            yield _rights_cell(message.rights)
 
     def _view(self, found: list[StoredMessage], message_id: int) -> MessageView:
         if not found:
             raise NotFound(f"there is no message {message_id} in this store")
         message = found[0]
+        gone = readable(message.rights, datetime.now(UTC))
+        if not gone:  # the header and the reason stay
+            seen = MessageView(problems=[f"the content is not shown: {gone.reason}"])
+            _fill(seen, message)
+            return seen
+        rights.require(self.store.database, message_id, Operation.READ, self.door)
         announced = self.store.attachments(message_id)
         data = self.store.body(message_id) if message.body_state == "stored" else b""
         apart = message.body_type != BodyType.MIME or not data
@@ -122,9 +149,7 @@ class Reading:
         seen = from_body(message.body_type if data else BodyType.PLAIN, data, files)
         if not apart:
             _number(seen.attachments, announced)
-        seen.subject = message.subject or seen.subject
-        seen.sender, seen.to, seen.cc = message.sender or seen.sender, message.to or seen.to, message.cc or seen.cc
-        seen.reply_to, seen.date = message.reply_to or seen.reply_to, message.received or seen.date
+        _fill(seen, message)
         if message.body_state not in ("stored", "none"):
             why = message.reason or "it is fetched next time"
             seen.problems.insert(0, f"the body is not here ({message.body_state}): {why}")
@@ -143,6 +168,24 @@ class Reading:
             item.name, kind, item.size, item.content_id.strip("<>"), item.inline,
             partial(self.store.attachment_content, item.id), item.id,
         )  # fmt: skip
+
+
+def _fill(seen: MessageView, message: StoredMessage) -> None:
+    """What the store knows of the header goes before what the MIME says."""
+    seen.subject = message.subject or seen.subject
+    seen.sender, seen.to, seen.cc = message.sender or seen.sender, message.to or seen.to, message.cc or seen.cc
+    seen.reply_to, seen.date = message.reply_to or seen.reply_to, message.received or seen.date
+
+
+def _rights_cell(licence: Licence) -> Cell:
+    """Template name and description below the subject (guide, "Rights Management System"), and the end."""
+    words = [licence.template_description]
+    if licence.owner:
+        words.append("You own this content.")
+    if licence.expires is not None:
+        words.append(f"Readable until {licence.expires:%Y-%m-%d %H:%M} UTC.")
+    words += [f"({fault}: not granted)" for fault in licence.faults]
+    return Cell("rights", licence.template_name or "Protected", " ".join(filter(None, words)))
 
 
 def _number(seen: list[AttachmentView], announced: list[StoredAttachment]) -> None:

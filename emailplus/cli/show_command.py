@@ -14,6 +14,8 @@ import typer
 from ..errors import NotFound, UsageError
 from ..policy.dlp import FILES, Action
 from ..reading import Reading
+from ..rms.gate import Door, Operation
+from ..store import rights
 from ..store.app_policy import guard
 from ..store.store import Store
 from . import common
@@ -74,6 +76,7 @@ def show(
         elif pictures is not None or always is not None:
             raise UsageError("pictures are shown in a page: give --html FILE too")
         elif as_json:
+            rights.require(opened.database, message_id, Operation.READ, Door.PROGRAM)
             common.print_json(whole(opened.message(message_id)))
         else:
             width = min(MAX_WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else 0
@@ -84,6 +87,7 @@ def _write_attachment(opened: Store, message_id: int, attachment: int) -> None:
     if attachment not in {item.id for item in opened.message(message_id).attachments}:
         raise NotFound(f"message {message_id} has no attachment {attachment}")
     guard(opened.database).may(Action.OPEN_IN, FILES).require()
+    rights.require(opened.database, message_id, Operation.COPY, Door.PROGRAM)
     for piece in opened.attachment_content(attachment):
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()

@@ -12,9 +12,10 @@ NO_RESTRICTION = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What a message is sent with. `template` "": none is named, and the server lets an answer inherit."""
+    """What a message is sent with."""
 
     template: str
+    """TemplateID to send with, "" for none."""
     inherited: bool = False
     """The original's protection goes on."""
     inline: bool = True
@@ -29,6 +30,8 @@ def protection(template: str, original: Licence | None) -> Protection:
     """
     if original is None:
         return Protection("" if template == NO_RESTRICTION else template)
-    same = template in ("", original.template_id)
+    # Without a TemplateID the server puts boilerplate in place of the original (MS-ASRM_R367): inheriting names it.
+    template = template or original.template_id
+    same = template == original.template_id
     edit, export = original.grants(Right.EDIT), original.grants(Right.EXPORT)
     return Protection(template, inherited=same, inline=edit and (export or same))

@@ -1,4 +1,4 @@
-"""Reading a licence (MS-ASRM 2.2.2.14). What cannot be read is not granted; a date that cannot be read opens nothing."""
+"""Reading a licence (MS-ASRM 2.2.2.14). What cannot be read is not granted; without a readable date nothing is."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _expiry(written: str | None, faults: list[str]) -> tuple[datetime | None, bo
         faults.append("ContentExpiryDate is missing")
         return None, True
     text = written.strip()
-    if text.startswith(f"{NEVER}-") or text.startswith(f"{NEVER}12"):
+    if text.startswith((f"{NEVER}-", f"{NEVER}12")):
         return None, False
     try:
         moment = datetime.fromisoformat(text)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from ..mime.html_text import linear
 from ..mime.view import view
 from ..model.message import BodyType
-from . import spool
+from ..rms.gate import Door, Operation, judge
+from . import rights, spool
 from .database import Database
 from .text import INDEX_LIMIT, spaced
 
@@ -13,16 +16,20 @@ from .text import INDEX_LIMIT, spaced
 def index_messages(database: Database, limit: int) -> int:
     """Take the next `limit` messages into the index; the number taken, 0 when it is complete."""
     rows = database.all(
-        "SELECT id, subject, sender, recipients, cc, bcc, reply_to, body_type, body_state, body_blob FROM messages "
+        "SELECT id, subject, sender, recipients, cc, bcc, reply_to, body_type, body_state, body_blob, licence "
+        "FROM messages "
         "WHERE indexed = 0 AND cached = 1 ORDER BY id LIMIT ?",
         (limit,),
     )
     if not rows:
         return 0
     entries = []
+    now = datetime.now(UTC)
     for row in rows:
         people = " ".join(filter(None, row[2:7]))
-        text = body_text(database, row[0], row[7], row[9], INDEX_LIMIT) if row[8] == "stored" else ""
+        # The index answers programs: words of protected content are in it only where a program may have them.
+        kept = row[8] == "stored" and judge(rights.stored(row[10]), Operation.SEARCH, Door.PROGRAM, now)
+        text = body_text(database, row[0], row[7], row[9], INDEX_LIMIT) if kept else ""
         entries.append((row[0], spaced(row[1]), spaced(people), spaced(text[:INDEX_LIMIT])))
     with database.transaction():
         database.executemany("INSERT INTO search (rowid, subject, people, body) VALUES (?, ?, ?, ?)", entries)

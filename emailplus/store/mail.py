@@ -381,6 +381,20 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
     counts.changed += 1
 
 
+def refresh(database: Database, local_id: int, message: Message) -> None:
+    """Bring body, attachments and licence of a row up to what was just fetched."""
+    row = database.one("SELECT folder_id, server_id, pass FROM messages WHERE id = ?", (local_id,))
+    if row is None:
+        return
+    values: dict[str, Any] = {"rights": message.rights, "body": message.body, "body_state": "stored"}
+    if message.attachments:
+        values["attachments"] = message.attachments
+        database.execute(
+            "UPDATE attachments SET state = 'pending' WHERE message_id = ? AND state = 'expired'", (local_id,)
+        )
+    _change(database, ItemChange(row[1], values), row[0], row[2], True, SyncCounts())
+
+
 def unindex(database: Database, local_id: int) -> None:
     """Take a message out of the full-text index; the next `IndexMessages` takes it in again."""
     if database.scalar("SELECT indexed FROM messages WHERE id = ?", (local_id,)):

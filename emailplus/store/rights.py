@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from ..model.account import RightsTemplate
+from ..model.changes import RefreshMessage
+from ..model.message import StoredMessage
 from ..model.rights import Licence
+from ..rms import gate
+from ..rms.gate import Door, Operation
+from . import mail
 from .database import Database
 
 EXPIRED = "expired"
@@ -27,9 +33,32 @@ def licence_of_attachment(database: Database, attachment_id: int) -> Licence | N
     )
 
 
+def require(database: Database, message_id: int, operation: Operation, door: Door, now: datetime | None = None) -> None:
+    """Pass the gate for one message, or raise `RightsDenied`. `now` is the clock's unless given."""
+    gate.require(licence(database, message_id), operation, door, now or datetime.now(UTC))
+
+
+def withheld(messages: Iterable[StoredMessage], door: Door, now: datetime | None = None) -> None:
+    """Take the previews from list entries whose content this door does not lead to."""
+    moment = now or datetime.now(UTC)
+    for message in messages:
+        if message.preview and not gate.judge(message.rights, Operation.NOTIFY, door, moment):
+            message.preview = ""
+
+
 def stored(text: str | None) -> Licence | None:
     """A licence as its column holds it."""
     return Licence.from_json(text) if text else None
+
+
+def refresh(database: Database, batch: RefreshMessage) -> Licence | None:
+    """Keep what was fetched anew."""
+    message = batch.message
+    if message is None or message.body is None:
+        return licence(database, batch.message_id)
+    with database.transaction():
+        mail.refresh(database, batch.message_id, message)
+    return message.rights
 
 
 def purge(database: Database, now: float) -> int:

@@ -47,6 +47,7 @@ class Store:
             changes.ReviewLimits: self._review_limits,
             changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
             changes.TakeTroubles: lambda _: self._take_troubles(),
+            changes.RefreshMessage: lambda batch: rights.refresh(database, batch),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
@@ -241,6 +242,8 @@ class Store:
                     (batch.cutoff,),
                 )
                 removed = max(0, int(cursor.rowcount))
+            if batch.now is not None:
+                rights.purge(self.database, batch.now)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum(2000)")  # a page for each row of the answer
         return removed

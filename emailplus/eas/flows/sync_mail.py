@@ -7,7 +7,8 @@ full pass meets every item again, and only its end proves what is gone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from ...errors import (
     CommandFailed,
@@ -30,6 +31,7 @@ from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
 from ...policy.features import is_smart_folder
+from ...rms.gate import Door, Operation, judge
 from .. import status
 from ..commands import get_item_estimate, long_poll, sync
 from ..commands.sync import CollectionAnswer, CollectionRequest
@@ -61,6 +63,8 @@ class MailPlan:
     """Emit `MessageReceived` for every new message."""
     cutoff: float | None = None
     """Unix time before which mail is out of the sync period."""
+    now: float = 0.0
+    """Unix time of the run."""
     linger: int = 0
     """Seconds to stay in one waiting Sync once everything is here; what comes in that time is taken at once."""
     smart_folders: bool = True
@@ -72,8 +76,9 @@ class MailPlan:
     def options_fingerprint(self) -> str:
         """Changes when a collection must start again: other Options, or another way of keeping."""
         body = self.body_request()
+        rights = ";rights=1" if body.rights else ""
         forms = ",".join(f"{p.type}:{p.truncation_size}" for p in body.preferences)
-        return f"filter={self.filter_type};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+        return f"filter={self.filter_type};body={forms};mime={body.mime_support};keep={int(self.keep_content)}{rights}"
 
 
 @dataclass(slots=True)
@@ -228,13 +233,13 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
             again.append(work)
     if run.plan.tell_messages and not run.plan.keep_content:
         for name, message in arrived:  # told before the key moves on: nothing is kept that could tell it later
-            yield from emit(MessageReceived(name, message))
+            yield from emit(MessageReceived(name, _told(message, run.plan.now)))
     if windows:
         counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content, run.plan.cutoff))
         yield from emit(WindowStored(counts.added, counts.changed, counts.deleted, counts.expired, counts.quarantined))
     if run.plan.tell_messages and run.plan.keep_content:
         for name, message in arrived:
-            yield from emit(MessageReceived(name, message))
+            yield from emit(MessageReceived(name, _told(message, run.plan.now)))
     yield from emit(Progress("mail", run.done, run.total))
     for work in lost:
         restarted = yield from _restart(run, work)
@@ -242,6 +247,13 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
             again.append(restarted)
     again += yield from _wait_for(busy)
     return again + rest
+
+
+def _told(message: Message, now: float) -> Message:
+    """What a listener, a program, is told of a message: of protected mail only what its licence gives to programs."""
+    if judge(message.rights, Operation.NOTIFY, Door.PROGRAM, datetime.fromtimestamp(now, UTC)):
+        return message
+    return replace(message, body=None, preview="", extra=b"", attachments=[])
 
 
 def _wait_for(busy: list[tuple[_Work, ServerBusy]]) -> Flow[list[_Work]]:

@@ -48,7 +48,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     yield from begin(session, plan.now, plan.pinned)
     facts: dict[str, str] = yield from load(AccountFacts())
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    mail = replace(mail, cutoff=cutoff, linger=plan.linger)
+    mail = replace(mail, cutoff=cutoff, linger=plan.linger, now=plan.now)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough
@@ -57,7 +57,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     yield from retry_quarantine(mail)
     yield from _folders_and_mail(session, mail)
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
-    removed = yield from commit(EndRun(cutoff))
+    removed = yield from commit(EndRun(cutoff, plan.now))
     if removed:
         yield from emit(Progress("expired", removed))
     if plan.fetch and mail.keep_content:
