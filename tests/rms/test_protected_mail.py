@@ -28,14 +28,20 @@ from emailplus.errors import (
 from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import MockLicence
 from emailplus.model.events import MessageReceived
+from emailplus.model.message import Message
 from emailplus.model.rights import Right
+from emailplus.model.search import FoundMail
 from emailplus.rms.gate import Door, Operation
 from emailplus.store.export import export
 from emailplus.store.store import Store
 
-from ..flows.world import KEY, NOW, World, mail
+from ..flows.world import DEVICE, KEY, NOW, World, mail
 
 RMS = {"enabled_features": "rms_support"}
+KEYS = {
+    "email_address": "alice@example.test", "email_device_id": DEVICE, "email_exchange_username": "alice",
+    "email_password": "alice-secret", "email_ssl_required": "false",
+}  # fmt: skip
 BODY = "The plan is zebra."
 TEMPLATES = [(f"{number:08d}-0000-0000-0000-000000000000", f"T{number}", f"Template {number}") for number in range(25)]
 
@@ -344,6 +350,33 @@ def test_templates_are_kept_for_a_day(world: World) -> None:
         assert mailbox.templates() == []
         world.exchange.rights_templates = TEMPLATES
         assert mailbox.templates() == []  # "none" is an answer too
+
+
+def test_templates_of_the_command_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.exchange.rights_templates = TEMPLATES[:2]
+    monkeypatch.setenv("EMAILPLUS_STORE_KEY", KEY.hex())
+    keys = {name: value for name, value in KEYS.items() if name != "email_exchange_host"}
+    path = world.folder / "app.json"
+    path.write_text(json.dumps({**keys, "email_exchange_host": world.host, **RMS}), encoding="utf-8")
+    arguments = ["templates", "--config", str(path), "--store", str(world.path)]
+    assert [row["name"] for row in json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)] == ["T0", "T1"]
+    world.exchange.rights_templates = None
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert CliRunner().invoke(app, [*arguments, "--refresh"]).exit_code == 4
+
+
+def test_a_found_mail_passes_the_gate_too(world: World) -> None:
+    server_id = protected(world)
+    found = FoundMail(Message(), "", long_id=server_id)
+    with world.open(RMS) as mailbox:
+        with pytest.raises(RightsDenied):
+            mailbox.fetch_found(found)
+        world.alice.protect(server_id, MockLicence(programmatic_access=True))
+        message = mailbox.fetch_found(found)
+        assert message.body is not None
+        assert message.body.data.decode().strip() == BODY
+    with world.open() as mailbox:  # not asked to be opened: the wrapper
+        assert "zebra" not in repr(mailbox.fetch_found(found))
 
 
 def test_no_templates(make_world: Callable[..., World]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...errors import AuthenticationFailed, ItemUnavailable, MalformedResponse, ResponseTooLarge
 from ...flow import Flow
 from ...model.message import Message
@@ -20,6 +22,7 @@ PIECE = 1 << 20
 
 def fetch_found(session: Session, found: FoundMail, body: BodyRequest) -> Flow[Message]:
     """A mail that the server found, with its body; it need not be in the store. Raises `ItemUnavailable`."""
+    body = replace(body, rights=body.rights and session.version.rights)
     if found.server_id:
         request = item_operations.build_body(found.collection_id, found.server_id, body)
     else:
