@@ -1,8 +1,8 @@
 """Every benchmark, and one table of all figures: `python bench/run.py [--json] [--full] [--quick] [NAME ...]`.
 
-NAMEs are codec, parse, view and job; none given means all of them. Each runs in a process of its own, one after the
-other. A benchmark that cannot run here has a row that says what it wants; nothing is installed. The exit code is 0
-whatever the figures are, 1 when a benchmark broke.
+NAMEs are codec, parse, view, classification and job; none given means all of them. Each runs in a process of its own,
+one after the other. A benchmark that cannot run here has a row that says what it wants; nothing is installed. The exit
+code is 0 whatever the figures are, 1 when a benchmark broke.
 """
 
 from __future__ import annotations
@@ -104,8 +104,12 @@ BENCHMARKS: dict[str, tuple[str, Callable[[Any], list[Row]]]] = {
     "codec": ("WBXML codec against libwbxml", codec_rows),
     "parse": ("bytes to objects, against exchangelib", parse_rows),
     "view": ("MIME to views, against Python's email package", view_rows),
+    "classification": ("receiving a marking, against a plain loop", job_rows),
     "job": ("the whole job", job_rows),
 }
+
+TAKES = {"full": ("job",), "quick": ("job", "classification")}
+"""Options of this script, and which benchmarks take them."""
 
 
 def main() -> int:
@@ -126,7 +130,9 @@ def main() -> int:
             rows.append(absent(what, "-", f"bench/{name}.py is not here"))
             continue
         print(f"{what} ...", file=sys.stderr, flush=True)
-        options = [f"--{option}" for option in ("full", "quick") if name == "job" and getattr(arguments, option)]
+        options = [
+            f"--{option}" for option in ("full", "quick") if name in TAKES[option] and getattr(arguments, option)
+        ]
         try:
             rows += make(document(f"{name}.py", *options))
         except (Broken, ValueError, KeyError, TypeError) as problem:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from . import __version__
+from .auth.anonymous import Anonymous
 from .auth.basic import BasicAuth
+from .classification.classifier import Classifier
 from .config import AppConfig
 from .driver import Network, tls_context
 from .eas.flows.session import Session
@@ -56,6 +58,15 @@ def network(config: AppConfig, password: str) -> Network:
     )
 
 
+def open_network(config: AppConfig) -> Network:
+    """For what others publish (revocation lists): no credentials of the mailbox, and less patience."""
+    return Network(
+        auth=Anonymous(),
+        timeout=min(15.0, float(config.default_network_timeout)),
+        tls=tls_context(config.trusted_roots, trust_all=False),
+    )
+
+
 def session(config: AppConfig, *, query_form: str = "plain") -> Session:
     """A conversation that has not begun. Raises `UsageError` for an unknown form of query line."""
     if query_form not in QUERY_FORMS:
@@ -79,9 +90,18 @@ def session(config: AppConfig, *, query_form: str = "plain") -> Session:
 
 
 def mail_decision(
-    config: AppConfig, now: datetime, settings: Settings, *, period: int | None, tell_messages: bool
+    config: AppConfig,
+    now: datetime,
+    settings: Settings,
+    *,
+    period: int | None,
+    tell_messages: bool,
+    classifier: Classifier | None = None,
 ) -> Callable[[ServerPolicy | None], tuple[MailPlan, float | None]]:
-    """What is synchronised, once the server's policy is known; `period` is the user's choice of sync period."""
+    """What is synchronised, once the server's policy is known; `period` is the user's choice of sync period.
+
+    `classifier` reads the markings of what comes; None: classification is off.
+    """
 
     def decide(policy: ServerPolicy | None) -> tuple[MailPlan, float | None]:
         merged = merge(config, policy, choice=period)
@@ -90,6 +110,7 @@ def mail_decision(
             max_body=merged.max_body,
             max_attachment=merged.max_attachment,
             always_fetch_mime=settings.always_fetch_mime,
+            mime_for_headers=classifier is not None and classifier.needs_headers,
             attachments=merged.attachments,
             html=merged.html,
             rights=features.rights_management,
@@ -100,6 +121,8 @@ def mail_decision(
             keep_content=features.caching,
             tell_messages=tell_messages,
             smart_folders=features.smart_folders,
+            reader=classifier.read if classifier is not None else None,
+            marking_fingerprint=classifier.fingerprint if classifier is not None else "",
         )
         border = cut_off(merged.sync_period, now)
         return plan, border.timestamp() if border is not None else None

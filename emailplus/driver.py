@@ -19,7 +19,15 @@ from typing import Any, Protocol, TypeVar
 import httpx2
 
 from .auth.base import Auth
-from .errors import ConnectionFailed, EmailplusError, NetworkTimeout, ResponseTooLarge, TlsFailed, UsageError
+from .errors import (
+    ConnectionFailed,
+    EmailplusError,
+    NetworkTimeout,
+    ResponseTooLarge,
+    ServerUnreachable,
+    TlsFailed,
+    UsageError,
+)
 from .flow import Commit, Effect, Emit, Flow, Http, HttpRequest, HttpResponse, HttpToSink, Load, Payload, Sleep
 from .store.store import Store
 
@@ -330,5 +338,5 @@ def _mapped(problem: httpx2.HTTPError | httpx2.InvalidURL | EmailplusError, time
             return TlsFailed(f"the TLS handshake failed ({getattr(cause, 'reason', None) or 'unknown reason'})")
         cause = cause.__cause__ or cause.__context__
     if isinstance(problem, httpx2.ConnectError):
-        return ConnectionFailed("the server cannot be reached: check email_exchange_host and the network")
+        return ServerUnreachable("the server cannot be reached: check email_exchange_host and the network")
     return ConnectionFailed(f"the connection to the server was cut ({type(problem).__name__})")

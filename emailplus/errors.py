@@ -5,10 +5,12 @@
     ├── UsageError (2)                  a call or a query that cannot be carried out as written
     │   ├── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
     │   ├── ConfirmationNeeded          a person has to answer first; `.question` says what
+    │   ├── ReadOnlyMailbox             the mailbox was opened to be read only
     │   └── Declined                    a person answered no; nothing was done; `.question`
     ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
     ├── ServerError (4)
     │   ├── ConnectionFailed            no answer: name, route, TLS or a cut connection
+    │   │   ├── ServerUnreachable       no connection was made: nothing was sent
     │   │   ├── TlsFailed               the certificate or the handshake
     │   │   └── NetworkTimeout          nothing for `default_network_timeout` seconds
     │   ├── HttpStatusError             an HTTP status with no better name; `.status`
@@ -28,11 +30,14 @@
     │           ├── InvalidSyncKey          start that collection again, losing nothing
     │           ├── FolderHierarchyChanged  FolderSync first
     │           ├── ItemUnavailable         the one item or attachment cannot be had
-    │           └── RightsManagementFailed  the server's rights management did not do it
-    │               ├── RightsManagementOff     switched off, or not for this device (status 168)
-    │               ├── RightsServiceFailed     it cannot be done (status 170)
-    │               ├── UnknownTemplate         no such rights policy template (status 171)
-    │               └── ProtectionRefused       the licence does not permit it (status 172)
+    │           ├── RightsManagementFailed  the server's rights management did not do it
+    │           │   ├── RightsManagementOff     switched off, or not for this device (status 168)
+    │           │   ├── RightsServiceFailed     it cannot be done (status 170)
+    │           │   ├── UnknownTemplate         no such rights policy template (status 171)
+    │           │   └── ProtectionRefused       the licence does not permit it (status 172)
+    │           └── SendRefused             the server does not take a message; `.entry` is in the outbox
+    │               ├── RecipientsRefused       a recipient is unknown or not allowed, or there is none
+    │               └── SendQuotaExceeded       the user may not send any more at present
     ├── PolicyError (6)
     │   ├── ProvisioningRequired        the server wants its policy applied first
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
@@ -125,6 +130,10 @@ class Declined(UsageError):
         self.question = question
 
 
+class ReadOnlyMailbox(UsageError):
+    """The mailbox was opened with ``read_only=True``: nothing of it is changed or sent, here or on the server."""
+
+
 class AuthenticationFailed(EmailplusError):
     """The server refused the credentials (HTTP 401). They are not sent again."""
 
@@ -139,6 +148,10 @@ class ServerError(EmailplusError):
 
 class ConnectionFailed(ServerError):
     """No complete answer: unknown name, refused, cut, or unreadable HTTP."""
+
+
+class ServerUnreachable(ConnectionFailed):
+    """No connection was made, so nothing was sent: unknown name, no route, or refused."""
 
 
 class TlsFailed(ConnectionFailed):
@@ -264,6 +277,22 @@ class UnknownTemplate(RightsManagementFailed):
 
 class ProtectionRefused(RightsManagementFailed):
     """The licence of the message does not permit the operation (status 172)."""
+
+
+class SendRefused(CommandFailed):
+    """The server does not take a message. It stays in the outbox, failed; `entry` is its line there."""
+
+    def __init__(self, message: str, *, command: str, status: int, action: str = "stop", entry: object = None) -> None:
+        super().__init__(message, command=command, status=status, action=action)
+        self.entry = entry
+
+
+class RecipientsRefused(SendRefused):
+    """A recipient is unknown or not allowed, or there is none (status 116, 119, 183)."""
+
+
+class SendQuotaExceeded(SendRefused):
+    """The user may not send any more at present (status 115)."""
 
 
 class PolicyError(EmailplusError):

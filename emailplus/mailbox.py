@@ -21,21 +21,26 @@ from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
 from .facade.account import Account, AsyncAccount
+from .facade.changing import AsyncChanging, Changing
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.discovering import AsyncDiscovering, Discovering
 from .facade.folders import AsyncFolders, Folders
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.operations import AsyncOperations, Operations
 from .facade.people import AsyncPeople, People
+from .facade.protected import AsyncProtected, Protected
 from .facade.rights import AsyncProtecting, Protecting
 from .facade.view import AsyncViewing, Viewing
 from .facade.watching import AsyncWatching, Watching
+from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
+from .markings import MailboxClassification
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
 from .policy.dlp import DataLossPrevention, Unlock
+from .protection import Protection
 from .reading import Reading
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
@@ -75,11 +80,28 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, People, Protecting, Viewing, Watching):
+class Mailbox(
+    Account,
+    Changing,
+    Diagnosing,
+    Discovering,
+    Folders,
+    Governed,
+    Operations,
+    People,
+    Protected,
+    Protecting,
+    Viewing,
+    Watching,
+    Writing,
+):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
     """
+
+    read_only = False
+    """Opened to be read only."""
 
     def __init__(
         self,
@@ -109,9 +131,14 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
-        self.reading = Reading(store, lambda: self.config, door=self.door)
-        rights.purge(store.database, account.utc_now().timestamp())
+        self.classification = MailboxClassification(store, lambda: self.config)
+        """Markings: what may be chosen for a message, and what is wrong with the configuration; see
+        `emailplus.markings`."""
+        self.protection = Protection(store, settings=self.settings.in_force)
+        self.settings.listeners.append(self.protection.settle)
+        self.reading = Reading(store, lambda: self.config, door=self.door, protection=self.protection)
         """Messages as people see them; see `emailplus.reading`."""
+        rights.purge(store.database, account.utc_now().timestamp())
 
     @classmethod
     def open(
@@ -124,6 +151,7 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
+        read_only: bool = False,
         reporter: Reporter | None = None,
         acting_for_person: bool = False,
     ) -> Mailbox:
@@ -138,6 +166,7 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         "*" where a device manager provisions it; remembered likewise.
         `acting_for_person`: this client shows mail to its user, and does nothing else with it: protected content is
         open to it as to a person, not only where its licence allows programs. It is logged.
+        `read_only`: nothing is changed or sent, here or on the server; `sync` only reads.
         Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
         provider = as_provider(key)
@@ -150,6 +179,7 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
             mailbox = cls(config, opened, password, query_form, reporter, acting_for_person=acting_for_person)
+            mailbox.read_only = read_only
             if acting_for_person:
                 mailbox._diagnosis.log.write("acting for a person: protected content is shown")
             if host_enforces is not None:
@@ -217,6 +247,7 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         try:
             with self._diagnosis.watching("sync"):
                 troubles = run(flow, network, self.store, clock)
+                self._after_sync()
         except RemoteWiped:
             self.close()
             raise
@@ -225,15 +256,29 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
     def _prepare(
         self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None, linger: int
     ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
-        report = SyncReport(warnings=list(self.notices))
+        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
         self.notices = []
         now = account.utc_now()
         tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
         choice = period if period is not None else self.settings.choices().sync_period
-        decide = account.mail_decision(self.config, now, self.settings.in_force(), period=choice, tell_messages=tell)
+        decide = account.mail_decision(
+            self.config,
+            now,
+            self.settings.in_force(),
+            period=choice,
+            tell_messages=tell,
+            classifier=self.classification.classifier,
+        )
         pictures = "true" if self.config.show_pictures_default else "false"
         pictures_now = {PICTURES_FACT: pictures}
-        plan = RunPlan(decide, now.timestamp(), pinned=version, linger=linger, after_full_sync=pictures_now)
+        plan = RunPlan(
+            decide,
+            now.timestamp(),
+            pinned=version,
+            linger=linger,
+            read_only=self.read_only,
+            after_full_sync=pictures_now,
+        )
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
 
@@ -292,13 +337,16 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
         """
         found = self.store.messages(find(self.store.database, query, limit))
         rights.withheld(found, self.door)
-        return found
+        return [self.protection.attach(message) for message in found]
 
     def message(self, message_id: int) -> StoredMessage:
-        """One message with its text and attachments. Raises `NotFound`, and `RightsDenied` where it is protected and
-        its licence does not give its content to programs (see `Mailbox.open`)."""
-        rights.require(self.store.database, message_id, Operation.READ, self.door)
-        return self.store.message(message_id)
+        """One message with its text and attachments, those inside its S/MIME layers as `parts`.
+
+        Raises `NotFound`, and `RightsDenied` where it is protected and its licence does not give its content to
+        programs (see `Mailbox.open`).
+        """
+        rights.require(self.store.database, message_id, Operation.READ, self.door, account.utc_now())
+        return self.protection.attach(self.store.message(message_id), contents=True)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound` and `RightsDenied`, as `message`."""
@@ -309,15 +357,18 @@ class Mailbox(Account, Diagnosing, Discovering, Folders, Governed, Operations, P
 
 class AsyncMailbox(
     AsyncAccount,
+    AsyncChanging,
     AsyncDiagnosing,
     AsyncDiscovering,
     AsyncFolders,
     AsyncGoverned,
     AsyncOperations,
     AsyncPeople,
+    AsyncProtected,
     AsyncProtecting,
     AsyncViewing,
     AsyncWatching,
+    AsyncWriting,
 ):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
@@ -329,6 +380,8 @@ class AsyncMailbox(
         """Conversations and changes of configuration take turns."""
         self.settings = mailbox.settings
         """See `Mailbox.settings`: a few rows of the store, read and written in place."""
+        self.classification = mailbox.classification
+        """See `Mailbox.classification`."""
 
     @property
     def config(self) -> AppConfig:
@@ -351,6 +404,7 @@ class AsyncMailbox(
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
+        read_only: bool = False,
         reporter: Reporter | None = None,
         acting_for_person: bool = False,
     ) -> AsyncMailbox:
@@ -364,6 +418,7 @@ class AsyncMailbox(
             query_form=query_form,
             app_policy=app_policy,
             host_enforces=host_enforces,
+            read_only=read_only,
             reporter=reporter,
             acting_for_person=acting_for_person,
         )
@@ -403,6 +458,7 @@ class AsyncMailbox(
             try:
                 with mailbox._diagnosis.watching("sync"):
                     troubles = await arun(flow, network, mailbox.store, clock)
+                    await self._after_sync()
             except RemoteWiped:
                 await self.close()
                 raise

@@ -21,16 +21,28 @@ from .errors import ConfigurationError, NotFound, UsageError
 from .mime import page as pages
 from .mime import terminal
 from .mime.names import guessed_type
-from .mime.page import Cell, Look, Page, Watermark
-from .mime.view import AnnouncedFile, AttachmentView, MessageView, from_body
+from .mime.page import Cell, Look, Page, Tone, Watermark
+from .mime.view import AnnouncedFile, AttachmentView, MessageView, from_body, read
 from .model.message import BodyType, StoredAttachment, StoredMessage
 from .model.rights import Licence
 from .policy import links, recipients
+from .protection import Protection, is_protected
 from .rms.gate import Door, Operation, judge, readable
 from .settings import MailboxSettings
+from .smime.report import Word
+from .smime.report import lines as report_lines
 from .store import pictures, rights
 from .store import settings as kept
 from .store.store import Store
+
+_TONES: dict[Word, Tone] = {
+    Word.TRUSTED: "good",
+    Word.UNPROTECTED: "plain",
+    Word.ENCRYPTED: "plain",
+    Word.INVALID: "bad",
+    Word.UNREADABLE: "bad",
+}
+"""How a verdict on S/MIME looks; only "trusted" is ever green."""
 
 LOOK_KEYS = (
     "email_address", "email_device_id", "email_exchange_host", "email_exchange_username", "email_safe_domains",
@@ -49,8 +61,10 @@ class Reading:
         config: AppConfig | Callable[[], AppConfig | None] | None = None,
         *,
         door: Door = Door.PERSON,
+        protection: Protection | None = None,
     ) -> None:
         self.store = store
+        self.protection = protection or Protection(store)
         self._config = config
         self.door = door
         """Who sees what is read here: protected content is not for programs unless its licence says so."""
@@ -129,6 +143,12 @@ class Reading:
     def _cells(self, message: StoredMessage) -> Iterator[Cell]:
         if message.importance == 2:
             yield Cell("importance", "High importance", tone="warning")
+        if message.marking is not None and (shown := message.marking.shown(datetime.now(UTC))):
+            yield Cell("classification", shown, tone="warning" if message.marking.flagged else "plain")
+        report = self.protection.attach(message).security if not _unreadable(message) else None
+        if report is not None and (report.layers or report.findings):
+            first, *more = report_lines(report)
+            yield Cell("security", first, " ".join(more), _TONES.get(report.word, "warning"))
         if message.rights is not None:
             yield _rights_cell(message.rights)
 
@@ -147,6 +167,10 @@ class Reading:
         apart = message.body_type != BodyType.MIME or not data
         files = [self._file(item) for item in announced if item.state == "stored"] if apart else []
         seen = from_body(message.body_type if data else BodyType.PLAIN, data, files)
+        if not apart and (seen.protection or is_protected(message)):
+            opened = self.protection.open(message_id)
+            if opened.report.layers:
+                seen = read(opened.content)
         if not apart:
             _number(seen.attachments, announced)
         _fill(seen, message)
@@ -168,6 +192,10 @@ class Reading:
             item.name, kind, item.size, item.content_id.strip("<>"), item.inline,
             partial(self.store.attachment_content, item.id), item.id,
         )  # fmt: skip
+
+
+def _unreadable(message: StoredMessage) -> bool:
+    return not readable(message.rights, datetime.now(UTC))
 
 
 def _fill(seen: MessageView, message: StoredMessage) -> None:

@@ -22,11 +22,14 @@ from .config.diff import diff
 from .config.snapshot import Snapshot
 from .eas.flows.synchronise import FULL_SYNC_FACT
 from .model.changes import EndRun, FolderChanges, ForgetContents, ResetCollections, SaveAccount
+from .model.outbox import DropOutgoing, OutboxEntries, OutboxState
 from .policy.alert_times import NOTE
 from .policy.server_policy import ServerPolicy
 from .policy.sync_period import cut_off, effective_period
 from .settings import PICTURES_FACT, MailboxSettings
+from .store import keychain
 from .store import settings as kept
+from .store.keychain import KeychainChanges
 from .store.store import Store
 
 PARTNERSHIP_FACTS: Final = (
@@ -89,6 +92,8 @@ class ConfigChange:
         }
 
 
+_WAITING: Final = (OutboxState.QUEUED, OutboxState.SENT, OutboxState.UNCERTAIN)
+
 _QUIET: Final = frozenset({Consequence.AT_ONCE, Consequence.NOTHING})
 
 
@@ -102,6 +107,8 @@ class _Work:
     now: datetime
     changes: ConfigDiff
     settings: MailboxSettings
+    keys: KeychainChanges
+    """What the certificate keys did to the keychain."""
 
 
 def put_in_force(store: Store, config: AppConfig, *, now: datetime, query_form: str = "plain") -> ConfigChange:
@@ -114,8 +121,11 @@ def put_in_force(store: Store, config: AppConfig, *, now: datetime, query_form: 
     before = remembered(store)
     changes = ConfigDiff((), False) if before is None else diff(before, config)
     with store.database.transaction():
-        work = _Work(store, before, config, now, changes, MailboxSettings(store, lambda: config))
+        keys = keychain.apply_config(store.database, config, now=now)
+        work = _Work(store, before, config, now, changes, MailboxSettings(store, lambda: config), keys)
         outcomes = [_outcome(work, consequence, keys) for consequence, keys in _by_consequence(changes)]
+        if not changes.leads_to(Consequence.CERTIFICATE_SELECTED):
+            outcomes += _certificates(work)
         outcomes += _bind(store, config, query_form, told=changes.full_resync)
         if before is None or changes:
             kept.remember(store.database, Snapshot.of(config).to_json())
@@ -161,13 +171,22 @@ class _Made:
 
 
 def _full_resync(work: _Work, keys: tuple[str, ...]) -> _Made:
-    return _Made(f"the account changed ({', '.join(keys)}): its mail is synchronised anew", _held(work.store))
+    """What was written under the old account is kept, and never leaves by the new one (`store.outbox`)."""
+    text = f"the account changed ({', '.join(keys)}): its mail is synchronised anew"
+    waiting = [entry.subject for entry in work.store.load(OutboxEntries(_WAITING))]
+    return _Made(
+        text, _held(work.store), [f"held back, written under the old account: {subject}" for subject in waiting]
+    )
 
 
 def _migration(work: _Work, keys: tuple[str, ...]) -> _Made:
     host = work.config.migrate_from_email_exchange_host
     text = f"the account moved away from {host}: it is synchronised anew, local Drafts and Outbox are removed"
-    return _Made(text, _held(work.store))
+    dropped = work.store.apply(DropOutgoing())
+    details = [f"draft removed: {subject}" for subject in dropped.drafts]
+    details += [f"unsent message removed: {subject}" for subject in dropped.outbox]
+    counts = {**_held(work.store), "drafts": len(dropped.drafts), "outbox": len(dropped.outbox)}
+    return _Made(text, counts, details)
 
 
 def _new_partnership(work: _Work, keys: tuple[str, ...]) -> _Made:
@@ -220,12 +239,40 @@ def _subscription(work: _Work, keys: tuple[str, ...]) -> _Made:
     return _Made(NOTE.format(hours=f"{minutes / 60:g}"))
 
 
+def _selected(work: _Work, keys: tuple[str, ...]) -> _Made:
+    done = {entry.key: entry.certificate.subject for entry in work.keys.selected}
+    lines = [f"{key}: {done[key]}" for key in keys if key in done] + work.keys.problems
+    text = f"{', '.join(keys)}: imported and selected; the previous certificate is kept"
+    if not any(key in done for key in keys):
+        text = f"{', '.join(keys)}: not selected"
+    return _Made(text, {"certificates": len(work.keys.imported)}, lines)
+
+
+def _cleared(work: _Work, keys: tuple[str, ...]) -> _Made:
+    return _Made(f"{', '.join(keys)} was removed: no certificate is selected, and none leaves the keychain")
+
+
+def _certificates(work: _Work) -> list[Outcome]:
+    """Behind no changed certificate: a corrected password selects it after all, and one that cannot be used is told
+    each time. It stops nothing."""
+    kind, keys = Consequence.CERTIFICATE_SELECTED, tuple(entry.key for entry in work.keys.selected)
+    if keys and work.before is not None:
+        made = _selected(work, keys)
+        return [Outcome(kind, keys, made.text, made.counts, tuple(made.details))]
+    if work.keys.problems:
+        text = "certificates of the configuration cannot be used"
+        return [Outcome(kind, (), text, {}, tuple(work.keys.problems))]
+    return []
+
+
 ACTIONS: Final[dict[Consequence, Callable[[_Work, tuple[str, ...]], _Made]]] = {
     Consequence.FULL_RESYNC: _full_resync,
     Consequence.NEW_PARTNERSHIP: _new_partnership,
     Consequence.MIGRATION: _migration,
     Consequence.SYNC_WINDOW: _sync_window,
     Consequence.CACHE_REMOVED: _cache_removed,
+    Consequence.CERTIFICATE_SELECTED: _selected,
+    Consequence.SELECTION_CLEARED: _cleared,
     Consequence.NEXT_FULL_SYNC: _pictures,
     Consequence.UNLESS_USER_DEFINED: _signature,
     Consequence.SUBSCRIPTION_END: _subscription,

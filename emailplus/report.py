@@ -29,6 +29,12 @@ class SyncReport:
     refused: list[Trouble] = field(default_factory=list)
     failed: list[Trouble] = field(default_factory=list)
     quarantined: list[Trouble] = field(default_factory=list)
+    markings: dict[str, int] = field(default_factory=dict)
+    """Messages in the store by their classification ("": none); empty where classification is off."""
+    markings_flagged: int = 0
+    """Messages with something like a marking that was not understood whole."""
+    markings_missing: list[Trouble] = field(default_factory=list)
+    """Messages whose marking could not be looked for everywhere."""
     warnings: list[str] = field(default_factory=list)
     requests: int = 0
     bytes_in: int = 0
@@ -57,6 +63,9 @@ class SyncReport:
                 self.expired += event.done
         elif isinstance(event, events.Warned):
             self.warnings.append(event.message)
+        elif isinstance(event, events.MarkingsRead):
+            self.markings, self.markings_flagged = dict(event.by_label), event.flagged
+            self.markings_missing = list(event.missing)
         elif isinstance(event, events.Connected):
             self.protocol_version = event.version
 
@@ -82,6 +91,9 @@ class SyncReport:
             "refused": [_trouble(trouble) for trouble in self.refused],
             "failed": [_trouble(trouble) for trouble in self.failed],
             "quarantined": [_trouble(trouble) for trouble in self.quarantined],
+            "markings": self.markings,
+            "markings_flagged": self.markings_flagged,
+            "markings_missing": [_trouble(trouble) for trouble in self.markings_missing],
             "warnings": self.warnings,
             "requests": self.requests,
             "bytes_in": self.bytes_in,

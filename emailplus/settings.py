@@ -30,6 +30,8 @@ class MailboxSettings:
     def __init__(self, store: Store, config: Callable[[], AppConfig]) -> None:
         self._store = store
         self._config = config
+        self.listeners: list[Callable[[], None]] = []
+        """Called behind every change of a choice."""
 
     def in_force(self) -> Settings:
         """What holds now: the user's choices over the configuration, under the server's policy."""
@@ -64,7 +66,7 @@ class MailboxSettings:
         reason = refusal(config, after, name, value)
         if reason is not None:
             raise UsageError(f"{name} cannot be chosen: {reason}")
-        kept.choose(self._store.database, after.as_dict())
+        self._keep(after)
         if name in alert_times.SETTINGS and config.allow_realtime_notifications:
             return alert_times.note(config)
         return None
@@ -74,7 +76,12 @@ class MailboxSettings:
         chosen = self.choices()
         for name in names or tuple(RULES):
             chosen = chosen.choose(name, None)
+        self._keep(chosen)
+
+    def _keep(self, chosen: UserSettings) -> None:
         kept.choose(self._store.database, chosen.as_dict())
+        for listener in self.listeners:
+            listener()
 
     if TYPE_CHECKING:
 

@@ -69,19 +69,20 @@ class Receiver:
     def __init__(self, scheme: Scheme) -> None:
         self.scheme = scheme
         self._sources = {source.name: _Compiled(source, scheme) for source in scheme.sources}
+        self._order = tuple((name == HEADER_SOURCE, compiled) for name, compiled in self._sources.items())
 
     def receive(self, headers: Headers, subject: str) -> Received:
         """Read a marking. `headers` are raw or decoded, folded or not, repeated or not; `subject` is decoded.
 
         The first source with an accepted value decides alone (reading A9).
         """
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        missed: Received | None = None
+        pairs = headers.items() if isinstance(headers, (dict, Mapping)) else headers
         listed: list[tuple[str, str]] | None = None
-        for name, compiled in self._sources.items():
-            if name == HEADER_SOURCE:
+        missed: Received | None = None
+        for of_headers, compiled in self._order:
+            if of_headers:
                 listed = list(pairs) if listed is None else listed
-                found = compiled.from_headers(listed)
+                found = compiled.from_headers(listed) if listed else None
             else:
                 found = compiled.from_subject(subject)
             if found is not None and found.selection:
@@ -127,6 +128,29 @@ class _Compiled:
         self.values = {rule.field: _values(self.fields[rule.field]) for rule in source.rules}
         self.single = source.separator.single if source.separator is not None else None
         self.fast = {rule: self._fast(rule) for rule in source.rules}
+        self.quick = self._quick(prefixes)
+        """Beginnings with what stands behind them, where that is a value if it is one; None: rule by rule."""
+        self.by_prefix = {
+            prefix: (rules[0].field, _spellings(self.fields[rules[0].field])) for prefix, rules in self.rules.items()
+        }
+
+    def _quick(self, prefixes: list[str]) -> re.Pattern[str] | None:
+        rules = self.source.rules
+        if not prefixes or self.overlapping or any(rule.suffix or self.fast[rule] is None for rule in rules):
+            return None
+        if any(len(of) != 1 for of in self.rules.values()):
+            return None
+        values = {value for rule in rules for value in self.fields[rule.field].values}
+        begin = "|".join(map(re.escape, prefixes))
+        inside = _between(self.single)
+        if inside is not None and not (self.single is not None and any(self.single.search(value) for value in values)):
+            return re.compile(rf"({begin})(?=({inside}*))")  # what stands before the next separator is the value
+        if any(_hides(value.casefold(), prefix.casefold()) for value in values for prefix in prefixes):
+            return None
+        longest_first = sorted(values, key=lambda value: (-len(value), value))
+        ends = r"\Z" if self.single is None else rf"\Z|{self.single.pattern}"
+        known = "|".join(map(re.escape, longest_first))
+        return re.compile(rf"({begin})(?:\s*((?i:{known}))(?=\s*(?:{ends})))?")
 
     def _fast(self, rule: Rule) -> re.Pattern[str] | None:
         """Value and its end in one expression, where the separator is one character or none."""
@@ -145,8 +169,11 @@ class _Compiled:
         wanted = self.source.header_names
         texts: dict[str, list[str]] = {}
         for name, value in headers:
-            if (lowered := name.lower()) in wanted:
-                texts.setdefault(lowered, []).append(value)
+            lowered = name.lower()
+            if lowered in texts:
+                texts[lowered].append(value)
+            elif lowered in wanted:
+                texts[lowered] = [value]
         if not texts:
             return None
         for name in wanted:
@@ -175,6 +202,8 @@ class _Compiled:
                 return None
             text = text[first : last + len(stop)]
             end = len(stop)
+        if self.find is None or self.find.search(text) is None:
+            return None
         hits = _Hits()
         self.read(text, hits, end=end)
         if not hits.accepted and not hits.unknown:
@@ -185,14 +214,15 @@ class _Compiled:
         selection = {}
         for name, entry in self.fields.items():
             if name in hits.accepted:
-                values = entry.ordered(tuple(hits.accepted[name]))
+                accepted = hits.accepted[name]
+                values = (accepted[0],) if len(accepted) == 1 else entry.ordered(tuple(accepted))
                 if len(values) > entry.max_selections:
                     hits.notes.append(f"more values of {name} than it may have; the most secure stay")
                     values = _most_secure(entry, values)
                 selection[name] = values
         return Received(
-            selection, self.source.name if selection else None, place, text[:MAX_TEXT], tuple(hits.unknown),
-            tuple(hits.notes),
+            selection, self.source.name if selection else None, place, text[:MAX_TEXT],
+            tuple(hits.unknown) if hits.unknown else (), tuple(hits.notes) if hits.notes else (),
         )  # fmt: skip
 
     def read(self, text: str, hits: _Hits, *, end: int = 0) -> None:
@@ -202,6 +232,9 @@ class _Compiled:
         if len(text) > MAX_TEXT:
             hits.notes.append(f"longer than {MAX_TEXT:,} characters; the rest was not read")
             text, end = text[:MAX_TEXT], 0
+        if self.quick is not None:
+            self.read_quickly(self.quick, text, len(text) - end, hits)
+            return
         found_any = False
         stops: list[int] = []
         for count, found in enumerate(self.find.finditer(text)):
@@ -217,6 +250,28 @@ class _Compiled:
                 stops = separator.starts(text) if separator is not None and self.single is None else []
             for rule in self.rules[beginning]:
                 self.hit(rule, text, at + len(rule.prefix), stops, end, hits)
+
+    def read_quickly(self, quick: re.Pattern[str], text: str, last: int, hits: _Hits) -> None:
+        """Beginnings and their declared values in one pass; what is no declared value goes the long way."""
+        accepted, edges, by_prefix = hits.accepted, self.edges, self.by_prefix
+        count = 0
+        for found in quick.finditer(text, 0, last):
+            if count >= MAX_HITS:
+                hits.notes.append(f"more than {MAX_HITS} hits; the rest was not read")
+                return
+            count += 1
+            prefix, value = found.groups()
+            at = found.start()
+            if at and prefix in edges and ((before := text[at - 1]).isalnum() or before == "_"):
+                continue
+            name, spellings = by_prefix[prefix]
+            declared = spellings.get(value) or (spellings.get(value.strip().casefold()) if value else None)
+            if declared is None:
+                self.hit(self.rules[prefix][0], text, at + len(prefix), [], len(text) - last, hits)
+            elif name in accepted:
+                accepted[name].append(declared)
+            else:
+                accepted[name] = [declared]
 
     def hit(self, rule: Rule, text: str, at: int, stops: list[int], end: int, hits: _Hits) -> None:
         """One rule at one position: a declared value first, else a typed one (reading A10)."""
@@ -326,6 +381,37 @@ def _values(entry: Field) -> tuple[re.Pattern[str] | None, dict[str, list[str]]]
         for value in values
     }
     return re.compile("|".join(map(re.escape, values)), re.IGNORECASE), shorter
+
+
+def _spellings(entry: Field) -> dict[str | None, str]:
+    """Values as declared and in folded case, to the value as declared."""
+    exactly = ((value, entry.by_folded[value.casefold()]) for value in entry.values)
+    return dict((*entry.by_folded.items(), *exactly))
+
+
+def _between(separator: re.Pattern[str] | None) -> str | None:
+    """The class of characters that do not end a value; None where it cannot be written down."""
+    if separator is None:
+        return r"[\s\S]"
+    written = separator.pattern
+    if written.startswith("[^"):
+        return "[" + written[2:]
+    if written.startswith("["):
+        return "[^" + written[1:]
+    return f"[^{written}]" if re.fullmatch(r"[^\\.^$*+?{}\[\]|()]|\\[^\w]|\\[sSdDwW]", written) else None
+
+
+def _hides(value: str, prefix: str) -> bool:
+    """Whether a rule could begin inside `value`, so that reading on behind it would miss the rule."""
+    if prefix in value:
+        return True
+    word = prefix[0].isalnum() or prefix[0] == "_"
+    for size in range(1, min(len(prefix), len(value) + 1)):
+        if value.endswith(prefix[:size]):
+            before = value[-size - 1 : -size] or " "
+            if not word or not (before.isalnum() or before == "_"):
+                return True
+    return False
 
 
 def _alternatives(pattern: tuple[re.Pattern[str] | None, dict[str, list[str]]], text: str, at: int) -> list[int]:

@@ -179,6 +179,10 @@ class Selection:
         """The fields that have a choice now, in the order of the picker."""
         return tuple(name for name in self.scheme.by_name if self.offered(name) or self.may_type(name))
 
+    def required(self, name: str) -> bool:
+        """Whether a marked message needs a value in the field. Raises `ClassificationRefused` for an unknown one."""
+        return self._field(name).required
+
     def refusals(self, name: str, values: Iterable[str]) -> list[Refusal]:
         """Why `values` may not be chosen for a field; empty where they may."""
         entry = self.scheme.by_name.get(name)

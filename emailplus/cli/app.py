@@ -11,11 +11,22 @@ except ImportError:  # pragma: no cover - the core is installed without the extr
     sys.exit("the command line needs an extra: pip install 'emailplus[cli]'")
 
 from .. import __version__
-from . import demo, export_command, mock_commands, read_commands, rights_commands, show_command, sync_command
+from . import (
+    change_commands,
+    demo,
+    export_command,
+    mock_commands,
+    read_commands,
+    rights_commands,
+    send_commands,
+    show_command,
+    sync_command,
+)
 from .classify_commands import classify_app
 from .config_commands import config_app
 from .policy_commands import policy_app
 from .report_command import report
+from .smime_commands import smime_app
 from .store_commands import store_app
 from .wbxml_commands import app as wbxml_app
 
@@ -50,11 +61,19 @@ app.command("folders")(read_commands.folders)
 app.command("search")(read_commands.search)
 app.command("show")(show_command.show)
 app.command("templates")(rights_commands.templates)
+app.command("send")(send_commands.send)
+app.command("drafts")(send_commands.drafts)
+app.command("outbox")(send_commands.outbox)
+app.command("mark")(change_commands.mark)
+app.command("move")(change_commands.move)
+app.command("delete")(change_commands.delete)
+app.command("pending")(change_commands.pending)
 app.command("export")(export_command.export)
 app.command("report")(report)
 app.add_typer(config_app, name="config")
 app.add_typer(policy_app, name="policy")
 app.add_typer(classify_app, name="classify")
+app.add_typer(smime_app, name="smime")
 app.add_typer(wbxml_app, name="wbxml")
 app.add_typer(store_app, name="store")
 app.add_typer(mock_commands.mock_app, name="mock")

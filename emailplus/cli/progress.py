@@ -16,8 +16,12 @@ _PHASES = {
     "folders": "Folders",
     "mail": "Mail",
     "contents": "Bodies and attachments",
+    "markings": "Markings",
     "index": "Search index",
 }
+
+MARKINGS_SHOWN = 8
+"""Markings that the summary counts one by one."""
 
 
 class SyncProgress:
@@ -77,6 +81,11 @@ def print_report(console: Console, report: SyncReport) -> None:
         "requests": f"{report.requests}, {report.bytes_in:,} bytes in, {report.bytes_out:,} bytes out",
         "seconds": f"{report.seconds:.2f}",
     }
+    if report.markings:
+        shown = [f"{count} {label or 'unmarked'}" for label, count in list(report.markings.items())[:MARKINGS_SHOWN]]
+        more = len(report.markings) - len(shown)
+        odd = f"; {report.markings_flagged} not understood whole" if report.markings_flagged else ""
+        rows["markings"] = ", ".join(shown) + (f" and {more} others" if more else "") + odd
     for name, value in rows.items():
         table.add_row(name, str(value))
     console.print(table)
@@ -84,6 +93,7 @@ def print_report(console: Console, report: SyncReport) -> None:
         ("refused", report.refused),
         ("failed", report.failed),
         ("quarantined", report.quarantined),
+        ("marking not looked for", report.markings_missing),
     ):
         for trouble in troubles:
             what = trouble.name or trouble.subject or "(no subject)"

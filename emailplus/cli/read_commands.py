@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -60,7 +61,7 @@ def search(
     """Find messages, newest first.
 
     Filters: from: to: cc: subject: body: in:FOLDER has:attachment unread is:read is:flagged before:2026-01-31 after:7d
-    larger:1M filename: category: "a phrase" pre* -not a OR b
+    larger:1M filename: category: class:SECRET is:unmarked "a phrase" pre* -not a OR b
     """
     with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
         messages = opened.messages(find(opened.database, " ".join(query or ()), limit))
@@ -69,13 +70,15 @@ def search(
             return
         from rich.table import Table
 
-        table = Table("Id", "Received", "From", "Subject", "Folder", box=None, padding=(0, 2, 0, 0))
+        marked = any(message.marking is not None for message in messages)
+        names = ("Id", "Received", "From", "Subject", "Folder", *(("Marking",) if marked else ()))
+        table = Table(*names, box=None, padding=(0, 2, 0, 0))
         for message in messages:
             received = message.received.strftime("%Y-%m-%d %H:%M") if message.received else ""
             style = "" if message.read else "bold"
             table.add_row(
                 str(message.id), received, _short(message.sender, 28), _short(message.subject, 48), message.folder,
-                style=style,
+                *((_short(_marking(message), 48),) if marked else ()), style=style,
             )  # fmt: skip
         console = common.console()
         console.print(table)
@@ -102,6 +105,7 @@ def summary(message: StoredMessage) -> dict[str, Any]:
         "size": message.size,
         "body_state": message.body_state,
         "reason": message.reason,
+        "marking": message.marking.as_dict(datetime.now(UTC)) if message.marking is not None else None,
     }
 
 
@@ -111,6 +115,11 @@ def whole(message: StoredMessage) -> dict[str, Any]:
         "reply_to": message.reply_to,
         "text": message.text,
         "html": message.html,
+        "security": message.security.as_dict() if message.security is not None else None,
+        "parts": [
+            {"name": part.name, "size": len(part.data), "content_type": part.content_type, "inline": part.inline}
+            for part in message.parts
+        ],
         "attachments": [
             {
                 "id": item.id,
@@ -124,6 +133,10 @@ def whole(message: StoredMessage) -> dict[str, Any]:
             for item in message.attachments
         ],
     }
+
+
+def _marking(message: StoredMessage) -> str:
+    return message.marking.shown(datetime.now(UTC)) if message.marking is not None else ""
 
 
 def _short(text: str, width: int) -> str:

@@ -77,7 +77,7 @@ def show(
             raise UsageError("pictures are shown in a page: give --html FILE too")
         elif as_json:
             rights.require(opened.database, message_id, Operation.READ, Door.PROGRAM)
-            common.print_json(whole(opened.message(message_id)))
+            common.print_json(whole(reading.protection.attach(opened.message(message_id), contents=True)))
         else:
             width = min(MAX_WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else 0
             print(reading.terminal(message_id, width=width))

@@ -152,4 +152,5 @@ def _as_dict(event: events.MessageReceived) -> dict[str, Any]:
         "body_state": message.body_state,
         "body": message.body.data.decode(errors="replace") if message.body else "",
         "attachments": [{"name": a.name, "size": a.size} for a in message.attachments],
+        "marking": message.marking.label if message.marking is not None else None,
     }

@@ -95,11 +95,11 @@ class Redactor:
         return self.text(str(problem)) if spoken else ""
 
 
-def redactor(config: AppConfig, password: str | None = None) -> Redactor:
-    """The redactor of an account: every secret of its config, the password in use, the names of its user."""
+def redactor(config: AppConfig, secrets: Iterable[str]) -> Redactor:
+    """The redactor of an account: its secrets, and the names of its user and device."""
     user, address = config.email_exchange_username, config.email_address
     names = [user, user.rpartition("\\")[2], user.partition("@")[0], address, address.partition("@")[0]]
-    return Redactor([*secrets_of(config), *([password] if password else [])], [*names, config.email_device_id])
+    return Redactor(list(secrets), [*names, config.email_device_id])
 
 
 def secrets_of(config: AppConfig) -> list[str]:

@@ -25,7 +25,7 @@ from ..store import diagnosis as kept
 from ..store.store import Store
 from . import crash, feedback, log
 from .recovery import CRASHES, Start
-from .redact import redactor
+from .redact import redactor, secrets_of
 from .traffic import LIMIT, TrafficLog
 
 RECOVERED = (
@@ -53,7 +53,8 @@ class Diagnosis:
         self._reporter = reporter
         self._born = time.monotonic()
         self._phase = self._protocol = ""
-        self._password = password
+        self._secrets = {password: None} if password else {}
+        """Of this configuration and of those before it, as an ordered set."""
         self._mistake: BaseException | None = None
         self.log = self._new_log()
         self.start = Start(store.database, now())
@@ -84,7 +85,8 @@ class Diagnosis:
         keep = partial(kept.append_log, self.store.database) if self.config.allow_logging else None
         if self.config.allow_logging:
             log.to_console()
-        return log.Log(redactor(self.config, self._password), keep)
+        self._secrets |= dict.fromkeys(secrets_of(self.config))
+        return log.Log(redactor(self.config, self._secrets), keep)
 
     def _obey(self) -> None:
         """What was kept while it was allowed goes when it no longer is."""
@@ -109,8 +111,13 @@ class Diagnosis:
         keys = [str(getattr(entry, "key", "")) for entry in problem.problems if getattr(entry, "critical", True)]
         self.log.write("configuration refused", level=logging.ERROR, keys=keys)
         self.log.flush()
-        silent = self.config.exit_on_configuration_error
-        problem.bundle = None if silent else feedback.error_bundle(self.store, self.config, problem.problems)
+        if self.config.exit_on_configuration_error:
+            problem.bundle = None
+            return
+        try:
+            problem.bundle = feedback.error_bundle(self.store, self.config, problem.problems)
+        except EmailplusError:
+            return  # the configuration is what is wrong; the bundle it came with stays
 
     def collect(
         self, comment: str, certificate: bytes | None, policy_report: Mapping[str, object] | None

@@ -25,6 +25,8 @@ PATH = "/Microsoft-Server-ActiveSync"
 TRAVELER_PATH = "/traveler" + PATH
 CONTENT_TYPE = "application/vnd.ms-sync.wbxml"
 MULTIPART_TYPE = "application/vnd.ms-sync.multipart"
+MESSAGE_TYPE = "message/rfc822"
+"""Body of SendMail, SmartReply and SmartForward up to 12.1 (MS-ASCMD_R7537)."""
 
 COMMAND_CODES: dict[str, int] = {
     "Sync": 0,
@@ -63,6 +65,8 @@ PARAMETER_TAGS: dict[str, int] = {
 
 ACCEPT_MULTIPART = 0x02
 """Options bit that asks for a multipart answer in a base64 query."""
+SAVE_IN_SENT = 0x01
+"""Options bit of SaveInSent in a base64 query (MS-ASHTTP 2.2.1.1.1.1.3)."""
 
 ENGLISH_US = 0x0409
 
@@ -89,6 +93,9 @@ class Command:
     parameters: Mapping[str, str] = field(default_factory=dict)
     multipart: bool = False
     wait: float = 0.0
+    content_type: str = CONTENT_TYPE
+    save_in_sent: bool = False
+    """SaveInSent of SendMail and its like up to 12.1 (MS-ASHTTP 2.2.1.1.1.2.5)."""
 
 
 def endpoint_url(host: str, *, tls: bool, traveler: bool = False) -> str:
@@ -112,7 +119,7 @@ def request(
     """The POST of a command (MS-ASHTTP 2.2.1.1). `policy_key` None: the header is left out."""
     headers = {"User-Agent": identity.user_agent, "Accept-Language": "en-us"}
     if command.body:
-        headers["Content-Type"] = CONTENT_TYPE
+        headers["Content-Type"] = command.content_type
     if cookies:
         headers["Cookie"] = cookies
     if identity.query_form == "base64" and version.base64_query and command.name in COMMAND_CODES:
@@ -141,6 +148,8 @@ def plain_query(identity: Identity, command: Command) -> str:
         "DeviceType": identity.device_type,
         **command.parameters,
     }
+    if command.save_in_sent:
+        pairs["SaveInSent"] = "T"
     return "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs.items())
 
 
@@ -154,8 +163,9 @@ def base64_query(identity: Identity, version: Version, command: Command, policy_
     fields += _counted(identity.device_type.encode("ascii"))
     for name, value in command.parameters.items():
         fields += bytes([PARAMETER_TAGS[name]]) + _counted(value.encode())
-    if command.multipart:
-        fields += bytes([PARAMETER_TAGS["Options"], 1, ACCEPT_MULTIPART])
+    bits = (ACCEPT_MULTIPART if command.multipart else 0) | (SAVE_IN_SENT if command.save_in_sent else 0)
+    if bits:
+        fields += bytes([PARAMETER_TAGS["Options"], 1, bits])
     fields += bytes([PARAMETER_TAGS["User"]]) + _counted(identity.user.encode())
     return base64.b64encode(fields).decode("ascii")
 

@@ -51,11 +51,6 @@ def _conversation(store: Store, message_id: int, folder: str) -> Dialogue[None]:
     return partial(operations.move_conversation, conversation_id=identity, destination=destination)
 
 
-def _emptied(store: Store, folder: str, subfolders: bool) -> Dialogue[None]:
-    found = find_folder([known for known, _, _ in store.folders()], folder)
-    return partial(operations.empty_folder, collection_id=found.server_id, subfolders=subfolders)
-
-
 class Operations(Online):
     """Methods of `Mailbox`."""
 
@@ -92,10 +87,6 @@ class Operations(Online):
             partial(operations.fetch_document, link_id=link_id, max_bytes=max_bytes, credentials=credentials)
         )
 
-    def empty_folder(self, folder: str, *, subfolders: bool = False) -> None:
-        """Delete all mail of a folder for good, `subfolders`: with its subfolders; the next `sync` removes it here."""
-        self._converse(_emptied(self.store, folder, subfolders))
-
     def move_conversation(self, message_id: int, folder: str) -> None:
         """Move the conversation of a message, with all that will yet come to it; the next `sync` moves it here.
 
@@ -131,10 +122,6 @@ class AsyncOperations(AsyncOnline):
         return await self._converse(
             partial(operations.fetch_document, link_id=link_id, max_bytes=max_bytes, credentials=credentials)
         )
-
-    async def empty_folder(self, folder: str, *, subfolders: bool = False) -> None:
-        """See `Mailbox.empty_folder`."""
-        await self._converse(_emptied(self.store, folder, subfolders))
 
     async def move_conversation(self, message_id: int, folder: str) -> None:
         """See `Mailbox.move_conversation`."""

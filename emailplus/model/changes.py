@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .folder import Folder
+from .marking import MarkingReader
 from .message import Message
 
 
@@ -162,6 +163,64 @@ class IndexMessages:
 
 
 @dataclass(slots=True)
+class RestartMarkings:
+    """Classification is configured as `fingerprint` says ("": off). Result: messages whose marking is to be read anew.
+
+    0 where that is what the stored markings were read by.
+    """
+
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class ReadMarkings:
+    """Read the marking of the next `limit` messages that have none of today. Result: how many were read."""
+
+    read: MarkingReader
+    limit: int = 500
+
+
+@dataclass(slots=True)
+class StoreHeads:
+    """Header fields fetched apart: (message id, bytes) each, and (message id, reason) where none are to be had.
+
+    Result: None.
+    """
+
+    heads: list[tuple[int, bytes]] = field(default_factory=list)
+    missing: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TakeMarkings:
+    """What the stored messages are marked with; what is told now counts as told. Result: `MarkingCounts`."""
+
+
+@dataclass(slots=True)
+class MarkingCounts:
+    """Messages by their marking in one line ("": none)."""
+
+    by_label: dict[str, int] = field(default_factory=dict)
+    flagged: int = 0
+    """Messages with something like a marking that was not understood whole."""
+    missing: list[Trouble] = field(default_factory=list)
+    """Messages whose marking could not be looked for where it should have been; kind "marking"."""
+
+
+@dataclass(slots=True)
+class StoreRevocationList:
+    """What a distribution point gave for `url`; `data` None: it could not be had, for `problem`. Result: True if kept.
+
+    `tried` is the Unix time of the attempt.
+    """
+
+    url: str
+    data: bytes | None
+    tried: float
+    problem: str = ""
+
+
+@dataclass(slots=True)
 class TakeTroubles:
     """What is refused, failed or quarantined in the store; from now on it counts as told. Result: list of `Trouble`."""
 
@@ -171,9 +230,9 @@ class Trouble:
     """One body, attachment or item that is not here in full, and why. `new`: not told before."""
 
     kind: str
-    """"body", "attachment" or "item"."""
+    """"body", "attachment", "item" or "marking"."""
     state: str
-    """"refused", "failed" or "quarantined"."""
+    """"refused", "failed", "quarantined" or, of a marking, "missing"."""
     message_id: int
     folder: str
     subject: str

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .changes import Trouble
 from .message import Message
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A new part of the job begins: "connect", "folders", "mail", "contents", "index"."""
+    """A new part of the job begins: "connect", "folders", "mail", "contents", "markings", "index"."""
 
     name: str
     total: int | None = None
@@ -70,8 +71,32 @@ class WindowStored:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkingsRead:
+    """What the stored messages are marked with: one `MarkingCounts`."""
+
+    by_label: dict[str, int]
+    flagged: int
+    missing: tuple[Trouble, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     """The protocol version that was agreed on."""
 
     version: str
     endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesTold:
+    """So many changes made here are on the server now."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailSent:
+    """A message of the outbox is confirmed: the server took it, or it lies in Sent Items."""
+
+    entry_id: int
+    subject: str

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import getaddresses
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from ..smime.report import SecurityReport
+
+from .marking import Marking
 from .rights import Licence, Right
 
 
@@ -104,6 +110,10 @@ class Message:
     body_state: str = "none"
     """"stored", "pending", "refused", "failed" or "none": decided by `policy.contents`."""
     body_reason: str = ""
+    marking: Marking | None = None
+    """None: classification is not configured."""
+    head: bytes = b""
+    """The header fields, where markings are read from them and the MIME is not kept."""
 
 
 @dataclass(slots=True)
@@ -119,6 +129,17 @@ class StoredAttachment:
     state: str
     """"stored", "pending" (not fetched yet), "refused" (a limit), "failed" (the server does not give it)."""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An attachment inside the layers of a protected message, with its bytes."""
+
+    name: str
+    content_type: str
+    content_id: str
+    inline: bool
+    data: bytes = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -158,3 +179,18 @@ class StoredMessage:
         """Whether its licence grants a right; without a licence every right is granted. What is done with the message
         asks `rms.gate`, which knows about expiry and doors too."""
         return self.rights is None or self.rights.grants(right)
+
+    marking: Marking | None = None
+    """None: classification is not configured."""
+    parts: list[Part] = field(default_factory=list)
+    """Of a protected message: the attachments inside its layers. `attachments` stay those the server announced."""
+    judge: Callable[[], SecurityReport] | None = field(default=None, repr=False, compare=False)
+    """Finds out what `security` says; set by the mailbox."""
+    _report: SecurityReport | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def security(self) -> SecurityReport | None:
+        """What is true of its signatures and encryption, found out when first asked for; None outside a mailbox."""
+        if self._report is None and self.judge is not None:
+            self._report = self.judge()
+        return self._report

@@ -46,6 +46,23 @@ class PendingFetch:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadsWanted:
+    """Result: list of `HeadWanted`, at most `limit`, behind the message `after`."""
+
+    limit: int = 200
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeadWanted:
+    """A message whose header fields have to be fetched to read its marking."""
+
+    message_id: int
+    collection_id: str
+    server_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class OldQuarantine:
     """Result: list of `OldItem`, at most 200: items that an earlier version of emailplus could not understand."""
 
@@ -61,3 +78,10 @@ class OldItem:
     options: str
     server_id: str
     raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DueRevocationLists:
+    """Result: list of the URLs of revocation lists that are to be fetched at `now` (Unix time)."""
+
+    now: float

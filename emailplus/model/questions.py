@@ -60,4 +60,21 @@ class RecipientsCannotDecrypt(Question):
     """Beside each address, why it has none that can be used."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveMessages(Question):
+    """Messages are about to be moved; not asked under `disabled_features` = `move_button`."""
+
+    count: int
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteMany(Question):
+    """So much is about to be deleted that it may be a mistake, or a whole folder is to be emptied."""
+
+    count: int
+    folder: str = ""
+    """The folder that is emptied."""
+
+
 Confirm: TypeAlias = Callable[[Question], str]

@@ -43,6 +43,8 @@ class ContentPolicy:
     max_body: int | None
     max_attachment: int | None
     always_fetch_mime: bool = False
+    mime_for_headers: bool = False
+    """MIME is asked for to see the header fields (classification markers): where it is too large, text will do."""
     attachments: bool = True
     """False: the server's policy forbids attachments (AttachmentsEnabled)."""
     html: bool = True
@@ -59,7 +61,7 @@ class ContentPolicy:
         cut = inline or INLINE_LIMIT
         if self.max_body is not None:
             cut = min(cut, self.max_body)
-        if self.always_fetch_mime:
+        if self.always_fetch_mime or self.mime_for_headers:
             # Alone: of several forms SOGo takes the last, and MIME is one that every server has.
             return BodyRequest((BodyPreference(4, cut),), 2, self.rights)
         return self.readable_request(cut)

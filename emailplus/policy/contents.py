@@ -13,7 +13,8 @@ def decide(message: Message, policy: ContentPolicy) -> None:
     """Set the states of a message that a Sync brought.
 
     Our limits are kept on receipt too, for servers that ignore truncation. A MIME body that would carry a refused
-    attachment is dropped: the text is fetched in its place.
+    attachment is dropped: the text is fetched in its place. So is one that is too large and was asked for only to see
+    the header fields.
     """
     mime = message.body is not None and message.body.type == BodyType.MIME
     for attachment in message.attachments:
@@ -22,8 +23,9 @@ def decide(message: Message, policy: ContentPolicy) -> None:
         return
     message.body_state, message.body_reason = body_state(message.body, policy)
     refused = any(attachment.state == "refused" for attachment in message.attachments)
-    if mime and refused and message.body_state != "refused":
-        message.body_state = "pending"
+    too_large = message.body_state == "refused"
+    if mime and (policy.mime_for_headers and not policy.always_fetch_mime if too_large else refused):
+        message.body_state, message.body_reason = "pending", ""
         for attachment in message.attachments:
             decide_attachment(attachment, policy, inside_mime=False)
         message.body = Body(BodyType.HTML, b"", 0)

@@ -13,7 +13,7 @@ from .limits import MAX_ASN1_DEPTH, MAX_ASN1_ELEMENTS, MAX_CMS_BYTES
 _CONSTRUCTED = 0x20
 _OCTETS, _OCTETS_CONSTRUCTED = 0x04, 0x24
 _OID, _SEQUENCE, _CONTEXT_0 = 0x06, 0x30, 0xA0
-_FILLER = b"\x00\r\n\t "
+FILLER = b"\x00\r\n\t "
 
 _Chunks = list[memoryview | bytes]
 
@@ -36,7 +36,7 @@ def to_der(data: bytes) -> bytes:
         raise SmimeLimitExceeded(f"a CMS object of {len(data)} bytes; {MAX_CMS_BYTES} is the limit")
     walk = _Walk(data)
     element = walk.element(0, len(data), 0)
-    if data[element.end :].strip(_FILLER):
+    if data[element.end :].strip(FILLER):
         raise MalformedCms("there are bytes after the end of the CMS object")
     if not element.changed:
         return data if element.end == len(data) else data[: element.end]

@@ -52,6 +52,7 @@ def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
+@lru_cache(maxsize=1024)
 def fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()
 
@@ -84,6 +85,7 @@ def serial(certificate: x509.Certificate) -> int:
         return certificate.serial_number
 
 
+@lru_cache(maxsize=1024)
 def addresses(certificate: x509.Certificate) -> tuple[tuple[str, ...], bool]:
     """(addresses in lower case, True when they stand in the alternative names).
 
@@ -164,6 +166,7 @@ def valid_at(certificate: x509.Certificate, moment: datetime) -> bool:
     return certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc
 
 
+@lru_cache(maxsize=1024)
 def summary(certificate: x509.Certificate) -> CertificateSummary:
     return CertificateSummary(
         subject=certificate.subject.rfc4514_string(),

@@ -1,7 +1,8 @@
 """CMS objects (RFC 5652, 5083, 3274) as plain records of bytes and dotted object identifiers.
 
-asn1crypto reads the DER that `ber.to_der` made; nothing outside this file sees its objects. It parses late and raises
-what its author found handy, so every access happens here, inside `_reading`.
+They are read in one walk over the bytes (`tlv`); what comes in BER with indefinite lengths is put into definite form
+first. asn1crypto is left for names and for archives, and nothing outside this file sees its objects: it parses late and
+raises what its author found handy, so every access happens here, inside `_reading`.
 """
 
 from __future__ import annotations
@@ -9,21 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from asn1crypto import cms as asn1_cms
-from asn1crypto import core
 from asn1crypto import pkcs12 as asn1_pkcs12
 from asn1crypto import x509 as asn1_x509
 
 from ..errors import MalformedCms, SmimeLimitExceeded, UnsupportedCms
 from . import algorithms as alg
-from .ber import encode_length, to_der
+from . import tlv
+from .ber import FILLER, encode_length, to_der
 from .der import oid
-from .limits import MAX_CERTIFICATES, MAX_RECIPIENTS, MAX_SIGNERS
+from .limits import MAX_ATTRIBUTES, MAX_CERTIFICATES, MAX_CMS_BYTES, MAX_RECIPIENTS, MAX_SIGNERS
+from .tlv import Element, Indefinite, expect
 
+_OCTETS, _SEQUENCE, _SET = 0x04, 0x30, 0x31
 _SHROUDED_KEY = "1.2.840.113549.1.12.10.1.2"
 
 
@@ -120,135 +122,138 @@ def parse(data: bytes) -> CmsObject:
 
     Raises `MalformedCms`, `UnsupportedCms` (another content type) and `SmimeLimitExceeded`.
     """
-    der = to_der(data)
     with _reading("the CMS object"):
-        info = asn1_cms.ContentInfo.load(der)
-        kind = info["content_type"].dotted
-        reader = _READERS.get(kind)
-        if reader is None:
-            raise UnsupportedCms(f"a CMS object of type {kind}; signed, enveloped and compressed data are read")
-        return reader(info["content"])
+        try:
+            return _parse(data)
+        except Indefinite:
+            pass
+        try:
+            return _parse(to_der(data))
+        except Indefinite:
+            raise MalformedCms("a string in pieces where none may be") from None
 
 
-def _algorithm(value: Any) -> Algorithm:
-    parameters = value["parameters"]
-    absent = isinstance(parameters, core.Void) or parameters is None
-    return Algorithm(value["algorithm"].dotted, None if absent else parameters.dump(), value.dump())
+def _parse(data: bytes) -> CmsObject:
+    if len(data) > MAX_CMS_BYTES:
+        raise SmimeLimitExceeded(f"a CMS object of {len(data)} bytes; {MAX_CMS_BYTES} is the limit")
+    info = expect(tlv.read(data, 0, len(data)), _SEQUENCE)
+    if info.end != len(data) and data[info.end :].strip(FILLER):
+        raise MalformedCms("there are bytes after the end of the CMS object")
+    fields = info.children()
+    kind = tlv.oid(fields[0])
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise UnsupportedCms(f"a CMS object of type {kind}; signed, enveloped and compressed data are read")
+    (inner,) = expect(fields[1], 0xA0).children(1)
+    return reader(expect(inner, _SEQUENCE).children())
 
 
-def _octets(value: Any) -> bytes:
-    return bytes(value.contents or b"")
+def _algorithm(element: Element) -> Algorithm:
+    fields = expect(element, _SEQUENCE).children(2)
+    return Algorithm(tlv.oid(fields[0]), fields[1].raw if len(fields) > 1 else None, element.raw)
 
 
-def _limited(values: Any, limit: int, what: str) -> Any:
-    if len(values) > limit:
-        raise SmimeLimitExceeded(f"a CMS object with {len(values)} {what}; {limit} is the limit")
-    return values
+def _octets(element: Element) -> bytes:
+    return expect(element, _OCTETS).content
 
 
-def _content(info: Any) -> bytes | None:
-    """eContent: an OCTET STRING; anything else of PKCS #7 1.5 is taken without its tag and length (RFC 5652 5.2.1)."""
-    content = info["content"]
-    if isinstance(content, core.Void):
-        return None
-    if isinstance(content, core.Any):
-        content = content.parse()
-    return _octets(content)
+def _optional(fields: list[Element], tag: int) -> Element | None:
+    """The next of `fields`, taken off, if it has that tag."""
+    return fields.pop(0) if fields and fields[0].tag == tag else None
 
 
-def _signed(data: Any) -> SignedData:
-    info = data["encap_content_info"]
-    certificates = [] if isinstance(data["certificates"], core.Void) else data["certificates"]
-    crls = [] if isinstance(data["crls"], core.Void) else data["crls"]
+def _content(element: Element) -> tuple[str, bytes | None]:
+    """EncapsulatedContentInfo: (type, content or None). Of PKCS #7 1.5, where the content may be any element, its
+    octets without tag and length (RFC 5652 5.2.1)."""
+    fields = expect(element, _SEQUENCE).children(2)
+    if len(fields) == 1:
+        return tlv.oid(fields[0]), None
+    (inner,) = expect(fields[1], 0xA0).children(1)
+    return tlv.oid(fields[0]), inner.content
+
+
+def _signed(fields: list[Element]) -> SignedData:
+    _, _, encapsulated, *rest = fields
+    kind, content = _content(encapsulated)
+    certificates, crls = _optional(rest, 0xA0), _optional(rest, 0xA1)
+    signers = expect(rest[0], _SET).children(MAX_SIGNERS, "signers")
     return SignedData(
-        content_type=info["content_type"].dotted,
-        content=_content(info),
-        certificates=tuple(
-            choice.chosen.dump()
-            for choice in _limited(certificates, MAX_CERTIFICATES, "certificates")
-            if choice.name == "certificate"
-        ),
-        crls=tuple(
-            choice.chosen.dump()
-            for choice in _limited(crls, MAX_CERTIFICATES, "revocation lists")
-            if choice.name == "certificate_list"
-        ),
-        signers=tuple(_signer(signer) for signer in _limited(data["signer_infos"], MAX_SIGNERS, "signers")),
+        content_type=kind,
+        content=content,
+        certificates=_plain(certificates, "certificates"),
+        crls=_plain(crls, "revocation lists"),
+        signers=tuple(_signer(expect(signer, _SEQUENCE).children()) for signer in signers),
     )
 
 
-def _signer(info: Any) -> SignerInfo:
-    attributes = info["signed_attrs"]
-    present = not isinstance(attributes, core.Void)
-    values: dict[str, list[Any]] = {}
-    for attribute in attributes if present else ():
-        values.setdefault(attribute["type"].dotted, []).extend(attribute["values"])
+def _plain(held: Element | None, what: str) -> tuple[bytes, ...]:
+    """Certificates and lists as they are; the tagged choices (attribute certificates and the like) are left out."""
+    if held is None:
+        return ()
+    return tuple(choice.raw for choice in held.children(MAX_CERTIFICATES, what) if choice.tag == _SEQUENCE)
+
+
+def _signer(fields: list[Element]) -> SignerInfo:
+    _, sid, digest, *rest = fields
+    attributes = _optional(rest, 0xA0)
+    values: dict[str, list[Element]] = {}
     raw = b""
-    if present:
-        content = bytes(attributes.contents)
+    if attributes is not None:
+        for attribute in attributes.children(MAX_ATTRIBUTES, "attributes"):
+            kind, found = expect(attribute, _SEQUENCE).children(2)
+            values.setdefault(tlv.oid(kind), []).extend(expect(found, _SET).children(MAX_ATTRIBUTES, "values"))
+        content = attributes.content
         raw = b"\x31" + encode_length(len(content)) + content
-    protection = values.get(alg.ALGORITHM_PROTECTION)
+    signature_algorithm, signature = rest[0], rest[1]
+    times = values.get(alg.SIGNING_TIME, [])
     return SignerInfo(
-        sid=_party(info["sid"]),
-        digest=_algorithm(info["digest_algorithm"]),
-        signature_algorithm=_algorithm(info["signature_algorithm"]),
-        signature=_octets(info["signature"]),
+        sid=_party(sid),
+        digest=_algorithm(digest),
+        signature_algorithm=_algorithm(signature_algorithm),
+        signature=_octets(signature),
         signed_attributes=raw,
-        content_types=tuple(value.dotted for value in values.get(alg.CONTENT_TYPE, ())),
+        content_types=tuple(tlv.oid(value) for value in values.get(alg.CONTENT_TYPE, ())),
         message_digests=tuple(_octets(value) for value in values.get(alg.MESSAGE_DIGEST, ())),
-        signing_time=_time(values.get(alg.SIGNING_TIME, [])),
+        signing_time=tlv.moment(times[0]) if len(times) == 1 else None,
         has_capabilities=alg.CAPABILITIES in values,
-        protected_algorithms=None
-        if not protection
-        else (protection[0]["digest_algorithm"].dump(), _inner_algorithm(protection[0]["signature_algorithm"])),
+        protected_algorithms=_protected(values.get(alg.ALGORITHM_PROTECTION, [])),
     )
 
 
-def _inner_algorithm(value: Any) -> bytes:
-    """The implicitly tagged AlgorithmIdentifier of RFC 6211 as a plain one; b"" where absent (a MAC is protected)."""
-    if isinstance(value, core.Void):
-        return b""
-    content = bytes(value.contents)
-    return b"\x30" + encode_length(len(content)) + content
-
-
-def _time(values: list[Any]) -> datetime | None:
-    if len(values) != 1:
+def _protected(values: list[Element]) -> tuple[bytes, bytes] | None:
+    """CMSAlgorithmProtection (RFC 6211): the two AlgorithmIdentifiers; the second b"" where a MAC is protected."""
+    if not values:
         return None
-    moment = values[0].native
-    return moment.astimezone(UTC) if isinstance(moment, datetime) else None
+    digest, *rest = expect(values[0], _SEQUENCE).children(3)
+    signature = _optional(rest, 0xA1)
+    if signature is None:
+        return digest.raw, b""
+    content = signature.content  # implicitly tagged: as it stands outside, with the tag of a SEQUENCE
+    return digest.raw, b"\x30" + encode_length(len(content)) + content
 
 
-def _party(choice: Any) -> PartyId:
-    chosen = choice.chosen
-    if choice.name == "issuer_and_serial_number":
-        return PartyId(issuer=chosen["issuer"].dump(), serial=chosen["serial_number"].native)
-    if choice.name == "subject_key_identifier":
-        return PartyId(key_id=_octets(chosen))
-    if choice.name == "r_key_id":
-        return PartyId(key_id=_octets(chosen["subject_key_identifier"]))
-    raise ValueError(choice.name)
+def _party(element: Element) -> PartyId:
+    """IssuerAndSerialNumber, [0] SubjectKeyIdentifier, or [0] RecipientKeyIdentifier (RFC 5652 5.3, 6.2.2)."""
+    if element.tag == _SEQUENCE:
+        issuer, serial = element.children(2)
+        return PartyId(issuer=issuer.raw, serial=tlv.integer(serial))
+    if element.tag == 0x80:
+        return PartyId(key_id=element.content)
+    return PartyId(key_id=_octets(expect(element, 0xA0).children(3)[0]))
 
 
-def _recipients(infos: Any) -> tuple[Recipient, ...]:
+def _recipients(element: Element) -> tuple[Recipient, ...]:
     found: list[Recipient] = []
-    for choice in _limited(infos, MAX_RECIPIENTS, "recipients"):
-        info = choice.chosen
-        if choice.name == "ktri":
-            found.append(
-                Recipient(
-                    "transport",
-                    _party(info["rid"]),
-                    _algorithm(info["key_encryption_algorithm"]),
-                    _octets(info["encrypted_key"]),
-                )
-            )
-        elif choice.name == "kari":
-            found.extend(_agreement(info))
-        elif choice.name == "kekri":
-            found.append(Recipient("kek", PartyId(), _algorithm(info["key_encryption_algorithm"]), b""))
-        elif choice.name == "pwri":
-            found.append(Recipient("password", PartyId(), _algorithm(info["key_encryption_algorithm"]), b""))
+    for choice in expect(element, _SET).children(MAX_RECIPIENTS, "recipients"):
+        fields = choice.children()
+        if choice.tag == _SEQUENCE:
+            _, rid, algorithm, key = fields
+            found.append(Recipient("transport", _party(rid), _algorithm(algorithm), _octets(key)))
+        elif choice.tag == 0xA1:
+            found.extend(_agreement(fields))
+        elif choice.tag in (0xA2, 0xA3):  # KEKRecipientInfo, PasswordRecipientInfo: the algorithm is the one but last
+            kind: Literal["kek", "password"] = "kek" if choice.tag == 0xA2 else "password"
+            found.append(Recipient(kind, PartyId(), _algorithm(fields[-2]), b""))
         else:
             found.append(Recipient("other", PartyId(), Algorithm("", None, b""), b""))
         if len(found) > MAX_RECIPIENTS:
@@ -256,61 +261,70 @@ def _recipients(infos: Any) -> tuple[Recipient, ...]:
     return tuple(found)
 
 
-def _agreement(info: Any) -> Iterator[Recipient]:
-    originator = info["originator"]
+def _agreement(fields: list[Element]) -> Iterator[Recipient]:
+    """KeyAgreeRecipientInfo (RFC 5652 6.2.2)."""
+    _, originator, *rest = fields
     key, kind = b"", ""
-    if originator.name == "originator_key":
-        public = originator.chosen
-        kind = public["algorithm"]["algorithm"].dotted
+    (who,) = expect(originator, 0xA0).children(1)
+    if who.tag == 0xA1:
+        algorithm, public = who.children(2)
+        kind = tlv.oid(algorithm.children()[0])
         # The parameters may be absent (RFC 5753 3.1.1), so only the key's own octets are taken from here.
-        key = bytes(public["public_key"].contents)[1:]
-    ukm = info["ukm"]
-    for encrypted in _limited(info["recipient_encrypted_keys"], MAX_RECIPIENTS, "recipients"):
+        key = expect(public, 0x03).content[1:]
+    tagged = _optional(rest, 0xA1)
+    ukm = None if tagged is None else _octets(tagged.children(1)[0])
+    algorithm, encrypted = rest
+    for one in expect(encrypted, _SEQUENCE).children(MAX_RECIPIENTS, "recipients"):
+        rid, wrapped = expect(one, _SEQUENCE).children(2)
         yield Recipient(
             "agreement",
-            _party(encrypted["rid"]),
-            _algorithm(info["key_encryption_algorithm"]),
-            _octets(encrypted["encrypted_key"]),
+            _party(rid),
+            _algorithm(algorithm),
+            _octets(wrapped),
             originator_key=key,
             originator_algorithm=kind,
-            ukm=None if isinstance(ukm, core.Void) else _octets(ukm),
+            ukm=ukm,
         )
 
 
-def _enveloped(data: Any) -> EnvelopedData:
-    info = data["encrypted_content_info"]
-    return EnvelopedData(
-        recipients=_recipients(data["recipient_infos"]),
-        content_type=info["content_type"].dotted,
-        cipher=_algorithm(info["content_encryption_algorithm"]),
-        ciphertext=b"" if isinstance(info["encrypted_content"], core.Void) else _octets(info["encrypted_content"]),
-    )
+def _encrypted(element: Element) -> tuple[str, Algorithm, bytes]:
+    """EncryptedContentInfo: (type, cipher, cipher text)."""
+    kind, cipher, *rest = expect(element, _SEQUENCE).children(3)
+    if rest and rest[0].tag == 0xA0:
+        raise Indefinite  # the cipher text in pieces
+    return tlv.oid(kind), _algorithm(cipher), expect(rest[0], 0x80).content if rest else b""
 
 
-def _auth_enveloped(data: Any) -> EnvelopedData:
-    info = data["auth_encrypted_content_info"]
-    attributes = data["auth_attrs"]
-    content = b"" if isinstance(attributes, core.Void) else bytes(attributes.contents)
+def _enveloped(fields: list[Element]) -> EnvelopedData:
+    rest = fields[1:]
+    _optional(rest, 0xA0)
+    kind, cipher, text = _encrypted(rest[1])
+    return EnvelopedData(recipients=_recipients(rest[0]), content_type=kind, cipher=cipher, ciphertext=text)
+
+
+def _auth_enveloped(fields: list[Element]) -> EnvelopedData:
+    rest = fields[1:]
+    _optional(rest, 0xA0)
+    recipients, info, *rest = rest
+    kind, cipher, text = _encrypted(info)
+    attributes = _optional(rest, 0xA1)
+    content = b"" if attributes is None else attributes.content
     return EnvelopedData(
-        recipients=_recipients(data["recipient_infos"]),
-        content_type=info["content_type"].dotted,
-        cipher=_algorithm(info["content_encryption_algorithm"]),
-        ciphertext=b"" if isinstance(info["encrypted_content"], core.Void) else _octets(info["encrypted_content"]),
-        mac=_octets(data["mac"]),
+        recipients=_recipients(recipients),
+        content_type=kind,
+        cipher=cipher,
+        ciphertext=text,
+        mac=_octets(rest[0]),
         authenticated_attributes=b"\x31" + encode_length(len(content)) + content if content else b"",
     )
 
 
-def _compressed(data: Any) -> CompressedData:
-    info = data["encap_content_info"]
-    return CompressedData(
-        algorithm=data["compression_algorithm"]["algorithm"].dotted,
-        content_type=info["content_type"].dotted,
-        content=_content(info) or b"",
-    )
+def _compressed(fields: list[Element]) -> CompressedData:
+    kind, content = _content(fields[2])
+    return CompressedData(algorithm=_algorithm(fields[1]).oid, content_type=kind, content=content or b"")
 
 
-_READERS: dict[str, Callable[[Any], CmsObject]] = {
+_READERS: dict[str, Callable[[list[Element]], CmsObject]] = {
     alg.SIGNED_DATA: _signed,
     alg.ENVELOPED_DATA: _enveloped,
     alg.AUTH_ENVELOPED_DATA: _auth_enveloped,
@@ -397,16 +411,20 @@ def _digest_of_oid(fields: list[tuple[int, bytes]]) -> alg.Digest:
     raise UnsupportedCms("a digest that has no name here")
 
 
+def _held(value: Any) -> bytes:
+    return bytes(value.contents or b"")
+
+
 def shrouded_keys(archive: bytes) -> list[bytes]:
     """EncryptedPrivateKeyInfo (DER) of every shrouded key bag in the open safes of a PKCS#12 archive (RFC 7292 4)."""
     found: list[bytes] = []
     with _reading("the archive"):
         pfx = asn1_pkcs12.Pfx.load(to_der(archive))
-        safes = asn1_pkcs12.AuthenticatedSafe.load(to_der(_octets(pfx["auth_safe"]["content"])))
+        safes = asn1_pkcs12.AuthenticatedSafe.load(to_der(_held(pfx["auth_safe"]["content"])))
         for safe in safes:
             if safe["content_type"].dotted != alg.DATA:
                 continue
-            for bag in asn1_pkcs12.SafeContents.load(to_der(_octets(safe["content"]))):
+            for bag in asn1_pkcs12.SafeContents.load(to_der(_held(safe["content"]))):
                 if bag["bag_id"].dotted == _SHROUDED_KEY:
                     found.append(bag["bag_value"].untag().dump(force=True))
     return found

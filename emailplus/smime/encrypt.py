@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from cryptography import x509
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
-from cryptography.hazmat.primitives import padding as block_padding
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -22,11 +22,12 @@ from .decrypt import derive
 from .keychain import Role, unusable
 from .sign import issuer_and_serial, pkcs7_entity
 
-CipherName = Literal["aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc"]
+CipherName = Literal["aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc", "3des-cbc"]
+"""3DES only where a policy of the server demands it."""
 KeyTransport = Literal["oaep", "v1.5"]
 
 # The wrap and the derivation that go with each cipher's key size (RFC 5753 7.1, RFC 8418 2).
-_WRAPS = {16: "2.16.840.1.101.3.4.1.5", 32: "2.16.840.1.101.3.4.1.45"}
+_WRAPS = {16: "2.16.840.1.101.3.4.1.5", 24: "2.16.840.1.101.3.4.1.25", 32: "2.16.840.1.101.3.4.1.45"}
 _ECDH = {"secp256r1": "1.3.132.1.11.1", "secp384r1": "1.3.132.1.11.2", "secp521r1": "1.3.132.1.11.3"}
 _HKDF_SHA256 = "1.2.840.113549.1.9.16.3.19"
 
@@ -101,20 +102,17 @@ def enveloped_data(
     moment = now or datetime.now(UTC)
     chosen = alg.CIPHER_BY_NAME[cipher]
     key = os.urandom(chosen.key_bytes)
-    unique = list(dict.fromkeys(recipients))
-    infos = [_recipient(certificate, key, transport, by_key_id, moment) for certificate in unique]
-    if not infos:
-        raise CertificateUnusable("there is nobody to encrypt to", ("no recipients",))
+    infos = recipient_infos(recipients, key, transport=transport, by_key_id=by_key_id, now=moment)
     if chosen.mode == "aes-gcm":
         return authenticated(content, chosen, key, infos)
-    vector = os.urandom(16)
-    encryptor = Cipher(algorithms.AES(key), modes.CBC(vector)).encryptor()
-    padder = block_padding.PKCS7(128).padder()
-    pieces = [encryptor.update(padder.update(content)), encryptor.update(padder.finalize()), encryptor.finalize()]
-    plain_keys = all(info[0] == 0x30 for info in infos) and not by_key_id
+    block = cipher_of(chosen, key)
+    size = block.block_size // 8
+    vector = os.urandom(size)
+    encryptor = Cipher(block, modes.CBC(vector)).encryptor()
+    pieces = [encryptor.update(content), encryptor.update(padding_of(len(content), size)), encryptor.finalize()]
     return _content_info(
         alg.ENVELOPED_DATA,
-        der.integer(0 if plain_keys else 2),
+        version(infos, by_key_id),
         der.set_of(infos),
         der.sequence(
             der.oid(alg.DATA),
@@ -122,6 +120,39 @@ def enveloped_data(
             der.element(0x80, *pieces),
         ),
     )
+
+
+def recipient_infos(
+    recipients: Sequence[x509.Certificate],
+    key: bytes,
+    *,
+    transport: KeyTransport = "oaep",
+    by_key_id: bool = False,
+    now: datetime,
+) -> list[bytes]:
+    """The content key for each of `recipients`, everyone once. Raises `CertificateUnusable`, also for nobody."""
+    unique = dict.fromkeys(recipients)
+    infos = [_recipient(certificate, key, transport, by_key_id, now) for certificate in unique]
+    if not infos:
+        raise CertificateUnusable("there is nobody to encrypt to", ("no recipients",))
+    return infos
+
+
+def cipher_of(chosen: alg.ContentCipher, key: bytes) -> algorithms.AES | TripleDES:
+    """The block cipher for a content key."""
+    return TripleDES(key) if chosen.mode == "3des-cbc" else algorithms.AES(key)
+
+
+def padding_of(size: int, block: int = 16) -> bytes:
+    """What CBC content of that size is padded with (RFC 5652 6.3)."""
+    count = block - size % block
+    return bytes([count]) * count
+
+
+def version(infos: Sequence[bytes], by_key_id: bool) -> bytes:
+    """CMSVersion of EnvelopedData (RFC 5652 6.1)."""
+    plain_keys = all(info[0] == 0x30 for info in infos) and not by_key_id
+    return der.integer(0 if plain_keys else 2)
 
 
 def authenticated(content: bytes, chosen: alg.ContentCipher, key: bytes, infos: list[bytes]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-import email
+import email.parser
 import email.policy
 import email.utils
 import quopri
@@ -14,6 +14,7 @@ from email.message import Message
 
 from .limits import MAX_PARTS
 
+_HEADERS = email.parser.BytesHeaderParser(policy=email.policy.compat32)
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
 
@@ -95,7 +96,7 @@ def parse(raw: bytes) -> Entity:
     """Never fails: what has no header is all body, as in any mail reader."""
     found = _HEADER_END.search(raw)
     end = found.end() if found else len(raw)
-    return Entity(raw, email.message_from_bytes(raw[:end], policy=email.policy.compat32), end)
+    return Entity(raw, _HEADERS.parsebytes(raw[:end]), end)
 
 
 def _base64(body: bytes) -> bytes:

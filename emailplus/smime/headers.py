@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from typing import Literal
 
 from .entity import Entity, addresses, parse
+from .limits import MAX_PARTS
 
 _STRUCTURAL = re.compile(r"content-|mime-version$|hp-outer$", re.IGNORECASE)
 _HIDDEN_SUBJECT = "[...]"
@@ -100,6 +102,46 @@ def without_legacy_display(part: Entity) -> bytes:
     if part.content_type != "text/plain" or part.parameter("hp-legacy-display") != "1":
         return text
     return _LEGACY_DISPLAY_HEADERS.sub(b"", text, count=1)
+
+
+_LEGACY_DISPLAY_BLOCK = re.compile(
+    r"""<div\b[^>]*\bclass=["']?header-protection-legacy-display\b[^>]*>.*?</div\s*>""", re.IGNORECASE | re.DOTALL
+)
+
+
+def visible_text(content: bytes, text: str, html: str) -> tuple[str, str]:
+    """`text` and `html` of a payload without the headers repeated there for old readers (RFC 9788 4.10, 5.2.2)."""
+    if b"hp-legacy-display" not in content.lower():
+        return text, html
+    for part in _leaves(parse(content)):
+        if part.parameter("hp-legacy-display") != "1":
+            continue
+        if part.content_type == "text/plain":
+            text = without_legacy_display(part).decode(_charset(part), "replace")
+        elif part.content_type == "text/html":
+            html = _LEGACY_DISPLAY_BLOCK.sub("", html, count=1)
+    return text, html
+
+
+def _leaves(entity: Entity) -> Iterator[Entity]:
+    waiting = [entity]
+    for _ in range(MAX_PARTS):
+        if not waiting:
+            return
+        current = waiting.pop(0)
+        inner = current.parts()
+        waiting[:0] = inner
+        if not inner:
+            yield current
+
+
+def _charset(part: Entity) -> str:
+    name = part.headers.get_content_charset() or "utf-8"
+    try:
+        b"".decode(name)
+    except LookupError:
+        return "utf-8"
+    return name
 
 
 def protect(message: bytes, *, hide_subject: bool = True, encrypted: bool) -> tuple[bytes, bytes]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -68,6 +68,12 @@ class KeyEntry:
     def fingerprint(self) -> str:
         """SHA-256 of the certificate, in hex: its name in the keychain."""
         return certs.fingerprint(self.certificate)
+
+    def key_bytes(self) -> bytes:
+        """The private key as PKCS #8 DER, in the clear: for a store that encrypts by itself."""
+        return self.private_key.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
 
     def to_pkcs12(self, password: bytes) -> bytes:
         """The entry as an archive for a store, encrypted with `password`."""
@@ -189,6 +195,20 @@ def load_pair(certificate: bytes, private_key: bytes, *, source: str = "") -> Ke
     if key.public_key() != certs.public_key(loaded):
         raise KeyImportFailed("the private key does not belong to the certificate")
     return KeyEntry(loaded, key, source=source)
+
+
+def restore(certificate: bytes, private_key: bytes, chain: Iterable[bytes], **more: Any) -> KeyEntry:
+    """An entry from what `KeyEntry.key_bytes` and the DER of its certificates gave; `more` are the other fields.
+
+    The key was examined when it was imported, and is not examined again. Raises `KeyImportFailed` for damage.
+    """
+    try:
+        key = serialization.load_der_private_key(private_key, None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyImportFailed("a key of the keychain cannot be read") from error
+    if not isinstance(key, _PRIVATE_KINDS):
+        raise KeyImportFailed("a key of the keychain is of a kind that has no use for mail")
+    return KeyEntry(load_certificate(certificate), key, tuple(certs.load_all(list(chain))), **more)
 
 
 def usable_for(entry: KeyEntry, role: Role, now: datetime) -> tuple[str, ...]:

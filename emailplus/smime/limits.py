@@ -26,6 +26,9 @@ MAX_RECIPIENTS = 5_000
 MAX_CERTIFICATES = 256
 """Certificates taken out of one message to build paths from."""
 
+MAX_ATTRIBUTES = 100
+"""Attributes of one signer. A signer of our own has four."""
+
 MAX_PATH_LENGTH = 10
 """Certificates between the signer and the anchor."""
 

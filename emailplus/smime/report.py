@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -64,6 +64,8 @@ class Reason(StrEnum):
     NO_KEY = "no key"
     DECRYPTION_FAILED = "decryption failed"
     LIMIT = "limit"
+    INCOMPLETE = "not here in full"
+    SENDER_SHOWN = "shown with another sender"
 
 
 _SEVERITIES: dict[Reason, Severity] = {
@@ -164,7 +166,8 @@ class Layer:
 
     @property
     def opened(self) -> bool:
-        return self.kind == "signed" or not any(f.reason in _UNREADABLE for f in self.findings)
+        unreadable = {Reason.INCOMPLETE} if self.kind == "signed" else _UNREADABLE
+        return not any(f.reason in unreadable for f in self.findings)
 
 
 _UNREADABLE = {
@@ -174,6 +177,7 @@ _UNREADABLE = {
     Reason.LIMIT,
     Reason.UNSUPPORTED,
     Reason.MALFORMED,
+    Reason.INCOMPLETE,
 }
 
 
@@ -222,5 +226,68 @@ class SecurityReport:
     def _broken(findings: tuple[Finding, ...]) -> bool:
         return any(finding.severity is Severity.BROKEN for finding in findings)
 
+    def as_dict(self) -> dict[str, object]:
+        """For JSON: the word, every layer, every finding with its severity; times in ISO 8601, serials in hex."""
+        return {"word": self.word.value, "layers": [_plain(layer) for layer in self.layers],
+                "findings": [_plain(finding) for finding in self.findings]}  # fmt: skip
+
     def with_findings(self, *findings: Finding) -> SecurityReport:
         return replace(self, findings=(*self.findings, *findings))
+
+
+def _plain(value: object) -> object:
+    """A part of the report as JSON has it."""
+    if isinstance(value, Finding):
+        return {"reason": value.reason.value, "severity": value.severity.value, "detail": value.detail}
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return f"{value:x}" if isinstance(value, int) and value > 1 << 53 else value
+
+
+def lines(report: SecurityReport) -> list[str]:
+    """The report for people: the word first, then each layer with its signers, then every reason."""
+    told = [f"{report.word.value}"]
+    for layer in report.layers:
+        told += _layer_lines(layer)
+    told += [_finding_line(finding, "  ") for finding in report.findings]
+    return told
+
+
+def _layer_lines(layer: Layer) -> list[str]:
+    part = "" if layer.whole else " (only a part of the message)"
+    if layer.kind == "encrypted":
+        seal = "authenticated" if layer.authenticated else "not authenticated"
+        opened = f", opened with {layer.key[:16]}…{layer.key[64:]}" if layer.key else ""
+        text = (
+            f"  encrypted: {layer.cipher} {layer.bits} bits, {seal}, {len(layer.recipients)} recipients{opened}{part}"
+        )
+        told = [text]
+    else:
+        told = [f"  {layer.kind}{f', {layer.form}' if layer.form else ''}{part}"]
+    for signer in layer.signers:
+        told.append(f"    {_signer_line(signer)}")
+        told += [_finding_line(finding, "    ") for finding in signer.findings]
+    return told + [_finding_line(finding, "    ") for finding in layer.findings]
+
+
+def _signer_line(signer: SignerReport) -> str:
+    who = "an unknown certificate"
+    if signer.certificate is not None:
+        who = ", ".join(signer.certificate.addresses) or signer.certificate.subject
+    state = "intact" if signer.intact else "NOT intact"
+    when = f" on {signer.signing_time:%Y-%m-%d %H:%M} UTC (the signer's own word)" if signer.signing_time else ""
+    path = f"path of {len(signer.path)}" if signer.path else "no path"
+    return (
+        f"by {who}{when}: {state}, {signer.scheme} with {signer.digest}, {path}, revocation {signer.revocation.value}"
+    )
+
+
+def _finding_line(finding: Finding, indent: str) -> str:
+    detail = f": {finding.detail}" if finding.detail else ""
+    return f"{indent}- {finding.reason.value}{detail} [{finding.severity.value}]"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -17,14 +16,16 @@ from ..errors import CertificateUnusable
 from . import algorithms as alg
 from . import certificate as certs
 from . import der
+from .armour import base64_lines, pkcs7_head
 from .entity import parse
 from .keychain import KeyEntry, Role, usable_for
 from .verify import canonical
 
-DigestName = Literal["sha256", "sha384", "sha512"]
+DigestName = Literal["sha256", "sha384", "sha512", "sha1"]
+"""SHA-1 only where a policy of the server demands it."""
 
-_MICALG = {"sha256": "sha-256", "sha384": "sha-384", "sha512": "sha-512"}
-_MAX_LINE = 998
+_MICALG = {"sha256": "sha-256", "sha384": "sha-384", "sha512": "sha-512", "sha1": "sha-1"}
+MAX_LINE = 998
 _CAPABILITIES = ("aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc")
 
 
@@ -46,16 +47,30 @@ def sign_clear(
     signature = signed_data(content, [signer], digest=digest, pss=pss, detached=True, now=now)
     boundary = b"=-" + os.urandom(18).hex().encode()
     name = "sha512" if isinstance(signer.private_key, ed25519.Ed25519PrivateKey) else digest
+    head = clear_head(signer, boundary, name, now or datetime.now(UTC))
+    return b"".join((head, content, clear_foot(boundary, base64_lines(signature))))
+
+
+def clear_head(signer: KeyEntry, boundary: bytes, digest: str, now: datetime) -> bytes:
+    """What stands before the content of a clear signature (RFC 8551 3.5.3). Raises `CertificateUnusable`."""
+    _check_usable(signer, now)
     return b"".join(
         (
             b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n micalg=',
-            _MICALG[name].encode(),
+            _MICALG[digest].encode(),
             b'; boundary="' + boundary + b'"\r\n\r\n--' + boundary + b"\r\n",
-            content,
+        )
+    )
+
+
+def clear_foot(boundary: bytes, signature: bytes) -> bytes:
+    """What stands behind it; `signature` in base64 lines."""
+    return b"".join(
+        (
             b"\r\n--" + boundary + b"\r\n",
             b'Content-Type: application/pkcs7-signature; name="smime.p7s"\r\nContent-Transfer-Encoding: base64\r\n',
             b'Content-Disposition: attachment; filename="smime.p7s"\r\n\r\n',
-            base64_lines(signature),
+            signature,
             b"--" + boundary + b"--\r\n",
         )
     )
@@ -86,12 +101,32 @@ def signed_data(
     """ContentInfo (DER) of signed data over `content` as it stands, with all chains. Raises as `sign_clear`."""
     moment = now or datetime.now(UTC)
     for signer in signers:
-        reasons = usable_for(signer, Role.SIGNING, moment)
-        if reasons:
-            raise CertificateUnusable(f"the certificate cannot sign: {'; '.join(reasons)}", reasons)
-    infos = [_signer_info(content, signer, digest, pss, moment) for signer in signers]
-    chain = dict.fromkeys(certificate for signer in signers for certificate in (signer.certificate, *_chain(signer)))
+        _check_usable(signer, moment)
+    infos = [_signer_info(_digested(content, signer, digest), signer, digest, pss, moment) for signer in signers]
     inner = [der.oid(alg.DATA)] if detached else [der.oid(alg.DATA), der.explicit(0, der.octets(content))]
+    return _signed_data(inner, infos, signers)
+
+
+def signature_over(
+    digested: bytes, signer: KeyEntry, *, digest: DigestName = "sha256", pss: bool = False, now: datetime | None = None
+) -> bytes:
+    """ContentInfo (DER) of a detached signature over content with the digest `digested`. Raises as `sign_clear`.
+
+    `digested` is by `digest`; for Ed25519 by SHA-512, whatever is asked for (RFC 8419 3.1).
+    """
+    moment = now or datetime.now(UTC)
+    _check_usable(signer, moment)
+    return _signed_data([der.oid(alg.DATA)], [_signer_info(digested, signer, digest, pss, moment)], [signer])
+
+
+def _check_usable(signer: KeyEntry, moment: datetime) -> None:
+    reasons = usable_for(signer, Role.SIGNING, moment)
+    if reasons:
+        raise CertificateUnusable(f"the certificate cannot sign: {'; '.join(reasons)}", reasons)
+
+
+def _signed_data(inner: list[bytes], infos: list[tuple[bytes, bytes]], signers: Sequence[KeyEntry]) -> bytes:
+    chain = dict.fromkeys(certificate for signer in signers for certificate in (signer.certificate, *_chain(signer)))
     return der.sequence(
         der.oid(alg.SIGNED_DATA),
         der.explicit(
@@ -119,17 +154,25 @@ def _chain(signer: KeyEntry) -> Iterable[x509.Certificate]:
         current = issuer
 
 
-def _signer_info(content: bytes, signer: KeyEntry, name: str, pss: bool, moment: datetime) -> tuple[bytes, bytes]:
+def _digest_for(signer: KeyEntry, name: str) -> alg.Digest:
+    """RFC 8419 3.1: Ed25519 goes with SHA-512."""
+    return alg.DIGEST_BY_NAME["sha512" if isinstance(signer.private_key, ed25519.Ed25519PrivateKey) else name]
+
+
+def _digested(content: bytes, signer: KeyEntry, name: str) -> bytes:
+    state = hashes.Hash(_digest_for(signer, name).algorithm)
+    state.update(content)
+    return state.finalize()
+
+
+def _signer_info(digested: bytes, signer: KeyEntry, name: str, pss: bool, moment: datetime) -> tuple[bytes, bytes]:
     """(digest algorithm, SignerInfo)."""
     key = signer.private_key
-    # RFC 8419 3.1: Ed25519 goes with SHA-512.
-    digest = alg.DIGEST_BY_NAME["sha512" if isinstance(key, ed25519.Ed25519PrivateKey) else name]
-    state = hashes.Hash(digest.algorithm)
-    state.update(content)
+    digest = _digest_for(signer, name)
     attributes = der.set_of(
         (
             _attribute(alg.CONTENT_TYPE, der.oid(alg.DATA)),
-            _attribute(alg.MESSAGE_DIGEST, der.octets(state.finalize())),
+            _attribute(alg.MESSAGE_DIGEST, der.octets(digested)),
             _attribute(alg.SIGNING_TIME, der.time(moment)),
             _attribute(
                 alg.CAPABILITIES,
@@ -180,20 +223,9 @@ def _signature(key: object, data: bytes, digest: alg.Digest, pss: bool) -> tuple
     raise CertificateUnusable("a key of this kind does not sign mail", ("its key does not sign",))
 
 
-def base64_lines(data: bytes) -> bytes:
-    """Base64 in lines of 76 with CRLF (RFC 2045 6.8), the last one ended too."""
-    return base64.encodebytes(data).replace(b"\n", b"\r\n")
-
-
 def pkcs7_entity(data: bytes, smime_type: str) -> bytes:
     """The application/pkcs7-mime entity for a CMS object (RFC 8551 3.2)."""
-    extension = "p7z" if smime_type == "compressed-data" else "p7m"
-    head = (
-        f'Content-Type: application/pkcs7-mime; smime-type={smime_type}; name="smime.{extension}"\r\n'
-        "Content-Transfer-Encoding: base64\r\n"
-        f'Content-Disposition: attachment; filename="smime.{extension}"\r\n\r\n'
-    )
-    return head.encode() + base64_lines(data)
+    return pkcs7_head(smime_type) + base64_lines(data)
 
 
 def protected_for_transport(entity: bytes) -> bytes:
@@ -218,7 +250,7 @@ def protected_for_transport(entity: bytes) -> bytes:
 
 
 def _seven_bit(content: bytes) -> bool:
-    return content.isascii() and b"\0" not in content and max(map(len, content.split(b"\r\n"))) <= _MAX_LINE
+    return content.isascii() and b"\0" not in content and max(map(len, content.split(b"\r\n"))) <= MAX_LINE
 
 
 def _as_base64(content: bytes, body_start: int, decoded: bytes) -> bytes:

@@ -18,7 +18,8 @@ from . import algorithms as alg
 from . import certificate as certs
 from .cms import Algorithm, SignedData, SignerInfo, elements, inside, mask_digest, named_digest, parameters
 from .report import Finding, Layer, Reason, Revocation, SignerReport
-from .trust import Path, Trust, find_path, revocation
+from .revocation import revocation
+from .trust import Path, Trust, find_path
 
 CLOCK_SKEW = timedelta(minutes=10)
 """How far ahead of us a signer's clock may go before it is mentioned."""
@@ -254,7 +255,7 @@ def _judge(
     path = find_path(certificate, others, trust, at)
     if not path.certificates:
         findings.append(Finding(Reason.NO_PATH, path.problem))
-    state, detail = revocation(path.certificates, trust)
+    state, detail = revocation(path.certificates, trust, others)
     if state is Revocation.REVOKED:
         findings.append(Finding(Reason.REVOKED, detail))
     elif state is Revocation.UNAVAILABLE:

@@ -97,8 +97,14 @@ def wipe_cached(database: Database) -> None:
         # The index is emptied as a whole first; its triggers have nothing to look up then.
         database.execute("UPDATE messages SET indexed = 0 WHERE indexed = 1")
         database.execute("INSERT INTO search (search) VALUES ('delete-all')")
-        for table, condition in CACHED.items():
-            database.execute(f"DELETE FROM {table}" + (f" WHERE {condition}" if condition else ""))
+        there = {row[0] for row in database.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table, waiting in CACHED.items():
+            if table in there:
+                stay = "".join(
+                    f" AND id NOT IN (SELECT {column} FROM {other} WHERE {column} IS NOT NULL)"
+                    for other, column in waiting if other in there
+                )  # fmt: skip
+                database.execute(f"DELETE FROM {table} WHERE 1{stay}")
         mail.reset(database, ResetCollections([]))
         marks = ", ".join("?" * len(_PROTOCOL_STATE))
         database.execute(f"DELETE FROM account WHERE name IN ({marks})", _PROTOCOL_STATE)

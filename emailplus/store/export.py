@@ -267,6 +267,7 @@ def _jsonl(store: Store, message: StoredMessage, report: ExportReport, contents:
         "read": full.read, "flag_status": full.flag_status, "message_class": full.message_class,
         "conversation_id": full.conversation_id, "thread_topic": full.thread_topic,
         "categories": list(full.categories), "body_state": full.body_state, "reason": full.reason,
+        "marking": full.marking.as_dict(datetime.now(UTC)) if full.marking is not None else None,
         "text": full.text, "html": full.html,
     }  # fmt: skip
     yield _json(document)[:-1] + b', "attachments": ['

@@ -16,6 +16,7 @@ from .. import __version__
 from ..model.changes import ItemChange, ResetCollections, SyncCounts, SyncWindows, Window
 from ..model.message import Attachment, Message
 from ..model.rights import Licence
+from . import markings
 from .database import Database, Row
 
 _COLUMNS = (
@@ -176,6 +177,7 @@ class _Fresh:
         self._messages: list[Row] = []
         self._bodies: list[Row] = []
         self._attachments: list[Row] = []
+        self._marked: list[tuple[int, Message]] = []
 
     def __contains__(self, local_id: int) -> bool:
         return local_id >= self._first
@@ -188,6 +190,8 @@ class _Fresh:
         if _has_inline_body(message) and message.body is not None:
             self._bodies.append((local_id, message.body.data))
         self._attachments += [_attachment_row(local_id, attachment) for attachment in message.attachments]
+        if message.marking is not None:
+            self._marked.append((local_id, message))
         return local_id
 
     def write(self) -> None:
@@ -196,8 +200,9 @@ class _Fresh:
             self._database.executemany(_INSERT, self._messages)
             self._database.executemany(_INSERT_BODY, self._bodies)
             self._database.executemany(_INSERT_ATTACHMENT, self._attachments)
+            markings.write(self._database, self._marked)
         self._first = self._next
-        self._messages, self._bodies, self._attachments = [], [], []
+        self._messages, self._bodies, self._attachments, self._marked = [], [], [], []
 
 
 def _known(database: Database, folder: int, server_ids: list[str]) -> dict[str, int]:
@@ -267,11 +272,12 @@ def _replace(database: Database, local_id: int, message: Message, values: Row, f
         (*new.values(), message.server_id, folder, number, local_id),
     )
     if not keeps_body:
-        database.execute("UPDATE messages SET body_blob = NULL WHERE id = ?", (local_id,))
+        database.execute("UPDATE messages SET body_blob = NULL, examined = 0 WHERE id = ?", (local_id,))
         database.execute("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (local_id,))
         database.execute("DELETE FROM bodies WHERE message_id = ?", (local_id,))
         _store_body(database, local_id, message)
     changed |= _replace_attachments(database, local_id, message.attachments, keep=same_mail)
+    markings.write(database, [(local_id, message)], known=True)
     if changed:
         unindex(database, local_id)
     return changed

@@ -5,9 +5,11 @@
     filename: category:            the same, for attachments and categories
     body:word                      in the body only (needs the full-text index)
     in:FOLDER                      the folder's name, or inbox, drafts, deleted, sent, outbox
-    class:IPM.Note                 the message class and those derived from it
+    class:SECRET class:SEC=SECRET  a classification value in effect, of any field or of one
+    class:IPM.Note                 or the message class and those derived from it
     has:attachment
     unread, is:unread, is:read, is:flagged, is:draft
+    is:marked, is:unmarked         with a classification, without one; is:misread: not understood whole
     after:D before:D on:D          D: 2026-01-31, an age (12h, 7d, 2w, 3m, 1y), today, yesterday
     larger:N smaller:N             body and attachments in bytes, or 10k, 5M, 1G
     -term                          not that
@@ -26,6 +28,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..errors import UsageError
+from .classification import HOLDS, MARKED
 from .database import Database
 from .text import folded, spaced
 
@@ -37,7 +40,7 @@ FIELDS = (
     "from", "to", "cc", "subject", "body", "in", "has", "is", "before", "after", "on", "larger", "smaller",
     "filename", "category", "class",
 )  # fmt: skip
-STATES = ("unread", "read", "flagged", "draft")
+STATES = ("unread", "read", "flagged", "draft", "marked", "unmarked", "misread")
 
 _STANDARD_FOLDERS = {"inbox": 2, "drafts": 3, "deleted": 4, "trash": 4, "sent": 5, "outbox": 6}
 _AGE = re.compile(r"(\d{1,5})([hdwmy])", re.ASCII)
@@ -69,7 +72,13 @@ _SQL = {
     "on": "coalesce(m.received >= ? AND m.received < ?, 0)",
     "larger": f"{_SIZE_SQL} > ?",
     "smaller": f"{_SIZE_SQL} < ?",
-    "class": "(folded(m.message_class) = ? OR instr(folded(m.message_class), ? || '.') = 1)",
+    "class": "(folded(m.message_class) = ? OR instr(folded(m.message_class), ? || '.') = 1 OR "
+    + HOLDS.format("folded(v.value) = ?")
+    + ")",
+    "marking": HOLDS.format("folded(v.field) = ? AND folded(v.value) = ?"),
+    "marked": MARKED.format("k.label <> ''"),
+    "unmarked": MARKED.format("k.label = '' AND k.state = 'read'"),
+    "misread": MARKED.format("k.flagged = 1"),
     "match": "m.id IN (SELECT rowid FROM search WHERE search MATCH ?)",
 }
 """Condition of each kind of term. None of them is ever NULL, so that NOT means what it says."""
@@ -255,7 +264,12 @@ def _term(token: _Token, now: datetime | None) -> Term | None:
         begin, end = _moment(field, plain, now)
         return Term(field, (begin, end) if field == "on" else (begin,), token.negated)
     wanted = folded(value.strip())
-    return Term(field, (wanted, wanted) if field == "class" else (wanted,), token.negated)
+    if field == "class":
+        name, equals, marking = wanted.partition("=")
+        if equals and name and marking:
+            return Term("marking", (name, marking), token.negated)
+        return Term(field, (wanted, wanted, wanted), token.negated)
+    return Term(field, (wanted,), token.negated)
 
 
 def _match(value: str, column: str, prefix: bool) -> str:

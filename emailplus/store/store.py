@@ -18,9 +18,23 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
-from . import diagnosis, index, mail, pictures, rights, settings, spool
+from . import (
+    certificates,
+    classification,
+    diagnosis,
+    index,
+    mail,
+    mail_changes,
+    markings,
+    outbox,
+    pictures,
+    rights,
+    settings,
+    spool,
+)  # fmt: skip
 from .database import Database
 from .keys import KeyProvider, as_provider
+from .schema.keychain import NAMES as KEYCHAIN_TABLES
 
 _MESSAGE = (
     "m.id, f.name, m.server_id, m.subject, m.sender, m.recipients, m.cc, m.reply_to, m.received, m.importance, "
@@ -34,10 +48,12 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.unwrap: index.Unwrap = index.as_it_is
+        """What protected mail is indexed by; a mailbox sets it."""
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
-            changes.SyncWindows: lambda batch: mail.apply_windows(database, batch),
+            changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
@@ -45,12 +61,19 @@ class Store:
             changes.StoreContents: lambda batch: spool.store_contents(database, batch),
             changes.SettleFetch: lambda batch: spool.settle(database, batch),
             changes.ReviewLimits: self._review_limits,
-            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit),
+            changes.RestartMarkings: lambda batch: classification.restart(database, batch),
+            changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
+            changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
+            changes.TakeMarkings: lambda _: classification.take(database),
+            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
+            changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
             changes.TakeTroubles: lambda _: self._take_troubles(),
             changes.RefreshMessage: lambda batch: rights.refresh(database, batch),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
+            **outbox.applying(database),
+            **mail_changes.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
@@ -58,6 +81,10 @@ class Store:
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
+            queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
+            **outbox.loading(database),
+            **mail_changes.loading(database),
+            queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
     @classmethod
@@ -260,8 +287,11 @@ class Store:
             return
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
+            outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
+            for table in KEYCHAIN_TABLES:
+                self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
             pictures.forget(self.database)
             rights.forget(self.database)
@@ -292,6 +322,8 @@ class Store:
                 part,
             )
             found.update((row[0], _stored(row)) for row in rows)
+        for number, marking in markings.load(self.database, list(found)).items():
+            found[number].marking = marking
         return [found[number] for number in ids if number in found]
 
     def ids(self) -> Iterator[int]:

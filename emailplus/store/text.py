@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ..mime.html_text import linear as html_to_text
+
+__all__ = ["INDEX_LIMIT", "folded", "html_to_text", "spaced"]
+
 INDEX_LIMIT = 1 << 20
 """Characters of one body that are indexed: bounds the time a hostile body can cost."""
 

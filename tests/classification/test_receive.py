@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from emailplus.classification import ready
 from emailplus.classification.document import load
 from emailplus.classification.receive import MAX_TEXT, Receiver
 from emailplus.classification.separators import Separator
@@ -154,6 +155,35 @@ def test_no_expression_and_no_text_takes_long() -> None:
         plain.receive({}, text)
         plain.stripped(text, every=True)
     assert time.perf_counter() - began < 10
+
+
+_PIECES = (
+    "SEC=", "sec:", "ACCESS=", "CAVEAT=", "Level: ", "SECRET", "secret", "TOP-SECRET", "OFFICIAL",
+    "OFFICIAL:Sensitive", "Legal-Privilege", "SH:CABINET", "Confidential", "X", ", ", ",", " ", "[", "]", ";", "=",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*samples.CONFIGURATIONS, *ready.NAMES])
+@settings(max_examples=60, deadline=None)
+@given(text=st.lists(st.sampled_from(_PIECES), max_size=14).map("".join))
+@example(text="[SEC=SEC=SECRET]")
+@example(text="SEC=TOP-SECRET, ACCESS=Legal-PrivilegeSEC=SECRET")
+def test_reading_in_one_pass_is_reading_rule_by_rule(name: str, text: str) -> None:
+    scheme = load(ready.text(name)) if name in ready.NAMES else samples.scheme(name)
+    quick, slow = Receiver(scheme), Receiver(scheme)
+    for compiled in slow._sources.values():
+        compiled.quick = None
+    headers = [(header, text) for source in scheme.sources for header in source.header_names]
+    assert quick.receive(headers, f"Plan {text}") == slow.receive(headers, f"Plan {text}")
+    assert quick.receive([], f"Plan [{text}]") == slow.receive([], f"Plan [{text}]")
+
+
+def test_the_guides_rules_are_read_in_one_pass() -> None:
+    for scheme in (samples.scheme("guide_assembled.json"), load(ready.text("au_2025"))):
+        assert all(compiled.quick is not None for compiled in Receiver(scheme)._sources.values())
+    hiding = subject_scheme(["S=$SEC$", "C=$CAVEAT$", "OPEN=$SEC$"], "[^A-Z]")
+    assert hiding._sources["subjectSuffixPatterns"].quick is None
+    assert hiding.receive({}, "S=OPEN=SHUT,").selection == {"SEC": ("SHUT",)}
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,6 +6,7 @@ import random
 import struct
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -182,11 +183,12 @@ def test_a_folder_is_emptied(make_world: Callable[..., World], version: str) -> 
     deliver(world.alice, mail("kept"))
     with world.open() as mailbox:
         mailbox.sync()
-        mailbox.empty_folder("Deleted Items")
+        empty = partial(operations.empty_folder, collection_id=world.alice.folder("Deleted Items").server_id)
+        mailbox._converse(partial(empty, subfolders=False))
         mailbox.sync()
         assert [m.subject for m in mailbox.search()] == ["kept"]
         assert "Inner" in {folder.name for folder, _, _ in mailbox.folders()}
-        mailbox.empty_folder("Deleted Items", subfolders=True)
+        mailbox._converse(partial(empty, subfolders=True))
         mailbox.sync()
         assert "Inner" not in {folder.name for folder, _, _ in mailbox.folders()}
 

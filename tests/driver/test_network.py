@@ -23,6 +23,7 @@ from emailplus.errors import (
     EmailplusError,
     NetworkTimeout,
     ResponseTooLarge,
+    ServerUnreachable,
     TlsFailed,
 )
 from emailplus.flow import Flow, Http, HttpRequest, HttpResponse, HttpToSink, http, http_to_sink
@@ -137,7 +138,7 @@ def raising(kind: type[Exception]) -> Callable[[httpx2.Request], httpx2.Response
 
 
 CASES = [
-    (raising(httpx2.ConnectError), ConnectionFailed, "cannot be reached"),
+    (raising(httpx2.ConnectError), ServerUnreachable, "cannot be reached"),
     (raising(httpx2.ReadError), ConnectionFailed, "cut"),
     (raising(httpx2.WriteError), ConnectionFailed, "cut"),
     (raising(httpx2.RemoteProtocolError), ConnectionFailed, "cut"),

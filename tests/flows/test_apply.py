@@ -143,6 +143,40 @@ def test_migration_says_what_it_is(make_world: Callable[..., World]) -> None:
         assert not mailbox.apply(moved)  # pushed once more: it moves nothing
 
 
+def test_migration_drops_drafts_and_outbox_and_names_them(make_world: Callable[..., World]) -> None:
+    old, new = make_world(), make_world(cookies=False)
+    old.sync()
+    with old.open() as mailbox:
+        mailbox.save(mailbox.new(to="bob@example.test", subject="half written"))
+        old.exchange.stop()  # what is sent now stays in the outbox
+        mailbox.send(mailbox.new(to="bob@example.test", subject="on its way"))
+        change = mailbox.apply(new.config(migrate_from_email_exchange_host=old.host))
+        outcome = change.outcome(Consequence.MIGRATION)
+        assert outcome is not None
+        assert (outcome.counts["drafts"], outcome.counts["outbox"]) == (1, 1)
+        assert outcome.details == ("draft removed: half written", "unsent message removed: on its way")
+        assert set(outcome.details) <= set(mailbox.notices)
+        assert mailbox.drafts() == []
+        assert mailbox.outbox() == []
+        mailbox.sync()
+    assert not new.exchange.requests.of("SendMail")
+
+
+def test_what_waits_in_the_outbox_never_leaves_by_another_account(make_world: Callable[..., World]) -> None:
+    old, new = make_world(), make_world(cookies=False)
+    old.sync()
+    with old.open() as mailbox:
+        old.exchange.stop()
+        mailbox.send(mailbox.new(to="bob@example.test", subject="on its way"))
+        change = mailbox.apply(new.config())
+        outcome = change.outcome(Consequence.FULL_RESYNC)
+        assert outcome is not None
+        assert outcome.details == ("held back, written under the old account: on its way",)
+        mailbox.sync()
+        assert [(entry.subject, entry.held) for entry in mailbox.outbox()] == [("on its way", True)]
+        assert not new.exchange.requests.of("SendMail")
+
+
 def test_nothing_cached_from_the_moment_the_key_says_so(world: World) -> None:
     for number in range(3):
         deliver(world.alice, mail(f"secret {number}", attachments=((f"{number}.bin", noise(900)),)))

@@ -149,6 +149,7 @@ def snapshot(store: Store) -> dict[str, Any]:
     folders = sorted((f.server_id, f.parent_id, f.name, f.type, total, unread) for f, total, unread in store.folders())
     server_folder = dict(database.all("SELECT id, server_id FROM folders"))
     messages: dict[Any, Any] = {}
+    markings: dict[Any, Any] = {}
     rows = database.all("SELECT id, folder_id, server_id FROM messages WHERE gone = 0 AND cached = 1")
     for number, folder, server_id in rows:
         message = store.message(number)
@@ -164,6 +165,7 @@ def snapshot(store: Store) -> dict[str, Any]:
             for a in message.attachments
         ]
         body = store.body(number) if message.body_state == "stored" else None
+        markings[server_folder[folder], server_id] = message.marking
         messages[server_folder[folder], server_id] = (
             message.subject, message.sender, message.received, message.read, message.flag_status, message.categories,
             message.body_type, message.body_state, message.reason, message.size, body, attachments,
@@ -172,6 +174,7 @@ def snapshot(store: Store) -> dict[str, Any]:
     return {
         "folders": folders,
         "messages": messages,
+        "markings": markings,
         "count": len(rows),
         "ids only": scalar("SELECT count(*) FROM messages WHERE cached = 0"),
         "gone": scalar("SELECT count(*) FROM messages WHERE gone = 1"),

@@ -51,7 +51,13 @@ def test_the_table_covers_every_setting() -> None:
     names = {field.name for field in fields(UserSettings)}
     assert set(RULES) == names
     assert {field.name for field in fields(Settings)} - {"from_user"} == names
-    without_a_key = {"always_sign", "always_encrypt", "sign_as_clear_text", *alert_times.SETTINGS}
+    without_a_key = {
+        "always_sign",
+        "always_encrypt",
+        "sign_as_clear_text",
+        "index_encrypted_mail",
+        *alert_times.SETTINGS,
+    }
     assert {row[0] for row in LAYERS} == names - without_a_key - {"show_mail_details"}
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from emailplus.errors import DecryptionFailed, EmailplusError, MalformedCms, SmimeLimitExceeded
 from emailplus.smime import algorithms as alg
 from emailplus.smime import cms, der
+from emailplus.smime.armour import base64_lines
 from emailplus.smime.ber import encode_length, to_der
 from emailplus.smime.decrypt import decompress, decrypt
 from emailplus.smime.encrypt import encrypt_for, enveloped_data
@@ -20,7 +21,7 @@ from emailplus.smime.entity import parse
 from emailplus.smime.keychain import KeyEntry
 from emailplus.smime.message import OpenedMessage, open_message
 from emailplus.smime.report import Reason, Revocation, Word
-from emailplus.smime.sign import base64_lines, pkcs7_entity, sign_clear, sign_opaque, signed_data
+from emailplus.smime.sign import pkcs7_entity, sign_clear, sign_opaque, signed_data
 from emailplus.smime.trust import Trust
 from emailplus.smime.verify import verify_signed
 from tests.smime.conftest import NOW, Authority

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...errors import MalformedResponse, NotOffered, UsageError
 from ...model.message import Message
-from ...policy.body_preference import BodyRequest
+from ...policy.body_preference import BodyPreference, BodyRequest
 from .. import status, tree
 from ..versions import Version
 from ..wbxml import Node
@@ -144,6 +144,55 @@ def build_move_conversation(conversation_id: bytes, destination: str, version: V
     return (f"{NAME}:{NAME}", [(f"{NAME}:Move", parts)])
 
 
+@dataclass(frozen=True, slots=True)
+class FetchedHead:
+    """The beginning of one message as MIME. `status` other than 1, or no MIME: `data` is empty."""
+
+    server_id: str
+    status: int
+    data: bytes
+    truncated: bool
+
+
+def build_heads(messages: Sequence[tuple[str, str]], size: int) -> Node:
+    """Fetch the first `size` bytes of each (CollectionId, ServerId) as MIME: its header fields."""
+    options: list[Node] = [("AirSync:MIMESupport", "2"), *body_preferences(BodyRequest((BodyPreference(4, size),), 2))]
+    fetches: list[Node] = [
+        (
+            f"{NAME}:Fetch",
+            [
+                (f"{NAME}:Store", "Mailbox"),
+                ("AirSync:CollectionId", collection_id),
+                ("AirSync:ServerId", server_id),
+                (f"{NAME}:Options", options),
+            ],
+        )
+        for collection_id, server_id in messages
+    ]
+    return (f"{NAME}:{NAME}", fetches)
+
+
+def parse_heads(root: Node) -> list[FetchedHead]:
+    """Every answer to `build_heads`. Raises the error of a status for the whole command."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    return [_fetched_head(node) for node in tree.each(tree.child(root, f"{NAME}:Response"), f"{NAME}:Fetch")]
+
+
+def _fetched_head(node: Node) -> FetchedHead:
+    body = tree.child(tree.child(node, f"{NAME}:Properties"), "AirSyncBase:Body")
+    data = tree.child(body, "AirSyncBase:Data")
+    mime = data is not None and tree.text(body, "AirSyncBase:Type").strip() == "4"
+    return FetchedHead(
+        tree.text(node, "AirSync:ServerId"),
+        tree.status(node, f"{NAME}:Status") or status.OK,
+        tree.octets(data) if mime else b"",
+        tree.text(body, "AirSyncBase:Truncated").strip() in ("1", "true"),
+    )
+
+
 def parse_attachments(root: Node) -> list[FetchedAttachment]:
     """Every attachment of an answer with inline data. Raises the error of a status for the whole command."""
     return [_fetched(node) for node in tree.each(_response(root), f"{NAME}:Fetch")]
@@ -233,3 +282,33 @@ def _data(written: Node | None) -> bytes | None:
         return base64.b64decode(tree.octets(written).translate(None, b"\r\n\t "), validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def parse_body(root: Node) -> bytes | None:
+    """The body of a single fetched message; None where the server does not give it. Raises as `parse_attachments`."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    fetched = tree.descend(root, f"{NAME}:Response", f"{NAME}:Fetch")
+    if (tree.status(fetched, f"{NAME}:Status") or status.OK) != status.OK:
+        return None
+    data = tree.descend(fetched, f"{NAME}:Properties", "AirSyncBase:Body", "AirSyncBase:Data")
+    return tree.octets(data) if data is not None else None
+
+
+def build_move(conversation_id: bytes, target: str, *, always: bool = True) -> Node:
+    """Move a conversation, and what comes of it later while `always` (MS-ASCMD 2.2.3.117.1). From 14.0 on."""
+    parts: list[Node] = [(f"{NAME}:ConversationId", conversation_id), (f"{NAME}:DstFldId", target)]
+    if always:
+        parts.append((f"{NAME}:Options", [(f"{NAME}:MoveAlways", None)]))
+    return (f"{NAME}:{NAME}", [(f"{NAME}:Move", parts)])
+
+
+def parse_operation(root: Node, operation: str) -> int:
+    """Status of the one EmptyFolderContents or Move of an answer. Raises as `parse_attachments`."""
+    tree.expect(root, f"{NAME}:{NAME}")
+    code = tree.status(root, f"{NAME}:Status")
+    if code not in (None, status.OK, 17):
+        raise status.error(NAME, code)
+    return tree.status(root, f"{NAME}:Response", f"{NAME}:{operation}", f"{NAME}:Status") or status.OK

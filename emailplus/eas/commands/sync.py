@@ -186,3 +186,14 @@ def take(command: Node, answer: CollectionAnswer) -> None:
             answer.soft_deleted.append(server_id)
     except (ValueError, TypeError, OverflowError, WbxmlError) as problem:
         answer.quarantined.append(QuarantinedItem(server_id, encode(command), f"{type(problem).__name__}: {problem}"))
+
+
+def parse_fetched(root: Node) -> bytes | None:
+    """The MIME (or text) that a Fetch inside Sync brought (2.5); None where it brought none."""
+    collection = tree.descend(root, "AirSync:Collections", "AirSync:Collection")
+    fetched = tree.descend(collection, "AirSync:Responses", "AirSync:Fetch", "AirSync:ApplicationData")
+    for tag in ("Email:MIMEData", "Email:Body"):
+        data = tree.child(fetched, tag)
+        if data is not None:
+            return tree.octets(data)
+    return None

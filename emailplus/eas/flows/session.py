@@ -5,6 +5,9 @@
 451  go where X-MS-Location points, within a budget
 503, 500 / retry_later  wait as asked, then repeat, within a budget
 a cut connection  repeat; the server keeps the previous SyncKey for exactly this (MS-ASCMD 2.2.3.181.4)
+
+A command that must not be carried out twice goes by `perform_once`: what leaves it open whether the server acted is
+then raised as `ConnectionFailed`, for the caller to find out.
 """
 
 from __future__ import annotations
@@ -38,6 +41,8 @@ MAX_REPEATS = 4
 """Times one command is repeated for a busy server."""
 MAX_RECONNECTS = 2
 """Times one command is repeated when there is no answer at all."""
+_OPEN = frozenset({500, 502, 504})
+"""HTTP statuses that do not say whether the command was carried out."""
 _PAUSES = (1.0, 4.0, 15.0, 45.0)
 """Seconds before each repeat where the server names none."""
 
@@ -90,6 +95,16 @@ def perform(
     return root
 
 
+def perform_once(session: Session, command: Command, provision: Provisioner | None) -> Flow[Node | None]:
+    """Send a command that must not be carried out twice; its answer as of `perform`.
+
+    It is repeated only where the server says that it did nothing (a policy to apply, another address, 503, a status
+    that means later). A cut connection, 500, 502 and 504 are raised as `ConnectionFailed`: the server may have acted.
+    """
+    _, root = yield from _exchange(session, command, provision, None, 0, once=True)
+    return root
+
+
 def perform_to_spool(
     session: Session,
     name: str,
@@ -107,7 +122,13 @@ def perform_to_spool(
 
 
 def _exchange(
-    session: Session, command: Command, provision: Provisioner | None, payload: Payload | None, blob: int
+    session: Session,
+    command: Command,
+    provision: Provisioner | None,
+    payload: Payload | None,
+    blob: int,
+    *,
+    once: bool = False,
 ) -> Flow[tuple[HttpResponse, Node | None]]:
     waited, repeats, provisioned = 0.0, 0, False
     while True:
@@ -121,8 +142,8 @@ def _exchange(
         except TlsFailed:
             raise
         except ConnectionFailed as failure:
-            if payload is not None:
-                raise  # the caller resumes where the spool ends
+            if payload is not None or once:
+                raise  # the caller resumes where the spool ends, or finds out what the server did
             problem = failure
         else:
             yield from notice(session, response)
@@ -150,6 +171,8 @@ def _exchange(
                 error = protocol.status_error(response, 0.0)
                 if not isinstance(error, ServerBusy):
                     raise error
+                if once and response.status in _OPEN:
+                    raise ConnectionFailed(f"{command.name}: the answer was lost (HTTP {response.status})")
                 problem = error
         pause = getattr(problem, "retry_after", None)
         if pause is None:

@@ -26,7 +26,8 @@ from ...flow import Flow, commit, emit, load, sleep
 from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
 from ...model.events import MessageReceived, Phase, Progress, Waiting, Warned, WindowStored
 from ...model.folder import Collection, FolderType
-from ...model.message import Message
+from ...model.marking import MarkingReader, head_of
+from ...model.message import Body, BodyType, Message
 from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
@@ -67,6 +68,10 @@ class MailPlan:
     """Unix time of the run."""
     linger: int = 0
     """Seconds to stay in one waiting Sync once everything is here; what comes in that time is taken at once."""
+    reader: MarkingReader | None = None
+    """Reads the marking of every message; None: classification is off."""
+    marking_fingerprint: str = ""
+    """Stands for what `reader` reads by; "" without one."""
     smart_folders: bool = True
     """Whether the folders in which Gmail collects mail of other folders are synchronised (`gmail_smart_folders`)."""
 
@@ -112,9 +117,14 @@ class _Run:
     """Wait or HeartbeatInterval of the requests; None: they are answered at once."""
 
 
-def sync_mail(session: Session, plan: MailPlan) -> Flow[None]:
-    """Every mail folder, inbox first. Raises `FolderHierarchyChanged` when the folder list must be read first."""
+def sync_mail(session: Session, plan: MailPlan, only: FolderType | None = None) -> Flow[None]:
+    """Every mail folder, inbox first. Raises `FolderHierarchyChanged` when the folder list must be read first.
+
+    `only` names the one kind of folder that is wanted.
+    """
     collections: list[Collection] = yield from load(MailCollections())
+    if only is not None:
+        collections = [collection for collection in collections if collection.type == only]
     run = _Run(session, plan, plan.options_fingerprint())
     restart = []
     for collection in collections:
@@ -335,7 +345,13 @@ def _check(answer: CollectionAnswer) -> None:
 
 def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     for message in answer.added:
+        body = message.body
+        head = head_of(body.data, cut=body.truncated) if _shows_headers(plan, body) and body is not None else b""
         decide(message, plan.content)
+        if plan.reader is not None:
+            message.marking = plan.reader(head or None, message.subject)
+            if message.body_state != "stored" or message.body is not body:
+                message.head = head
     for change in answer.changed:
         body = change.values.get("body")
         if body is not None:
@@ -343,6 +359,10 @@ def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
     window.added, window.changed = answer.added, answer.changed
     window.deleted, window.soft_deleted = answer.deleted, answer.soft_deleted
     window.quarantined = answer.quarantined
+
+
+def _shows_headers(plan: MailPlan, body: Body | None) -> bool:
+    return plan.reader is not None and body is not None and body.type == BodyType.MIME and bool(body.data)
 
 
 def _restart(run: _Run, work: _Work) -> Flow[_Work | None]:

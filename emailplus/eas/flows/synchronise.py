@@ -1,22 +1,27 @@
-"""The whole job of one run: connect, folders, mail, contents, index (architecture: the way of the data)."""
+"""The whole job of one run: connect, outbox, folders, mail, contents, markings, index (architecture: its way)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ...errors import FolderHierarchyChanged
+from ...errors import FolderHierarchyChanged, ServerError
 from ...flow import Flow, commit, emit, load
 from ...model.changes import EndRun, IndexMessages, ResetCollections, ReviewLimits, SaveAccount, TakeTroubles, Trouble
 from ...model.events import Phase, Progress, Warned
+from ...model.folder import FolderType
+from ...model.outbox import OutboxEntries, OutboxState
 from ...model.queries import AccountFacts
 from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from ...policy.server_policy import ServerPolicy
 from .begin import begin
+from .change_mail import push_changes
 from .contents import fetch_contents
 from .folder_sync import sync_folders
+from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
+from .send import FlushResult, flush_outbox, settle_outbox
 from .session import Session
 from .sync_mail import MailPlan, sync_mail
 
@@ -38,6 +43,8 @@ class RunPlan:
     """Fetch bodies and attachments that a Sync left out."""
     linger: int = 0
     """Seconds to wait on the server for changes once everything is here (from 12.1 on); 0: none."""
+    read_only: bool = False
+    """Tell the server nothing: no mail is sent, no change of ours is told."""
     after_full_sync: Mapping[str, str] = field(default_factory=dict)
     """Facts that hold from the end of a full sync on, for keys that wait for one."""
 
@@ -47,26 +54,62 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     yield from emit(Phase("connect"))
     yield from begin(session, plan.now, plan.pinned)
     facts: dict[str, str] = yield from load(AccountFacts())
-    mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    mail = replace(mail, cutoff=cutoff, linger=plan.linger, now=plan.now)
+    mail = _mail_plan(plan, facts)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough
         limit, reason = -1, FORBIDDEN
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
+    yield from begin_markings(mail)
     yield from retry_quarantine(mail)
+    if not plan.read_only:
+        yield from flush_outbox(session, plan.now)
+        yield from push_changes(session, mail, plan.now)
     yield from _folders_and_mail(session, mail)
+    if not plan.read_only:
+        yield from settle_outbox(session, plan.now)
+        yield from push_changes(session, mail, plan.now)  # of folders that began anew
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
-    removed = yield from commit(EndRun(cutoff, plan.now))
+    removed = yield from commit(EndRun(mail.cutoff, plan.now))
     if removed:
         yield from emit(Progress("expired", removed))
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
+    yield from finish_markings(session, mail)
     yield from _index()
     if FULL_SYNC_FACT not in facts:
         yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
     troubles: list[Trouble] = yield from commit(TakeTroubles())
     return troubles
+
+
+def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:
+    mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
+    return replace(mail, cutoff=cutoff, linger=plan.linger, now=plan.now)
+
+
+def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
+    """Send what waits and find out about what is uncertain, without synchronising more than that needs.
+
+    The conversation has begun (`begin`).
+    """
+    yield from emit(Phase("send"))
+    result = yield from flush_outbox(session, plan.now)
+    uncertain = yield from load(OutboxEntries((OutboxState.SENT, OutboxState.UNCERTAIN)))
+    if not uncertain:
+        return result
+    try:
+        facts: dict[str, str] = yield from load(AccountFacts())
+        yield from sync_folders(session, facts.get("folder_sync_key", "0"))
+        yield from sync_mail(session, _mail_plan(plan, facts), only=FolderType.SENT_ITEMS)
+    except ServerError as problem:  # it is found out another time
+        result.problem = problem
+        return result
+    settled = yield from settle_outbox(session, plan.now)
+    result.sent += settled.sent
+    result.failed += settled.failed
+    result.uncertain, result.problem = settled.uncertain, settled.problem
+    return result
 
 
 def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:

@@ -6,13 +6,17 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import diagnosis, mail, policy, rights, settings, view
+from . import classification, diagnosis, keychain, mail, mail_changes, outbox, policy, rights, settings, view
 
 MIGRATIONS: tuple[str, ...] = (
     mail.TABLES,
     settings.TABLES,
+    outbox.TABLES,
     policy.TABLES,
     diagnosis.TABLES,
+    classification.MARKINGS,
+    mail_changes.TABLES,
+    keychain.TABLES,
     view.TABLES,
     rights.TABLES,
 )

@@ -1,0 +1,316 @@
+"""`emailplus send`, `outbox` and `drafts`: mail that leaves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import ConfirmationNeeded, UsageError
+from ..mailbox import Mailbox
+from ..model.draft import Draft, DraftAttachment
+from ..model.outbox import OutboxEntry, OutboxState
+from ..model.questions import Question
+from ..store import outbox as stored
+from .common import (
+    ConfigOption,
+    JsonOption,
+    KeyFileOption,
+    PassphraseFileOption,
+    PasswordFileOption,
+    StoreOption,
+    console,
+    errors_as_exit_codes,
+    load_config,
+    open_store,
+    print_json,
+    say,
+    server_password,
+    store_key,
+)
+
+_MAX_FILE = 256 << 20
+
+
+def send(
+    config: ConfigOption,
+    store: StoreOption,
+    mime: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A MIME message to send; - reads standard input.")
+    ] = None,
+    to: Annotated[list[str] | None, typer.Option("--to", metavar="ADDRESS", help="To; may be repeated.")] = None,
+    cc: Annotated[list[str] | None, typer.Option("--cc", metavar="ADDRESS", help="Cc.")] = None,
+    bcc: Annotated[list[str] | None, typer.Option("--bcc", metavar="ADDRESS", help="Bcc.")] = None,
+    subject: Annotated[str | None, typer.Option("--subject", help="The subject.", show_default=False)] = None,
+    text: Annotated[str | None, typer.Option("--text", help="The text.", show_default=False)] = None,
+    text_file: Annotated[
+        Path | None, typer.Option("--text-file", metavar="FILE", help="The text, from a file.", show_default=False)
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html-file", metavar="FILE", help="The text in HTML.", show_default=False)
+    ] = None,
+    attach: Annotated[
+        list[Path] | None, typer.Option("--attach", metavar="FILE", help="Attach a file; may be repeated.")
+    ] = None,
+    reply: Annotated[int | None, typer.Option("--reply", metavar="ID", help="Answer that message.")] = None,
+    reply_all: Annotated[int | None, typer.Option("--reply-all", metavar="ID", help="Answer everyone in it.")] = None,
+    forward: Annotated[int | None, typer.Option("--forward", metavar="ID", help="Forward that message.")] = None,
+    draft: Annotated[int | None, typer.Option("--draft", metavar="ID", help="Send that draft.")] = None,
+    high: Annotated[bool, typer.Option("--high", help="Of high importance.")] = False,
+    receipt: Annotated[bool, typer.Option("--receipt", help="Ask for a read receipt.")] = False,
+    save: Annotated[bool, typer.Option("--save", help="Keep it as a draft instead of sending it.")] = False,
+    flush: Annotated[bool, typer.Option("--flush", help="Write nothing new: send what waits in the outbox.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")] = False,
+    password_file: PasswordFileOption = None,
+    key_file: KeyFileOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a message: written here, a MIME file, an answer to a message of the store, or a draft.
+
+    The message is in the outbox before the server hears of it. Without the server it waits there for the next `send` or
+    `sync`. Exit code 0: the server has it; 1: it waits.
+    """
+    with errors_as_exit_codes(as_json):
+        given = load_config(config)
+        password = None if save else server_password(password_file, given)
+        key = store_key(key_file, passphrase_file, given, new=not store.exists())
+        with Mailbox.open(given, store=store, key=key, password=password) as mailbox:
+            if flush:
+                _tell_waiting(mailbox.flush(), as_json)
+                return
+            made = _draft(mailbox, mime, reply, reply_all, forward, draft)
+            made = _filled(made, mailbox, to, cc, bcc, subject, _text(text, text_file), _read_text(html_file))
+            made = replace(
+                made,
+                attachments=(*made.attachments, *(_attachment(path) for path in attach or ())),
+                importance=2 if high else made.importance,
+                read_receipt=receipt or made.read_receipt,
+            )
+            if save:
+                _tell_draft(mailbox.save(made), as_json)
+                return
+            entry = mailbox.send(made, confirm=lambda question: answer(question, yes))
+        _tell(entry, as_json)
+
+
+def _draft(
+    mailbox: Mailbox,
+    mime: Path | None,
+    reply: int | None,
+    reply_all: int | None,
+    forward: int | None,
+    draft: int | None,
+) -> Draft:
+    chosen = [value for value in (mime, reply, reply_all, forward, draft) if value is not None]
+    if len(chosen) > 1:
+        raise UsageError("a MIME file, --reply, --reply-all, --forward and --draft: one of them at most")
+    if mime is not None:
+        return mailbox.draft_from(_read(mime))
+    if reply is not None:
+        return mailbox.reply(reply)
+    if reply_all is not None:
+        return mailbox.reply_all(reply_all)
+    if forward is not None:
+        return mailbox.forward(forward)
+    return mailbox.draft(draft) if draft is not None else mailbox.new()
+
+
+def _filled(
+    draft: Draft,
+    mailbox: Mailbox,
+    to: list[str] | None,
+    cc: list[str] | None,
+    bcc: list[str] | None,
+    subject: str | None,
+    text: str | None,
+    html: str | None,
+) -> Draft:
+    """The draft with what the options say; people are added, everything else is replaced."""
+    added = mailbox.new(to=to or (), cc=cc or (), bcc=bcc or ())
+    return replace(
+        draft,
+        to=draft.to + added.to,
+        cc=draft.cc + added.cc,
+        bcc=draft.bcc + added.bcc,
+        subject=draft.subject if subject is None else subject,
+        text=draft.text if text is None else text,
+        html=draft.html if html is None else html,
+    )
+
+
+def _text(text: str | None, file: Path | None) -> str | None:
+    if text is not None and file is not None:
+        raise UsageError("--text or --text-file, not both")
+    return text if file is None else _read_text(file)
+
+
+def _read_text(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return _read(file).decode()
+    except UnicodeDecodeError as problem:
+        raise UsageError(f"{file} is not UTF-8") from problem
+
+
+def _read(file: Path) -> bytes:
+    """A file, or standard input for ``-``; at most 256 MB."""
+    try:
+        if str(file) == "-":
+            data = sys.stdin.buffer.read(_MAX_FILE + 1)
+        else:
+            with file.open("rb") as opened:
+                data = opened.read(_MAX_FILE + 1)
+    except OSError as problem:
+        raise UsageError(f"{file}: {problem.strerror}") from problem
+    if len(data) > _MAX_FILE:
+        raise UsageError(f"{file} is larger than {_MAX_FILE >> 20} MB")
+    return data
+
+
+def _attachment(file: Path) -> DraftAttachment:
+    return DraftAttachment(name=file.name, content=_read(file))
+
+
+def answer(question: Question, yes: bool) -> str:
+    """A person's answer, "proceed" under `yes`. Raises `ConfirmationNeeded` where nobody can be asked."""
+    if yes:
+        return question.choices[1]
+    if not sys.stdin.isatty():
+        raise ConfirmationNeeded(question)
+    say(question.text)
+    given = input(f"{' / '.join(question.choices)}: ").strip().lower()
+    return given if given in question.choices else question.choices[0]
+
+
+def entry_as_dict(entry: OutboxEntry) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        "id": entry.id,
+        "state": entry.state.value,
+        "subject": entry.subject,
+        "recipients": entry.recipients,
+        "message_id": entry.message_id,
+        "command": entry.command,
+        "size": entry.size,
+        "created": _moment(entry.created),
+        "sent_at": _moment(entry.sent_at),
+        "attempts": entry.attempts,
+        "status": entry.status,
+        "reason": entry.reason,
+        "held": entry.held,
+    }
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _tell(entry: OutboxEntry, as_json: bool) -> None:
+    if as_json:
+        print_json(entry_as_dict(entry))
+    elif entry.state is OutboxState.CONFIRMED:
+        say(f"sent: {entry.subject}")
+    else:
+        say(f"{entry.state.value}: {entry.subject} ({entry.reason or 'it waits in the outbox'})")
+    if entry.state is not OutboxState.CONFIRMED:
+        raise typer.Exit(1)
+
+
+def _tell_waiting(waiting: list[OutboxEntry], as_json: bool) -> None:
+    if as_json:
+        print_json([entry_as_dict(entry) for entry in waiting])
+    else:
+        say(f"{len(waiting)} left in the outbox" if waiting else "the outbox is empty")
+    if waiting:
+        raise typer.Exit(1)
+
+
+def _tell_draft(number: int, as_json: bool) -> None:
+    if as_json:
+        print_json({"draft": number})
+    else:
+        say(f"kept as draft {number}")
+
+
+def outbox(
+    store: StoreOption,
+    withdraw: Annotated[
+        int | None,
+        typer.Option("--withdraw", metavar="ID", help="Take back a message that did not leave.", show_default=False),
+    ] = None,
+    key_file: KeyFileOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What waits to be sent, what failed, and what was sent lately."""
+    with errors_as_exit_codes(as_json), open_store(store, key_file, passphrase_file) as opened:
+        if withdraw is not None:
+            number = stored.withdraw(opened.database, withdraw)
+            if number is not None:
+                _tell_draft(number, as_json)
+            elif as_json:
+                print_json({"draft": None})
+            return
+        entries = stored.entries(opened.database)
+        if as_json:
+            print_json([entry_as_dict(entry) for entry in entries])
+            return
+        table(
+            ("id", "state", "to", "subject", "why"),
+            [(str(e.id), e.state.value, e.recipients, e.subject, e.reason) for e in entries],
+        )
+
+
+def drafts(
+    store: StoreOption,
+    discard: Annotated[
+        int | None, typer.Option("--discard", metavar="ID", help="Remove a draft.", show_default=False)
+    ] = None,
+    key_file: KeyFileOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The drafts kept in the store."""
+    with errors_as_exit_codes(as_json), open_store(store, key_file, passphrase_file) as opened:
+        if discard is not None:
+            if not stored.drop_draft(opened.database, discard):
+                raise UsageError(f"there is no draft {discard}")
+            return
+        found = stored.drafts(opened.database)
+        if as_json:
+            rows = [
+                {
+                    "id": entry.id,
+                    "kind": entry.kind.value,
+                    "subject": entry.subject,
+                    "recipients": entry.recipients,
+                    "saved": _moment(entry.saved),
+                    "attachments": entry.attachments,
+                    "size": entry.size,
+                }
+                for entry in found
+            ]
+            print_json(rows)
+            return
+        table(
+            ("id", "saved", "to", "subject"),
+            [(str(e.id), _moment(e.saved) or "", e.recipients, e.subject) for e in found],
+        )
+
+
+def table(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Rows for people."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*names, box=None)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    console().print(table)

@@ -1,0 +1,243 @@
+"""Sending what waits in the outbox, each message exactly once (MS-ASCMD 2.2.1.17, 2.2.1.19, 2.2.1.20).
+
+`sent` is committed before the request leaves. An answer that does not come leaves the message uncertain, and nothing
+uncertain is sent again before Sent Items was looked into. From 14.0 on the server helps: it takes a ClientId once and
+answers a second time with status 118 (MessagePreviouslySent).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ...errors import (
+    CommandFailed,
+    ConnectionFailed,
+    EmailplusError,
+    EndpointNotFound,
+    HttpStatusError,
+    MailboxFull,
+    NotFound,
+    ProtocolError,
+    ServerBusy,
+    ServerError,
+    ServerUnreachable,
+    TlsFailed,
+)
+from ...flow import Flow, commit, emit, load
+from ...model.changes import SyncWindows, Window
+from ...model.events import MailSent, Warned
+from ...model.outbox import (
+    MarkSent,
+    OutboxContent,
+    OutboxEntries,
+    OutboxEntry,
+    OutboxState,
+    SentCandidates,
+    SettleMail,
+    UseComplete,
+)
+from ...policy.body_preference import BodyPreference, BodyRequest
+from .. import status
+from ..commands import compose_mail, item_operations, send_mail, sync
+from ..http import Command
+from .provision import apply_policy
+from .session import Session, perform, perform_once
+
+GRACE = 120.0
+"""Seconds after which a message that is not in Sent Items counts as not sent, where no ClientId guards a repetition:
+servers file a sent message when it has gone through their transport, not before."""
+CLOCK_SKEW = 600.0
+"""Seconds that the server's clock may be behind ours."""
+HEAD = 16 * 1024
+"""Bytes of a message that are enough to find its Message-ID in."""
+
+MAX_ATTEMPTS = 5
+"""Attempts without an answer after which a message counts as refused: below 14.0, HTTP 500 is how servers refuse."""
+
+PREVIOUSLY_SENT = 118
+
+_FALLBACK = frozenset({121, 150, 178, 179})
+"""Statuses that say the server cannot build the reply or forward: the complete message goes instead."""
+
+
+@dataclass(slots=True)
+class FlushResult:
+    """What a flush did. `problem` is why it stopped early; what was not sent waits."""
+
+    sent: list[OutboxEntry] = field(default_factory=list)
+    failed: list[OutboxEntry] = field(default_factory=list)
+    uncertain: list[OutboxEntry] = field(default_factory=list)
+    problem: EmailplusError | None = None
+
+
+def flush_outbox(session: Session, now: float) -> Flow[FlushResult]:
+    """Send every queued message, oldest first. Raises what stops the whole conversation (credentials, policy).
+
+    A server that cannot be reached or is busy ends the flush without an error: what waits goes with the next one.
+    """
+    result = FlushResult()
+    waiting: list[OutboxEntry] = yield from load(OutboxEntries((OutboxState.QUEUED,)))
+    for entry in waiting:
+        yield from _send(session, entry, now, result)
+        if result.problem is not None:
+            break
+    return result
+
+
+def settle_outbox(session: Session, now: float) -> Flow[FlushResult]:
+    """Find out about every uncertain message: it is in Sent Items, or it goes once more.
+
+    Sent Items has to be synchronised before. What cannot be found out stays uncertain, and is told.
+    """
+    result = FlushResult()
+    open_entries: list[OutboxEntry] = yield from load(OutboxEntries((OutboxState.SENT, OutboxState.UNCERTAIN)))
+    for entry in open_entries:
+        found = yield from _in_sent_items(session, entry)
+        if found:
+            yield from commit(SettleMail(entry.id, OutboxState.CONFIRMED, "found in Sent Items"))
+            yield from emit(MailSent(entry.id, entry.subject))
+            result.sent.append(entry)
+        elif entry.attempts >= MAX_ATTEMPTS:
+            yield from _fail(entry, f"the server gave no answer to {entry.attempts} attempts", None, result)
+        elif _may_repeat(session, entry, found, now):
+            yield from _send(session, entry, now, result)
+        else:
+            why = "the answer of the server was lost; it is looked for in Sent Items before it is sent again"
+            if entry.state is not OutboxState.UNCERTAIN or entry.reason != why:
+                yield from commit(SettleMail(entry.id, OutboxState.UNCERTAIN, why))
+            result.uncertain.append(entry)
+        if result.problem is not None:
+            break
+    return result
+
+
+def _may_repeat(session: Session, entry: OutboxEntry, found: bool | None, now: float) -> bool:
+    """Whether a message that was not found in Sent Items goes again. `found` None: there was nowhere to look."""
+    if session.version.conversations:
+        return True  # the same ClientId: the server takes it once
+    return found is False and entry.save and now - (entry.sent_at or 0.0) >= GRACE
+
+
+def _send(session: Session, entry: OutboxEntry, now: float, result: FlushResult) -> Flow[None]:
+    """One attempt, with its outcome committed and noted in `result`."""
+    try:
+        mime: bytes = yield from load(OutboxContent(entry.id))
+    except NotFound:  # taken back meanwhile
+        return
+    command = _command(session, entry, mime)
+    if not (yield from commit(MarkSent(entry.id, now))):
+        return
+    try:
+        root = yield from perform_once(session, command, apply_policy)
+        code = compose_mail.parse(command.name, root)
+    except (ServerUnreachable, TlsFailed, ServerBusy) as problem:  # nothing was sent, or the server says so
+        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem)))
+        result.problem = problem
+        return
+    except EndpointNotFound as problem:
+        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem)))
+        raise
+    except (HttpStatusError, MailboxFull) as problem:
+        code = 113 if isinstance(problem, MailboxFull) else problem.status
+        yield from _fail(entry, str(problem), code, result)
+        return
+    except (ConnectionFailed, ProtocolError) as problem:
+        yield from commit(SettleMail(entry.id, OutboxState.UNCERTAIN, str(problem)))
+        yield from emit(Warned(f"it is not certain whether {entry.subject!r} was sent: {problem}"))
+        result.uncertain.append(entry)
+        result.problem = problem
+        return
+    except EmailplusError as problem:  # credentials, policy: the server acted on nothing
+        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem)))
+        raise
+    if code in (status.OK, PREVIOUSLY_SENT):
+        yield from commit(SettleMail(entry.id, OutboxState.CONFIRMED, status=code))
+        yield from emit(MailSent(entry.id, entry.subject))
+        result.sent.append(entry)
+        return
+    yield from _refused(session, entry, code, now, result)
+
+
+def _refused(session: Session, entry: OutboxEntry, code: int, now: float, result: FlushResult) -> Flow[None]:
+    """A status that is no success: the complete message instead, later, or never."""
+    problem = status.error(entry.command, code)
+    if code in _FALLBACK and (entry.fallback or entry.replace):
+        yield from emit(Warned(f"the server cannot find the original of {entry.subject!r}: it is sent as a whole"))
+        yield from commit(UseComplete(entry.id))
+        (again,) = [e for e in (yield from load(OutboxEntries((OutboxState.QUEUED,)))) if e.id == entry.id]
+        yield from _send(session, again, now, result)
+        return
+    if isinstance(problem, (CommandFailed, MailboxFull)):
+        yield from _fail(entry, str(problem), code, result)
+        return
+    yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem), code))
+    if not isinstance(problem, ServerError):
+        raise problem
+    result.problem = problem
+
+
+def _fail(entry: OutboxEntry, reason: str, code: int | None, result: FlushResult) -> Flow[None]:
+    yield from commit(SettleMail(entry.id, OutboxState.FAILED, reason, code))
+    yield from emit(Warned(f"{entry.subject!r} was not sent: {reason}"))
+    result.failed.append(entry)
+
+
+def _command(session: Session, entry: OutboxEntry, mime: bytes) -> Command:
+    name, source = entry.command, None
+    if name != send_mail.NAME:
+        source = compose_mail.Source(entry.source_folder, entry.source_item)
+        if entry.replace and not session.version.conversations:  # no ReplaceMime: the server would add the original
+            name, source = send_mail.NAME, None
+    return compose_mail.build(
+        name, session.version, mime, entry.client_id,
+        save=entry.save, source=source, replace_mime=entry.replace, template=entry.template,
+    )  # fmt: skip
+
+
+# Looking for a message in Sent Items.
+
+
+def _in_sent_items(session: Session, entry: OutboxEntry) -> Flow[bool | None]:
+    """Whether the message lies in Sent Items; None where there is nowhere to look.
+
+    Candidates have its subject and came after the first attempt; what makes one of them this message is its Message-ID.
+    Where the server does not give the head of a candidate, subject and time decide.
+    """
+    if not entry.save or entry.sent_at is None:
+        return None
+    since = min(entry.created, entry.sent_at) - CLOCK_SKEW
+    candidates: Sequence[tuple[str, str, str, int, str]] | None
+    candidates = yield from load(SentCandidates(entry.subject, since))
+    if candidates is None:
+        return None
+    wanted = f"<{entry.message_id}>".encode()
+    unread = False
+    for candidate in candidates:
+        head = yield from _head(session, candidate)
+        if head is None:
+            unread = True
+        elif wanted in head:
+            return True
+    return unread
+
+
+def _head(session: Session, candidate: tuple[str, str, str, int, str]) -> Flow[bytes | None]:
+    """The first bytes of a message's MIME; None where the server does not give them."""
+    collection, server_id, sync_key, folder_id, options = candidate
+    body = BodyRequest((BodyPreference(4, HEAD),), 2)
+    try:
+        if session.version.item_operations:
+            request = item_operations.build_body(collection, server_id, body)
+            root = yield from perform(session, item_operations.NAME, request, apply_policy)
+            return item_operations.parse_body(root) if root is not None else None
+        request = sync.build_fetch(collection, sync_key, server_id, body, session.version)
+        root = yield from perform(session, sync.NAME, request, apply_policy)
+        if root is None:
+            return None
+        (answer,) = sync.parse(root)
+        if answer.sync_key:
+            yield from commit(SyncWindows([Window(folder_id, answer.sync_key, options)]))
+        return sync.parse_fetched(root)
+    except (ProtocolError, HttpStatusError, ServerBusy, ValueError):
+        return None

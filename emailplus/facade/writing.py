@@ -1,0 +1,255 @@
+"""Writing mail: new messages, answers, drafts, the outbox. The work is done in `sending` and `eas.flows.send`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+
+from .. import account, changing, sending
+from ..eas.flows.synchronise import RunPlan, send_outbox
+from ..errors import ConnectionFailed, MailboxFull, RecipientsRefused, SendQuotaExceeded, SendRefused, ServerBusy
+from ..model.draft import Draft, DraftAttachment, StoredDraft
+from ..model.outbox import OutboxEntry, OutboxState
+from ..model.questions import Confirm
+from ..sending import People, Sending
+from ..settings import MailboxSettings
+from ..store import outbox
+from . import AsyncOnline, Listener, Online
+
+_RECIPIENTS = frozenset({116, 119, 183})
+_PROGRESS = (
+    OutboxState.FAILED, OutboxState.QUEUED, OutboxState.SENT, OutboxState.UNCERTAIN, OutboxState.CONFIRMED,
+)  # fmt: skip
+
+
+class Writing(Online):
+    """New mail, answers, drafts and the outbox of a `Mailbox`."""
+
+    settings: MailboxSettings
+    read_only: bool
+
+    def _sending(self, confirm: Confirm | None = None) -> Sending:
+        return Sending(self.config, self.settings.in_force(), self.store, account.utc_now(), confirm)
+
+    def new(
+        self,
+        *,
+        to: People = (),
+        cc: People = (),
+        bcc: People = (),
+        subject: str = "",
+        text: str = "",
+        html: str = "",
+        attachments: Iterable[DraftAttachment] = (),
+    ) -> Draft:
+        """A new message with the user's signature; nothing is saved or sent. Raises `UsageError` for a bad address."""
+        return sending.new(
+            self._sending(), to=to, cc=cc, bcc=bcc, subject=subject, text=text, html=html, attachments=attachments
+        )
+
+    def reply(self, message_id: int, *, text: str = "", html: str = "") -> Draft:
+        """An answer to whoever wrote message `message_id`. Raises `NotFound`."""
+        return sending.reply(self._sending(), message_id, text=text, html=html)
+
+    def reply_all(self, message_id: int, *, text: str = "", html: str = "") -> Draft:
+        """An answer to everyone in it but ourselves. Raises `NotFound`."""
+        return sending.reply(self._sending(), message_id, text=text, html=html, to_all=True)
+
+    def forward(
+        self, message_id: int, *, to: People = (), text: str = "", html: str = "", as_attachment: bool = False
+    ) -> Draft:
+        """The message with its attachments for someone else; `as_attachment`: whole, as message/rfc822.
+
+        Raises `NotFound`, or `UsageError` for `as_attachment` of one whose MIME is not in the store.
+        """
+        return sending.forward(self._sending(), message_id, to=to, text=text, html=html, as_attachment=as_attachment)
+
+    def draft_from(self, mime: bytes) -> Draft:
+        """The draft that a MIME message stands for, recipients from its header. Raises `UsageError`."""
+        return sending.from_mime(self._sending(), mime)
+
+    def save(self, draft: Draft) -> int:
+        """Keep a draft with its attachments in the store, over the one with its `id`; the id. Raises `NotFound`."""
+        changing.writable(self.read_only)
+        return sending.save(self._sending(), draft)
+
+    def draft(self, draft_id: int) -> Draft:
+        """A saved draft, whole. Raises `NotFound`."""
+        return outbox.load_draft(self.store.database, draft_id)
+
+    def drafts(self) -> list[StoredDraft]:
+        """The saved drafts that are not on their way out, latest first."""
+        return outbox.drafts(self.store.database)
+
+    def discard(self, draft_id: int) -> None:
+        """Remove a saved draft. Raises `NotFound`, or `UsageError` for one that waits in the outbox."""
+        changing.writable(self.read_only)
+        sending.discard(self.store, draft_id)
+
+    def outbox(self) -> list[OutboxEntry]:
+        """What waits, what failed, and what was sent lately; oldest first."""
+        return outbox.entries(self.store.database)
+
+    def withdraw(self, entry_id: int) -> int | None:
+        """Take a message that did not leave out of the outbox; the id of its draft, None if it had none.
+
+        Raises `NotFound`, or `UsageError` for one that was or may have been sent.
+        """
+        changing.writable(self.read_only)
+        return outbox.withdraw(self.store.database, entry_id)
+
+    def send(
+        self,
+        draft: Draft,
+        *,
+        confirm: Confirm | None = None,
+        listener: Listener | None = None,
+        version: str | None = None,
+    ) -> OutboxEntry:
+        """Put a message in the outbox and send what is there; how far it came.
+
+        `state` of the result is "confirmed" when the server took it. A server that cannot be reached or is busy leaves
+        it "queued", a lost answer "uncertain"; the next `sync` or `send` goes on, and nothing is sent twice. The same
+        draft handed in again is the same message.
+
+        `confirm` answers the questions of `emailplus.model.questions`; without it `ConfirmationNeeded` is raised, for a
+        no `Declined`, and nothing was written. Raises what a stage of sending refuses (`UsageError`, `PolicyError`,
+        `SmimeError`), `SendRefused` and its kinds or `MailboxFull` where the server refuses the message, and
+        `AuthenticationFailed`, `PolicyError` where it refuses us: the message is in the outbox then.
+        """
+        numbers = self._queue(draft, confirm)
+        try:
+            self.flush(listener=listener, version=version)
+        except (ConnectionFailed, ServerBusy):  # it waits
+            pass
+        return self._outcome(numbers)
+
+    def flush(self, *, listener: Listener | None = None, version: str | None = None) -> list[OutboxEntry]:
+        """Send what waits in the outbox; what is still in it. Raises as `sync`."""
+        changing.writable(self.read_only)
+        self._converse(lambda session: send_outbox(session, self._send_plan()), listener, version)
+        return [entry for entry in self.outbox() if entry.state is not OutboxState.CONFIRMED]
+
+    def _send_plan(self) -> RunPlan:
+        now = account.utc_now()
+        held = self.settings.in_force()
+        choice = self.settings.choices().sync_period
+        return RunPlan(
+            account.mail_decision(self.config, now, held, period=choice, tell_messages=False), now.timestamp()
+        )
+
+    def _queue(self, draft: Draft, confirm: Confirm | None) -> list[int]:
+        changing.writable(self.read_only)
+        batch = sending.prepare(draft, self._sending(confirm))
+        return [entry.id for entry in self.store.apply(batch)]
+
+    def _outcome(self, numbers: list[int]) -> OutboxEntry:
+        """The parcel that came least far. Raises `SendRefused` or `MailboxFull` if that one failed."""
+        found = [outbox.entry(self.store.database, number) for number in numbers]
+        last = min(found, key=lambda entry: _PROGRESS.index(entry.state))
+        if last.state is OutboxState.FAILED:
+            raise refusal(last)
+        return last
+
+
+def refusal(entry: OutboxEntry) -> SendRefused | MailboxFull:
+    """The error for a message that failed."""
+    text = f"the message was not sent and stays in the outbox: {entry.reason}"
+    if entry.status == 113:
+        return MailboxFull(text)
+    kind = SendRefused
+    if entry.status in _RECIPIENTS:
+        kind = RecipientsRefused
+    elif entry.status == 115:
+        kind = SendQuotaExceeded
+    return kind(text, command=entry.command, status=entry.status or 0, entry=entry)
+
+
+class AsyncWriting(AsyncOnline):
+    """`Writing` for asyncio: the same methods, awaitable."""
+
+    _mailbox: Writing
+
+    async def new(
+        self,
+        *,
+        to: People = (),
+        cc: People = (),
+        bcc: People = (),
+        subject: str = "",
+        text: str = "",
+        html: str = "",
+        attachments: Iterable[DraftAttachment] = (),
+    ) -> Draft:
+        """See `Mailbox.new`."""
+        call = partial(
+            self._mailbox.new, to=to, cc=cc, bcc=bcc, subject=subject, text=text, html=html, attachments=attachments
+        )
+        return await asyncio.to_thread(call)
+
+    async def reply(self, message_id: int, *, text: str = "", html: str = "") -> Draft:
+        """See `Mailbox.reply`."""
+        return await asyncio.to_thread(self._mailbox.reply, message_id, text=text, html=html)
+
+    async def reply_all(self, message_id: int, *, text: str = "", html: str = "") -> Draft:
+        """See `Mailbox.reply_all`."""
+        return await asyncio.to_thread(self._mailbox.reply_all, message_id, text=text, html=html)
+
+    async def forward(
+        self, message_id: int, *, to: People = (), text: str = "", html: str = "", as_attachment: bool = False
+    ) -> Draft:
+        """See `Mailbox.forward`."""
+        call = partial(self._mailbox.forward, message_id, to=to, text=text, html=html, as_attachment=as_attachment)
+        return await asyncio.to_thread(call)
+
+    async def draft_from(self, mime: bytes) -> Draft:
+        """See `Mailbox.draft_from`."""
+        return await asyncio.to_thread(self._mailbox.draft_from, mime)
+
+    async def save(self, draft: Draft) -> int:
+        """See `Mailbox.save`."""
+        return await asyncio.to_thread(self._mailbox.save, draft)
+
+    async def draft(self, draft_id: int) -> Draft:
+        """See `Mailbox.draft`."""
+        return await asyncio.to_thread(self._mailbox.draft, draft_id)
+
+    async def drafts(self) -> list[StoredDraft]:
+        """See `Mailbox.drafts`."""
+        return await asyncio.to_thread(self._mailbox.drafts)
+
+    async def discard(self, draft_id: int) -> None:
+        """See `Mailbox.discard`."""
+        await asyncio.to_thread(self._mailbox.discard, draft_id)
+
+    async def outbox(self) -> list[OutboxEntry]:
+        """See `Mailbox.outbox`."""
+        return await asyncio.to_thread(self._mailbox.outbox)
+
+    async def withdraw(self, entry_id: int) -> int | None:
+        """See `Mailbox.withdraw`."""
+        return await asyncio.to_thread(self._mailbox.withdraw, entry_id)
+
+    async def send(
+        self,
+        draft: Draft,
+        *,
+        confirm: Confirm | None = None,
+        listener: Listener | None = None,
+        version: str | None = None,
+    ) -> OutboxEntry:
+        """See `Mailbox.send`. `confirm` is called in another thread, `listener` in the event loop."""
+        numbers = await asyncio.to_thread(self._mailbox._queue, draft, confirm)
+        try:
+            await self.flush(listener=listener, version=version)
+        except (ConnectionFailed, ServerBusy):
+            pass
+        return await asyncio.to_thread(self._mailbox._outcome, numbers)
+
+    async def flush(self, *, listener: Listener | None = None, version: str | None = None) -> list[OutboxEntry]:
+        """See `Mailbox.flush`. Waits for a sync that is under way."""
+        changing.writable(self._mailbox.read_only)
+        plan = await asyncio.to_thread(self._mailbox._send_plan)
+        await self._converse(lambda session: send_outbox(session, plan), listener, version)
+        return [entry for entry in await self.outbox() if entry.state is not OutboxState.CONFIRMED]

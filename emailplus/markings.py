@@ -1,0 +1,108 @@
+"""Classification of an open mailbox: what may be chosen for a message, and what is wrong with the configuration.
+
+    choice = mailbox.classification.compose()            # the defaults
+    choice = mailbox.classification.reply(message.id)    # the original's marking, as it holds today
+    mailbox.classification.choices(choice)               # every field with what may be chosen now
+    choice = choice.choose("SEC", "SECRET")              # ClassificationRefused, ClassificationDowngrade
+
+A choice is immutable; `choice.saved()` and `restore` carry it through a draft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from .classification.classifier import Choosing, Classifier, from_config
+from .config import AppConfig
+from .errors import NotFound, UsageError
+from .store import markings
+from .store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChoice:
+    """One field of the picker, as it stands now."""
+
+    name: str
+    title: str
+    chosen: tuple[str, ...]
+    values: tuple[str, ...]
+    """What may be chosen, from the least to the most secure."""
+    may_type: bool
+    required: bool
+    """Whether the message may not be sent before this has a value."""
+
+
+class MailboxClassification:
+    """Classification under the configuration in force."""
+
+    def __init__(self, store: Store, config: Callable[[], AppConfig]) -> None:
+        self._store = store
+        self._config = config
+        self._known: AppConfig | None = None
+        self._classifier: Classifier | None = None
+        self._problems: list[str] = []
+
+    @property
+    def classifier(self) -> Classifier | None:
+        """What reads and writes markings; None: classification is off."""
+        config = self._config()
+        if config is not self._known:
+            self._classifier, self._problems = from_config(config)
+            self._known = config
+        return self._classifier
+
+    @property
+    def enabled(self) -> bool:
+        """Whether messages are classified: configured, and without a mistake."""
+        return self.classifier is not None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why a configuration that is there cannot be used."""
+        return () if self.enabled else tuple(self._problems)
+
+    def compose(self) -> Choosing:
+        """What a new message, or calendar event, begins with. Raises `UsageError` where classification is off."""
+        return self._on().compose()
+
+    def reply(self, message_id: int) -> Choosing:
+        """What a reply or forward of a stored message begins with: its marking as it holds now.
+
+        Raises `NotFound`, `UsageError`.
+        """
+        return self._on().reply(self._original(message_id))
+
+    def restore(self, saved: Mapping[str, Any]) -> Choosing:
+        """A choice that a draft kept, under the configuration of today."""
+        return self._on().restore(saved)
+
+    def choices(self, choice: Choosing) -> list[FieldChoice]:
+        """Every field that has a choice now, in the order of the picker."""
+        titles = self._on().titles
+        return [
+            FieldChoice(
+                name=name,
+                title=titles[name],
+                chosen=tuple(choice.chosen.get(name, ())),
+                values=choice.offered(name),
+                may_type=choice.may_type(name),
+                required=choice.required(name),
+            )
+            for name in choice.shown()
+        ]
+
+    def _original(self, message_id: int) -> Mapping[str, tuple[str, ...]]:
+        if not self._store.messages([message_id]):
+            raise NotFound(f"there is no message {message_id} in this store")
+        marking = markings.load(self._store.database, [message_id]).get(message_id)
+        return marking.at(datetime.now(UTC)) if marking is not None else {}
+
+    def _on(self) -> Classifier:
+        classifier = self.classifier
+        if classifier is None:
+            raise UsageError(self._problems[0] if self._problems else "classification is not configured")
+        return classifier

@@ -1,0 +1,251 @@
+"""S/MIME of one mailbox: its keys, what it trusts, and what is true of each stored message.
+
+The report of a message is made when it is asked for, never kept: certificates expire, keys and revocation lists come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from . import account
+from .errors import NotFound, WrongKeyPassword
+from .mime.view import header_text, view
+from .model.message import BodyType, Part, StoredMessage, addresses
+from .policy.user_settings import Settings
+from .smime import certificate as certs
+from .smime.entity import addresses as written_addresses
+from .smime.entity import parse
+from .smime.headers import visible_text
+from .smime.keychain import Keychain, KeyEntry, import_pkcs12
+from .smime.message import OpenedMessage, open_message
+from .smime.recipients import Choice, Source, choose, with_encryption_use
+from .smime.report import Finding, Layer, Reason, Revocation, SecurityReport, Word
+from .smime.revocation import distribution_points, revocation
+from .smime.trust import Trust, find_path
+from .store import certificates, keychain
+from .store.index import MAX_UNWRAPPED
+from .store.store import Store
+from .store.text import html_to_text
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+AskPassword = Callable[[str], "str | None"]
+"""Given the name of an archive, its password, or None to give up."""
+
+_CLASS = re.compile(r"IPM\.Note\.SMIME\b", re.IGNORECASE)
+_EXAMINED_AT_ONCE = 100
+
+
+def is_protected(message: StoredMessage) -> bool:
+    """By the server's word: IPM.Note.SMIME (encrypted or opaque), IPM.Note.SMIME.MultipartSigned (clear)."""
+    return _CLASS.match(message.message_class) is not None
+
+
+class Protection:
+    """What `Mailbox` knows of S/MIME. Everything it needs lies in the store; `apply` takes a new config in."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        settings: Callable[[], Settings] | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """`settings` gives the user's settings in force; without, nothing is switched on."""
+        self._store = store
+        self._settings = settings
+        self._lists: tuple[tuple[int, float], tuple[x509.CertificateRevocationList, ...]] | None = None
+        self._clock = clock or account.utc_now
+        self.keychain: Keychain = keychain.keychain(store.database)
+        store.unwrap = self._indexable
+
+    def trust(self) -> Trust:
+        """Anchors, intermediates of our own chains, revocation lists at hand, at this moment."""
+        database = self._store.database
+        checks = keychain.revocation_wanted(database)
+        return Trust(
+            anchors=tuple(certs.load_all(keychain.anchors(database))),
+            intermediates=tuple(dict.fromkeys(c for entry in self.keychain.entries() for c in entry.chain)),
+            crls=self._crls() if checks else (),
+            check_revocation=checks,
+            now=self._clock(),
+        )
+
+    def _crls(self) -> tuple[x509.CertificateRevocationList, ...]:
+        """Read anew when there may be others: the lists of public authorities are large."""
+        state = certificates.lists_state(self._store.database)
+        if self._lists is None or self._lists[0] != state:
+            self._lists = (state, certificates.lists(self._store.database))
+        return self._lists[1]
+
+    # Reading.
+
+    def open(self, message_id: int) -> OpenedMessage:
+        """A stored message without its layers, with the report. Raises `NotFound` where its MIME is not here."""
+        (message,) = self._store.messages([message_id]) or (None,)
+        if message is None:
+            raise NotFound(f"there is no message {message_id} in this store")
+        if message.body_type != BodyType.MIME or message.body_state != "stored":
+            raise NotFound(f"the MIME of message {message_id} is not in this store")
+        return self._open(message)
+
+    def _open(self, message: StoredMessage) -> OpenedMessage:
+        raw = self._store.body(message.id)
+        authors = [person.address.lower() for person in addresses(message.sender) if "@" in person.address]
+        known = [c.certificate for author in authors for c in certificates.candidates(self._store.database, author)]
+        opened = open_message(raw, keys=self.keychain.decrypting(), trust=self.trust(), known=known)
+        if not opened.report.layers:
+            return opened
+        written = set(_from(raw))
+        if authors and not set(authors) <= written:
+            other = Finding(Reason.SENDER_SHOWN, f"{', '.join(authors)}; the message itself says {', '.join(written)}")
+            return replace(opened, report=opened.report.with_findings(other))
+        return opened
+
+    def attach(self, message: StoredMessage, *, contents: bool = False) -> StoredMessage:
+        """Give `message` its `security`; with `contents` also text, HTML and parts from inside its layers."""
+        if message.body_type == BodyType.MIME and message.body_state == "stored":
+            if contents:
+                opened = self._open(message)
+                message.judge = lambda: opened.report
+                if opened.report.layers:
+                    _show(message, opened)
+            else:
+                message.judge = lambda: self._open(message).report
+        else:
+            message.judge = partial(_without_mime, message)
+        return message
+
+    def _indexable(self, mime: bytes) -> bytes:
+        """What may be indexed of a protected message: signed text always, encrypted text by setting."""
+        keys = self.keychain.decrypting() if self._index_encrypted() else ()
+        return open_message(mime, keys=keys).content
+
+    def _index_encrypted(self) -> bool:
+        return self._settings is not None and self._settings().index_encrypted_mail
+
+    def settle(self) -> None:
+        """Make the index follow `index_encrypted_mail`: switched off, words of encrypted mail leave it at once."""
+        wanted = self._index_encrypted()
+        if wanted != keychain.setting(self._store.database, "index_encrypted_mail"):
+            with self._store.database.transaction():
+                keychain.set_setting(self._store.database, "index_encrypted_mail", wanted)
+                keychain.look_again(self._store.database)
+
+    # Keys.
+
+    def import_archive(self, data: bytes, password: str | None, *, source: str = "import") -> list[KeyEntry]:
+        """Take the keys of a PKCS#12 archive into the keychain; nothing is selected by that.
+
+        Raises `WrongKeyPassword`, `KeyImportFailed`.
+        """
+        entries = [self.keychain.add(entry) for entry in import_pkcs12(data, password, source=source)]
+        keychain.look_again(self._store.database)
+        return entries
+
+    def import_attachment(self, attachment_id: int, ask: AskPassword) -> list[KeyEntry]:
+        """Take in the PFX that a user mailed to himself (guide, "Importing S/MIME certificates through email").
+
+        `ask` is called until the password is right or it gives None. Raises `WrongKeyPassword` then, `NotFound`,
+        `KeyImportFailed`.
+        """
+        data = b"".join(self._store.attachment_content(attachment_id))
+        name = self._store.database.scalar("SELECT name FROM attachments WHERE id = ?", (attachment_id,)) or "archive"
+        try:  # an archive without a password is asked nothing
+            return self.import_archive(data, None, source="attachment")
+        except WrongKeyPassword:
+            pass
+        while (password := ask(str(name))) is not None:
+            try:
+                return self.import_archive(data, password, source="attachment")
+            except WrongKeyPassword:
+                continue
+        raise WrongKeyPassword("the archive needs its password")
+
+    # Certificates of others.
+
+    def choose(self, address: str, trust: Trust | None = None) -> Choice:
+        """The certificate to encrypt to for `address`, with what was passed over and why."""
+        return choose(address, certificates.candidates(self._store.database, address), trust or self.trust())
+
+    def remember(self, address: str, ders: Iterable[bytes], source: Source) -> int:
+        """Note certificates (DER) for `address`; how many were new. What cannot be read is left out."""
+        return certificates.remember(self._store.database, address, certs.load_all(list(ders)), source, self._clock())
+
+    def examine(self) -> int:
+        """Look through protected mail that is new here for certificates of its signers and for the revocation lists
+        that its paths need; how many messages were looked through."""
+        done = 0
+        trust = replace(self.trust(), check_revocation=False)  # whoever uses a certificate asks for it anew
+        keys = self.keychain.decrypting()
+        while rows := certificates.unexamined(self._store.database, _EXAMINED_AT_ONCE):
+            for message_id, size, stored in rows:
+                if stored and size <= MAX_UNWRAPPED:
+                    self._examine(message_id, trust, keys)
+            certificates.mark_examined(self._store.database, [row[0] for row in rows])
+            done += len(rows)
+        self._want_lists((entry.certificate for entry in self.keychain.entries()), trust)
+        return done
+
+    def _examine(self, message_id: int, trust: Trust, keys: list[KeyEntry]) -> None:
+        opened = open_message(self._store.body(message_id), keys=keys, trust=trust)
+        layers = [layer for layer in opened.report.layers if layer.kind == "signed" and layer.whole]
+        signers = [signer for layer in layers for signer in layer.signers if signer.trusted]
+        self._want_lists(opened.certificates, trust)
+        for author in _from(opened.raw):
+            if any(signer.certificate is not None and author in signer.certificate.addresses for signer in signers):
+                usable = with_encryption_use(opened.certificates, author, trust)
+                certificates.remember(self._store.database, author, usable, Source.SIGNED_MAIL, self._clock())
+
+    def mark_revoked(self) -> list[str]:
+        """Hold our own certificates against the lists at hand; fingerprints of those that turned out revoked.
+
+        They are never offered again for signing or encrypting, and go on decrypting.
+        """
+        trust = replace(self.trust(), check_revocation=True, crls=self._crls())
+        found = []
+        for entry in self.keychain.entries():
+            path = find_path(entry.certificate, entry.chain, trust, trust.moment())
+            if not entry.revoked and revocation(path.certificates, trust, entry.chain)[0] is Revocation.REVOKED:
+                self.keychain.mark_revoked(entry.fingerprint)
+                found.append(entry.fingerprint)
+        return found
+
+    def _want_lists(self, found: Iterable[x509.Certificate], trust: Trust) -> None:
+        """Only of certificates that lead to an anchor: a stranger's certificate makes us call nobody."""
+        pool = list(found)
+        urls: dict[str, None] = {}
+        for certificate in pool:
+            for step in find_path(certificate, pool, trust, trust.moment()).certificates[:-1]:
+                urls.update(dict.fromkeys(distribution_points(step)))
+        certificates.want_lists(self._store.database, urls)
+
+
+def _from(raw: bytes) -> tuple[str, ...]:
+    return written_addresses(parse(raw).headers, "From")
+
+
+def _show(message: StoredMessage, opened: OpenedMessage) -> None:
+    """What people see of a protected message is what lies inside its layers."""
+    inside = view(opened.content)
+    text, html = visible_text(opened.content, inside.text, inside.html)
+    message.text, message.html = text or html_to_text(html), html
+    message.parts = [Part(p.name, p.content_type, p.content_id, p.inline, p.data) for p in inside.attachments]
+    if opened.protected is not None and opened.report.word is not Word.INVALID:
+        message.subject = header_text(opened.protected.get("Subject") or message.subject)
+
+
+def _without_mime(message: StoredMessage) -> SecurityReport:
+    """The report of a message whose MIME is not here: a protected one cannot be judged, and says so."""
+    if is_protected(message):
+        clear = message.message_class.lower().endswith("multipartsigned")
+        missing = Finding(Reason.INCOMPLETE, message.reason or f"its body is {message.body_state}")
+        return SecurityReport((Layer("signed" if clear else "encrypted", "", findings=(missing,)),))
+    parts = [item.name for item in message.attachments if item.name.lower().endswith(".p7m")]
+    return SecurityReport((), tuple(Finding(Reason.NOT_OPENED, name) for name in parts))
