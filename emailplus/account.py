@@ -120,6 +120,7 @@ def mail_decision(
             content,
             keep_content=features.caching,
             tell_messages=tell_messages,
+            calendar_filter=merged.calendar_filter,
             smart_folders=features.smart_folders,
             reader=classifier.read if classifier is not None else None,
             marking_fingerprint=classifier.fingerprint if classifier is not None else "",

@@ -20,18 +20,13 @@ from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
 from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
-from .facade.account import Account, AsyncAccount
 from .facade.changing import AsyncChanging, Changing
+from .facade.commands import AsyncCommands, Commands
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
-from .facade.discovering import AsyncDiscovering, Discovering
-from .facade.folders import AsyncFolders, Folders
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
-from .facade.operations import AsyncOperations, Operations
-from .facade.people import AsyncPeople, People
 from .facade.protected import AsyncProtected, Protected
 from .facade.rights import AsyncProtecting, Protecting
 from .facade.view import AsyncViewing, Viewing
-from .facade.watching import AsyncWatching, Watching
 from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
 from .markings import MailboxClassification
@@ -49,7 +44,6 @@ from .settings import PICTURES_FACT, MailboxSettings
 from .store import app_policy as governance
 from .store import rights
 from .store.keys import KeyProvider, as_provider
-from .store.search import search as find
 from .store.store import Store
 
 T = TypeVar("T")
@@ -80,21 +74,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(
-    Account,
-    Changing,
-    Diagnosing,
-    Discovering,
-    Folders,
-    Governed,
-    Operations,
-    People,
-    Protected,
-    Protecting,
-    Viewing,
-    Watching,
-    Writing,
-):
+class Mailbox(Commands, Governed, Diagnosing, Writing, Changing, Protected, Protecting, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -179,11 +159,10 @@ class Mailbox(
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
             mailbox = cls(config, opened, password, query_form, reporter, acting_for_person=acting_for_person)
+            remember_claims(opened, host_enforces, provider)
             mailbox.read_only = read_only
             if acting_for_person:
                 mailbox._diagnosis.log.write("acting for a person: protected content is shown")
-            if host_enforces is not None:
-                remember_claims(opened, host_enforces)
             return mailbox
         except BaseException:
             opened.close()
@@ -270,14 +249,13 @@ class Mailbox(
             classifier=self.classification.classifier,
         )
         pictures = "true" if self.config.show_pictures_default else "false"
-        pictures_now = {PICTURES_FACT: pictures}
         plan = RunPlan(
             decide,
             now.timestamp(),
             pinned=version,
-            linger=linger,
             read_only=self.read_only,
-            after_full_sync=pictures_now,
+            linger=linger,
+            after_full_sync={PICTURES_FACT: pictures},
         )
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
@@ -330,15 +308,6 @@ class Mailbox(
         """Every folder with its number of messages and of unread ones."""
         return self.store.folders()
 
-    def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
-        """Messages that match, newest first; the language is described in `store.search`. Raises `UsageError`.
-
-        Of protected mail the header fields are there; its preview only where its licence allows.
-        """
-        found = self.store.messages(find(self.store.database, query, limit))
-        rights.withheld(found, self.door)
-        return [self.protection.attach(message) for message in found]
-
     def message(self, message_id: int) -> StoredMessage:
         """One message with its text and attachments, those inside its S/MIME layers as `parts`.
 
@@ -356,19 +325,14 @@ class Mailbox(
 
 
 class AsyncMailbox(
-    AsyncAccount,
-    AsyncChanging,
-    AsyncDiagnosing,
-    AsyncDiscovering,
-    AsyncFolders,
+    AsyncCommands,
     AsyncGoverned,
-    AsyncOperations,
-    AsyncPeople,
+    AsyncDiagnosing,
+    AsyncWriting,
+    AsyncChanging,
     AsyncProtected,
     AsyncProtecting,
     AsyncViewing,
-    AsyncWatching,
-    AsyncWriting,
 ):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
@@ -479,10 +443,6 @@ class AsyncMailbox(
     async def folders(self) -> list[tuple[Folder, int, int]]:
         """See `Mailbox.folders`."""
         return await asyncio.to_thread(self._mailbox.folders)
-
-    async def search(self, query: str = "", *, limit: int | None = 50) -> list[StoredMessage]:
-        """See `Mailbox.search`."""
-        return await asyncio.to_thread(partial(self._mailbox.search, query, limit=limit))
 
     async def message(self, message_id: int) -> StoredMessage:
         """See `Mailbox.message`."""

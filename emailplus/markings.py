@@ -4,20 +4,23 @@
     choice = mailbox.classification.reply(message.id)    # the original's marking, as it holds today
     mailbox.classification.choices(choice)               # every field with what may be chosen now
     choice = choice.choose("SEC", "SECRET")              # ClassificationRefused, ClassificationDowngrade
+    draft = mailbox.classification.mark(draft, {"SEC": ["SECRET"]})
 
 A choice is immutable; `choice.saved()` and `restore` carry it through a draft.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from .classification import outgoing
 from .classification.classifier import Choosing, Classifier, from_config
 from .config import AppConfig
 from .errors import NotFound, UsageError
+from .model.draft import Draft
 from .store import markings
 from .store.store import Store
 
@@ -94,6 +97,25 @@ class MailboxClassification:
             )
             for name in choice.shown()
         ]
+
+    def of(self, draft: Draft) -> Choosing:
+        """The choice that a draft would be sent with: its own, its original's, that of its subject, or the default.
+
+        Raises `ClassificationRefused` for one that the configuration, or the original, forbids.
+        """
+        kept = draft.classification
+        stored = self._store.messages([draft.original]) if draft.original is not None else []
+        original = outgoing.original_of(stored[0].marking if stored else None, kept, datetime.now(UTC))
+        given = outgoing.Outgoing(draft.subject, draft.sender.address, outgoing.chosen_of(kept), draft.headers)
+        return outgoing.choose(self._on(), given, original)
+
+    def mark(self, draft: Draft, wanted: Mapping[str, Iterable[str]]) -> Draft:
+        """The draft with these values in these fields; what they exclude is cleared. Raises `ClassificationRefused`."""
+        choice = self.of(draft)
+        order = [*self._on().titles]
+        for name in sorted(wanted, key=lambda name: order.index(name) if name in order else len(order)):
+            choice = choice.choose(name, *wanted[name])
+        return replace(draft, classification=choice.saved())
 
     def _original(self, message_id: int) -> Mapping[str, tuple[str, ...]]:
         if not self._store.messages([message_id]):

@@ -18,12 +18,15 @@ from datetime import datetime
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 
+from .classification import outgoing as marks
+from .classification.classifier import Classifier
 from .config import AppConfig
 from .errors import ConfirmationNeeded, Declined, NotFound, UsageError
-from .mime.compose import Composed, compose
+from .mime.compose import BodyStamp, Composed, compose
 from .mime.fields import checked_address
 from .mime.view import header_text, view
 from .model.draft import Draft, DraftAttachment, DraftKind, Quote
+from .model.marking import head_of
 from .model.message import Address, BodyType, StoredMessage, addresses
 from .model.outbox import DropDraft, Parcel, QueueMail, SaveDraft
 from .model.questions import Confirm, Question
@@ -58,6 +61,8 @@ class Sending:
     store: Store
     now: datetime
     confirm: Confirm | None = None
+    classifier: Classifier | None = None
+    """None: classification is off."""
 
     def ask(self, question: Question) -> str:
         """The answer of a person. Raises `ConfirmationNeeded` without one who can be asked, `Declined` for a no."""
@@ -95,6 +100,8 @@ class Outgoing:
     draft: Draft
     composed: Composed | None = None
     """From the stage `mime` on: the complete message, header fields and entity apart."""
+    stamp: BodyStamp | None = None
+    """Set by `classification`: what stands above and below the bodies."""
     parcels: list[Parcel] = field(default_factory=list)
     """Filled by `smime` where it protects the message, else by `parcels`."""
 
@@ -339,6 +346,23 @@ def domains(outgoing: Outgoing, sending: Sending) -> Outgoing:
     return outgoing
 
 
+def classification(outgoing: Outgoing, sending: Sending) -> Outgoing:
+    """Mark the message as its draft says, as its original is marked, or by default; see `classification.outgoing`.
+
+    Raises `ClassificationRequired`, `ClassificationDowngrade`, `ClassificationRefused`.
+    """
+    draft = outgoing.draft
+    if sending.classifier is None:
+        return outgoing
+    answered = sending.store.messages([draft.original]) if draft.original is not None else []
+    original = marks.original_of(answered[0].marking if answered else None, draft.classification, sending.now)
+    given = marks.Outgoing(draft.subject, draft.sender.address, marks.chosen_of(draft.classification), draft.headers)
+    stamped = marks.stamp(sending.classifier, given, original)
+    outgoing.draft = replace(draft, subject=stamped.subject, headers=stamped.headers)
+    outgoing.stamp = stamped.body
+    return outgoing
+
+
 def form(outgoing: Outgoing, sending: Sending) -> Outgoing:
     """Text for every HTML; HTML only with `enabled_features` = `richtext_email_support`."""
     draft = outgoing.draft
@@ -354,7 +378,7 @@ def mime(outgoing: Outgoing, sending: Sending) -> Outgoing:
     """Write the complete message, where everything that belongs into it is here."""
     draft = outgoing.draft
     if all(sending.has_content(attachment) for attachment in draft.attachments):
-        outgoing.composed = compose(draft, sending.now, sending.content)
+        outgoing.composed = compose(draft, sending.now, sending.content, stamp=outgoing.stamp)
     return outgoing
 
 
@@ -371,9 +395,13 @@ def parcels(outgoing: Outgoing, sending: Sending) -> Outgoing:
     complete = outgoing.composed.message if outgoing.composed is not None else None
     source = _source(draft, sending)
     command = "SmartForward" if draft.kind is DraftKind.FORWARD else "SmartReply"
-    if source is not None and not source.protected and _leaves_to_server(draft, source, complete is not None):
+    # Below what the server adds nothing of ours can stand, so a marking keeps the whole message with us where it can.
+    ours = outgoing.stamp is not None and complete is not None
+    if source is not None and not (source.protected or ours) and _leaves_to_server(draft, source, complete is not None):
         own = tuple(attachment for attachment in draft.attachments if attachment.source is None)
-        short = compose(replace(draft, attachments=own), sending.now, sending.content, quote=False).message
+        short = compose(
+            replace(draft, attachments=own), sending.now, sending.content, quote=False, stamp=outgoing.stamp
+        ).message
         outgoing.parcels = [
             Parcel(short, command, source=draft.original, complete=complete, template=draft.template)
         ]  # fmt: skip
@@ -420,6 +448,7 @@ STAGES: dict[str, Stage] = {
     "features": features,
     "size": size,
     "domains": domains,
+    "classification": classification,
     "form": form,
     "mime": mime,
     "parcels": parcels,
@@ -494,4 +523,11 @@ def from_mime(sending: Sending, data: bytes) -> Draft:
         references=tuple(_IDENTIFIER.findall(str(head.get("References", "")))),
         importance=importance,
         read_receipt="Disposition-Notification-To" in head,
+        classification=_marked(sending, data, header_text(head.get("Subject", ""))),
     )
+
+
+def _marked(sending: Sending, data: bytes, subject: str) -> dict[str, object] | None:
+    """The marking that a MIME message carries already, as its choice."""
+    found = sending.classifier.read(head_of(data), subject).fields if sending.classifier is not None else {}
+    return {"chosen": {name: list(values) for name, values in found.items()}} if found else None

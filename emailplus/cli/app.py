@@ -26,6 +26,7 @@ from .classify_commands import classify_app
 from .config_commands import config_app
 from .policy_commands import policy_app
 from .report_command import report
+from .settings_command import settings
 from .smime_commands import smime_app
 from .store_commands import store_app
 from .wbxml_commands import app as wbxml_app
@@ -70,6 +71,7 @@ app.command("delete")(change_commands.delete)
 app.command("pending")(change_commands.pending)
 app.command("export")(export_command.export)
 app.command("report")(report)
+app.command("settings")(settings)
 app.add_typer(config_app, name="config")
 app.add_typer(policy_app, name="policy")
 app.add_typer(classify_app, name="classify")

@@ -99,7 +99,7 @@ def stamp(
             raise UsageError(f"no such message file: {file}")
         received = receive_message(Receiver(scheme), _read(original)).selection if original is not None else {}
         start = Selection.reply(scheme, received) if received else Selection.compose(scheme)
-        wanted = _wanted(chosen or [])
+        wanted = wanted_values(chosen or [])
         for name in sorted(wanted, key=[*scheme.decision_order, *wanted].index):
             start = start.choose(name, *wanted[name])
         sys.stdout.buffer.write(stamp_message(message, render(start, origin=origin)))
@@ -165,13 +165,13 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _wanted(chosen: list[str]) -> dict[str, tuple[str, ...]]:
+def wanted_values(chosen: list[str], option: str = "--set") -> dict[str, tuple[str, ...]]:
     """FIELD=VALUE pairs; `FIELD=` clears the field."""
     result: dict[str, tuple[str, ...]] = {}
     for pair in chosen:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise UsageError(f"--set takes FIELD=VALUE, not {pair!r}")
+            raise UsageError(f"{option} takes FIELD=VALUE, not {pair!r}")
         result[name] = (*result.get(name, ()), *([value] if value else []))
     return result
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ..classification.document import problems
-from ..config import KEYS, AppConfig, Identity, Problem
+from ..config import KEYS, AppConfig, CertificateCheck, Identity, Problem
 from ..config.loaders import read
 from ..config.rows import ROOMS, rows
 from ..errors import ConfigurationError, NotFound, PolicyDenied
@@ -61,7 +61,9 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """List every problem of a configuration; exit 2 if there is one."""
-    findings = _findings(_path(file, config), identity)
+    from ..smime.keychain import problem_with  # loads a cryptography library: only where certificates are looked into
+
+    findings = _findings(_path(file, config), identity, problem_with)
     mistakes = [finding for finding in findings if not finding.advice]
     warnings = [finding for finding in findings if finding.advice]
     if as_json:
@@ -187,14 +189,14 @@ def _path(argument: Path | None, option: Path | None) -> Path:
     return path
 
 
-def _load(path: Path, identity: Path | None) -> AppConfig:
+def _load(path: Path, identity: Path | None, check_certificate: CertificateCheck | None = None) -> AppConfig:
     given = None if identity is None else Identity.of({str(name): value for name, value in read(identity)})
-    return AppConfig.load(path, given, check_markers=problems)
+    return AppConfig.load(path, given, check_certificate=check_certificate, check_markers=problems)
 
 
-def _findings(path: Path, identity: Path | None) -> list[Problem]:
+def _findings(path: Path, identity: Path | None, check_certificate: CertificateCheck) -> list[Problem]:
     try:
-        return list(_load(path, identity).warnings)
+        return list(_load(path, identity, check_certificate).warnings)
     except ConfigurationError as error:
         return _problems(error)
 

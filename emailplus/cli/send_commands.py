@@ -17,6 +17,7 @@ from ..model.draft import Draft, DraftAttachment
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Question
 from ..store import outbox as stored
+from .classify_commands import wanted_values
 from .common import (
     ConfigOption,
     JsonOption,
@@ -63,6 +64,10 @@ def send(
     draft: Annotated[int | None, typer.Option("--draft", metavar="ID", help="Send that draft.")] = None,
     high: Annotated[bool, typer.Option("--high", help="Of high importance.")] = False,
     receipt: Annotated[bool, typer.Option("--receipt", help="Ask for a read receipt.")] = False,
+    mark: Annotated[
+        list[str] | None,
+        typer.Option("--mark", metavar="FIELD=VALUE", help="A classification value; again for several."),
+    ] = None,
     save: Annotated[bool, typer.Option("--save", help="Keep it as a draft instead of sending it.")] = False,
     flush: Annotated[bool, typer.Option("--flush", help="Write nothing new: send what waits in the outbox.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")] = False,
@@ -92,6 +97,8 @@ def send(
                 importance=2 if high else made.importance,
                 read_receipt=receipt or made.read_receipt,
             )
+            if mark:
+                made = mailbox.classification.mark(made, wanted_values(mark, "--mark"))
             if save:
                 _tell_draft(mailbox.save(made), as_json)
                 return

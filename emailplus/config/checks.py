@@ -85,11 +85,16 @@ def _push(given: Given) -> Iterator[Problem]:
 
 
 def _ews(given: Given) -> Iterator[Problem]:
+    exchange, sentry = _bare(given.values["email_exchange_host"]), _bare(given.values["sentry_server_host"])
+    mode = given.values["ews_min_allowed_auth_mode"]
+    if exchange and exchange == sentry and mode != "basic":
+        # Guide, table 8: ActiveSync with AppTunnel, or AppTunnel alone, leaves EWS nothing but Basic.
+        text = f"behind a Sentry EWS signs in with basic; {mode} needs MobileIron Tunnel, or no Sentry"
+        yield given.advice("ews_min_allowed_auth_mode", text)
     uses = [name for name in ("allow_realtime_notifications", "calendar_attachments") if given.values[name]]
     if not uses or "email_ews_host" in given:
         return
     users = " and ".join(uses)
-    exchange, sentry = _bare(given.values["email_exchange_host"]), _bare(given.values["sentry_server_host"])
     if exchange and exchange == sentry:
         text = f"the EWS server, which {users} need because email_exchange_host is a Sentry"
         yield given.mistake("email_ews_host", text)

@@ -9,13 +9,16 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ..config.app_policy import AppConnectPolicy
-from ..eas.flows.provision import ACKNOWLEDGED_FACT, HOST_FACT
+from ..eas.flows.provision import ACKNOWLEDGED_FACT, HOST_FACT, PASSPHRASE_FACT
 from ..model.changes import SaveAccount
 from ..policy.decision import Decision
 from ..policy.dlp import Action, DataLossPrevention, Target, Unlock
+from ..policy.passphrase import Passphrase
 from ..policy.policy_report import PolicyReport, assess, checked_claims
 from ..policy.server_policy import ServerPolicy
 from ..store import app_policy
+from ..store.keys import KeyProvider
+from ..store.keys import Passphrase as StorePassphrase
 from ..store.store import Store
 from . import AsyncOnline, Online
 
@@ -31,15 +34,24 @@ def report_of(store: Store) -> PolicyReport:
     facts = store.account()
     policy = ServerPolicy.from_json(facts["policy"]) if "policy" in facts else ServerPolicy()
     told = facts.get(ACKNOWLEDGED_FACT)
-    report = assess(policy, json.loads(facts.get(HOST_FACT, "[]")))
+    known = Passphrase.from_json(facts[PASSPHRASE_FACT]) if PASSPHRASE_FACT in facts else None
+    report = assess(policy, json.loads(facts.get(HOST_FACT, "[]")), known)
     return replace(report, acknowledged=int(told) if told else None, state=facts.get("provisioned", ""))
 
 
-def remember_claims(store: Store, names: Collection[str]) -> None:
-    """What the operator says the host enforces. A change of it is told to the server: the policy is fetched again."""
-    claims = json.dumps(sorted(checked_claims(names)))
-    if store.account().get(HOST_FACT, "[]") != claims:
-        store.apply(SaveAccount({HOST_FACT: claims, "provisioned": None, "policy_key": None}))
+def remember_claims(store: Store, host_enforces: Collection[str] | None, key: KeyProvider) -> None:
+    """What protects the mailbox: what the operator says the host enforces (None: as before), and the passphrase.
+
+    A change is told to the server: its policy is fetched and acknowledged again.
+    """
+    facts = store.account()
+    now = {PASSPHRASE_FACT: key.measure().to_json() if isinstance(key, StorePassphrase) else None}
+    if host_enforces is not None:
+        claims = checked_claims(host_enforces)
+        now[HOST_FACT] = json.dumps(sorted(claims)) if claims else None
+    if any(facts.get(name) != value for name, value in now.items()):
+        known = facts.get("provisioned") in ("full", "partly")
+        store.apply(SaveAccount({**now, **({"provisioned": None, "policy_key": None} if known else {})}))
 
 
 class Governed(Online):

@@ -9,6 +9,7 @@ from functools import partial
 from .. import account, changing, sending
 from ..eas.flows.synchronise import RunPlan, send_outbox
 from ..errors import ConnectionFailed, MailboxFull, RecipientsRefused, SendQuotaExceeded, SendRefused, ServerBusy
+from ..markings import MailboxClassification
 from ..model.draft import Draft, DraftAttachment, StoredDraft
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Confirm
@@ -27,10 +28,18 @@ class Writing(Online):
     """New mail, answers, drafts and the outbox of a `Mailbox`."""
 
     settings: MailboxSettings
+    classification: MailboxClassification
     read_only: bool
 
     def _sending(self, confirm: Confirm | None = None) -> Sending:
-        return Sending(self.config, self.settings.in_force(), self.store, account.utc_now(), confirm)
+        return Sending(
+            self.config,
+            self.settings.in_force(),
+            self.store,
+            account.utc_now(),
+            confirm,
+            classifier=self.classification.classifier,
+        )
 
     def new(
         self,

@@ -26,6 +26,7 @@ from email.message import MIMEPart
 from email.policy import SMTP
 from email.utils import format_datetime
 from hashlib import blake2b
+from typing import Protocol
 
 from ..errors import UsageError
 from ..model.draft import Draft, DraftAttachment, Quote
@@ -62,14 +63,32 @@ class Composed:
         return self.head + b"MIME-Version: 1.0\r\n" + self.entity
 
 
-def compose(draft: Draft, date: datetime, contents: Contents | None = None, *, quote: bool = True) -> Composed:
+class BodyStamp(Protocol):
+    """Writes what a stage puts above and below a whole body, quotation included."""
+
+    def text(self, body: str) -> str:
+        """The plain body."""
+
+    def html(self, body: str) -> str:
+        """The HTML body."""
+
+
+def compose(
+    draft: Draft,
+    date: datetime,
+    contents: Contents | None = None,
+    *,
+    quote: bool = True,
+    stamp: BodyStamp | None = None,
+) -> Composed:
     """The message of a draft. `contents` gives the bytes of an attachment that the draft only names.
 
-    `quote` False leaves the original out, for a SmartReply or SmartForward to which the server adds it. Raises
-    `UsageError` for an address or a header field that is none, or an attachment without content.
+    `quote` False leaves the original out, for a SmartReply or SmartForward to which the server adds it. `stamp` goes
+    over the whole bodies. Raises `UsageError` for an address or a header field that is none, or an attachment without
+    content.
     """
     shown = draft.quote if quote else None
-    body = _body(draft, shown)
+    body = _body(draft, shown, stamp)
     inline = [a for a in draft.attachments if a.content_id and draft.html]
     beside = [a for a in draft.attachments if not (a.content_id and draft.html)]
     salt = draft.message_id.encode(errors="replace")
@@ -119,10 +138,12 @@ def _head(draft: Draft, date: datetime) -> bytes:
 # Text.
 
 
-def _body(draft: Draft, quote: Quote | None) -> list[bytes]:
-    parts = [_text(plain_text(draft, quote), "plain")]
+def _body(draft: Draft, quote: Quote | None, stamp: BodyStamp | None) -> list[bytes]:
+    plain = plain_text(draft, quote)
+    parts = [_text(stamp.text(plain) if stamp is not None else plain, "plain")]
     if draft.html:
-        parts.append(_text(html_text(draft, quote), "html"))
+        rich = html_text(draft, quote)
+        parts.append(_text(stamp.html(rich) if stamp is not None else rich, "html"))
     return parts
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from .message import Message
+from .message import Message, StoredMessage
 
 T = TypeVar("T")
 
@@ -15,7 +15,8 @@ T = TypeVar("T")
 class MailQuery:
     """What mail is looked for on the server: all that is given must hold.
 
-    `words` are looked for in all that the server indexes, or with Find in the keyword query language (``from:bob``).
+    `words` are looked for in all that the server indexes; `keywords` is what Find is asked instead, in keyword query
+    language (``from:bob received>=2026-01-31``), where it is not "".
     `folder` is a CollectionId, "" all folders; `deep` takes its subfolders in. `after` and `before` are aware.
     """
 
@@ -25,6 +26,7 @@ class MailQuery:
     after: datetime | None = None
     before: datetime | None = None
     conversation: bytes = b""
+    keywords: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Page(Generic[T]):
     complete: bool = True
     unreadable: int = 0
     """Results that were left out because they make no sense."""
+    source: str = ""
+    """The command that answered: "Find" or "Search"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,61 @@ class FoundMail:
     server_id: str = ""
     long_id: str = ""
     has_attachments: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One mail of a search everywhere: `stored` here, or only `found` on the server; exactly one of them is there."""
+
+    stored: StoredMessage | None = None
+    found: FoundMail | None = None
+
+    @property
+    def subject(self) -> str:
+        return self.stored.subject if self.stored is not None else self._message().subject
+
+    @property
+    def sender(self) -> str:
+        return self.stored.sender if self.stored is not None else self._message().sender
+
+    @property
+    def received(self) -> datetime | None:
+        return self.stored.received if self.stored is not None else self._message().received
+
+    @property
+    def preview(self) -> str:
+        return self.stored.preview if self.stored is not None else self._message().preview
+
+    def _message(self) -> Message:
+        return self.found.message if self.found is not None else Message()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Mail found here and on the server, newest first, none twice.
+
+    `asked` is the command that the server answered, "" where it was not asked or did not answer: then `problem` is the
+    error that says why, and `hits` are those of the store. `complete` False: the server has more.
+    """
+
+    hits: list[Hit]
+    asked: str = ""
+    problem: Exception | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SearchToken:
+    """One thing to search by, ready to be shown and chosen; several may stand in one query, with blanks between.
+
+    `kind`: "state" (the guide's five), "sender", "keyword", "category" or "folder".
+    """
+
+    kind: str
+    label: str
+    query: str
+    count: int = 0
+    """Messages it stands for, where that was counted."""
 
 
 @dataclass(frozen=True, slots=True)

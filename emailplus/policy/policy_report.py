@@ -11,8 +11,9 @@
     3 the policy was not applied             a password is demanded and not kept, or nothing is kept  R388
     4 provisioned by a third party           the operator says so                                     R389
 
-The engine has no device: no lock, camera or radio. What the machine around it enforces only its operator knows and can
-say (`Mailbox.open(host_enforces=...)`, names of elements, or "*" where a device manager provisions it).
+The engine has no device: no lock, camera or radio. A store that opens with a passphrase has a password
+(`policy.passphrase`). What the machine around it enforces only its operator knows and can say
+(`Mailbox.open(host_enforces=...)`, names of elements, or "*" where a device manager provisions it).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from enum import IntEnum
 from typing import Final, Literal, TypeAlias
 
 from ..errors import UsageError
+from .passphrase import Passphrase
 from .server_policy import ServerPolicy
 
 Verdict = Literal["applied", "not applicable", "unsupported"]
@@ -220,10 +222,16 @@ def checked_claims(names: Collection[str]) -> frozenset[str]:
     return frozenset(names)
 
 
-def assess(policy: ServerPolicy, host_enforces: Collection[str] = ()) -> PolicyReport:
-    """The verdict on every element that the server named. Unknown elements are unsupported: nobody can keep them."""
+def assess(
+    policy: ServerPolicy, host_enforces: Collection[str] = (), passphrase: Passphrase | None = None
+) -> PolicyReport:
+    """The verdict on every element that the server named. Unknown elements are unsupported: nobody can keep them.
+
+    `passphrase`: what opens the store; None where a key does that nobody enters.
+    """
+    met = passphrase.meets(policy) if passphrase is not None else frozenset()
     rules = [
-        _rule(row.name, getattr(policy, row.name), policy, host_enforces)
+        _rule(row.name, getattr(policy, row.name), policy, host_enforces, met)
         for row in fields(ServerPolicy)
         if row.name in TABLE and getattr(policy, row.name) not in (None, ())
     ]
@@ -233,7 +241,9 @@ def assess(policy: ServerPolicy, host_enforces: Collection[str] = ()) -> PolicyR
     return PolicyReport(tuple(rules), THIRD_PARTY in host_enforces)
 
 
-def _rule(element: str, value: object, policy: ServerPolicy, host_enforces: Collection[str]) -> Rule:
+def _rule(
+    element: str, value: object, policy: ServerPolicy, host_enforces: Collection[str], met: Collection[str]
+) -> Rule:
     row = TABLE[element]
     source = f"MS-ASPROV_{row.source}"
     if not row.demands(policy):
@@ -242,6 +252,8 @@ def _rule(element: str, value: object, policy: ServerPolicy, host_enforces: Coll
         return Rule(element, value, "not applicable", "no password is demanded", source)
     if row.kept:
         return Rule(element, value, "applied", row.kept, source)
+    if element in met:
+        return Rule(element, value, "applied", "the passphrase of the store meets it", source)
     if element in host_enforces:
         return Rule(element, value, "applied", "the host enforces it, as its operator says", source)
     if row.lacking:

@@ -63,6 +63,12 @@ class ServerPolicy:
     unknown: tuple[str, ...] = field(default=())
     """Names of elements that no version of the specification has."""
 
+    @property
+    def failed_attempts(self) -> int | None:
+        """How many wrong passwords are allowed; None: any number, also where no password is demanded (R254)."""
+        most = self.MaxDevicePasswordFailedAttempts
+        return most if self.DevicePasswordEnabled and most is not None and most > 0 else None
+
     def to_json(self) -> str:
         """For the store: what the server named, and nothing else."""
         return json.dumps({name: value for name, value in asdict(self).items() if value not in (None, ())})

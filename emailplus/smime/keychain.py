@@ -119,6 +119,22 @@ def load_certificate(data: bytes) -> x509.Certificate:
         raise KeyImportFailed("this is not a certificate in DER") from error
 
 
+def problem_with(data: bytes, form: str, password: object) -> str | None:
+    """What is wrong with a certificate of an app config, for `AppConfig.load(check_certificate=...)`; None: nothing.
+
+    `form` is "der-cert" or "p12"; `password` has ``reveal()``, or is None.
+    """
+    try:
+        if form == "der-cert":
+            load_certificate(data)
+        else:
+            reveal = getattr(password, "reveal", None)
+            import_pkcs12(data, reveal() if reveal is not None else None)
+    except KeyImportFailed as problem:
+        return str(problem)
+    return None
+
+
 def import_pkcs12(data: bytes, password: str | None, *, source: str = "") -> list[KeyEntry]:
     """The certificates with keys in a PKCS#12 archive (RFC 7292), ready for `Keychain.add`.
 

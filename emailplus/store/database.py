@@ -21,7 +21,7 @@ from sqlcipher3 import dbapi2 as sqlite
 from ..errors import StoreBusy, StoreDamaged, StoreError, StoreKeyMissing, StoreTooNew, WrongStoreKey
 from .keys import KeyProvider, KeyRecord, sync_directory, verifier
 from .schema import CURRENT, MIGRATIONS
-from .text import folded
+from .text import address_of, folded
 
 PAGE_SIZE = 8192
 """Halves the cost of writing mail against SQLCipher's default of 4096."""
@@ -177,7 +177,7 @@ class Database:
 
 def destroy(path: Path) -> None:
     """Delete a store's files, overwriting the part without which the rest is noise."""
-    for suffix in (".key", ".key.new", "-wal", "-shm", "-journal", "", ".lock"):
+    for suffix in (".key", ".key.new", "-wal", "-shm", "-journal", "", ".attempts", ".lock"):
         victim = path.with_name(path.name + suffix)
         try:
             if suffix in ("", "-wal"):
@@ -267,6 +267,7 @@ def _connect(path: Path, secret: bytes) -> Any:
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}")
             connection.create_function("folded", 1, folded, deterministic=True)
+            connection.create_function("address_of", 1, address_of, deterministic=True)
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             connection.execute("PRAGMA journal_mode = WAL")
     except BaseException:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import StoreDamaged, StoreKeyMissing
+from ..policy import passphrase
 
 KEY_BYTES = 32
 ENVIRONMENT_VARIABLE = "EMAILPLUS_STORE_KEY"
@@ -116,13 +117,17 @@ class KeyringKey(RawKey):
 class Passphrase:
     """A passphrase, stretched with scrypt and a salt of the store's own."""
 
-    def __init__(self, passphrase: str) -> None:
-        if not passphrase:
+    def __init__(self, text: str) -> None:
+        if not text:
             raise StoreKeyMissing("the passphrase is empty")
-        self._passphrase = passphrase
+        self._passphrase = text
 
     def __repr__(self) -> str:
         return "Passphrase(...)"
+
+    def measure(self) -> passphrase.Passphrase:
+        """Its length and kinds of characters, for the policy of a server that demands a password."""
+        return passphrase.Passphrase.of(self._passphrase)
 
     def key(self, kdf: Kdf | None) -> bytes:
         if kdf is None:

@@ -1,14 +1,17 @@
 """Finding messages: a small query language, parsed here and carried out as one SQL statement with parameters only.
 
     word "several words" pre*      in subject, people or body (needs the full-text index)
-    from: to: cc: subject:         the text is contained; case and accents do not matter
+    keyword:WORD                   the same
+    from: to: cc: subject:         the text is contained; case and accents do not matter; sender: is from:
     filename: category:            the same, for attachments and categories
     body:word                      in the body only (needs the full-text index)
-    in:FOLDER                      the folder's name, or inbox, drafts, deleted, sent, outbox
+    in:FOLDER                      the folder's name, or inbox, drafts, deleted, sent, outbox; with
+                                   `gmail_smart_folders` also "all mails", spam and starred
     class:SECRET class:SEC=SECRET  a classification value in effect, of any field or of one
     class:IPM.Note                 or the message class and those derived from it
-    has:attachment
+    has:attachment has:invite
     unread, is:unread, is:read, is:flagged, is:draft
+    is:vip                         the sender is a contact marked VIP
     is:marked, is:unmarked         with a classification, without one; is:misread: not understood whole
     after:D before:D on:D          D: 2026-01-31, an age (12h, 7d, 2w, 3m, 1y), today, yesterday
     larger:N smaller:N             body and attachments in bytes, or 10k, 5M, 1G
@@ -38,11 +41,18 @@ MAX_TERMS = 64
 
 FIELDS = (
     "from", "to", "cc", "subject", "body", "in", "has", "is", "before", "after", "on", "larger", "smaller",
-    "filename", "category", "class",
+    "filename", "category", "class", "sender", "keyword",
 )  # fmt: skip
-STATES = ("unread", "read", "flagged", "draft", "marked", "unmarked", "misread")
+STATES = ("unread", "read", "flagged", "draft", "vip", "marked", "unmarked", "misread")
+ALIASES = {"sender": "from", "keyword": ""}
 
 _STANDARD_FOLDERS = {"inbox": 2, "drafts": 3, "deleted": 4, "trash": 4, "sent": 5, "outbox": 6}
+_SMART_FOLDERS = {
+    **dict.fromkeys(("all mails", "all mail", "all"), "1"),
+    **dict.fromkeys(("starred", "starred mails"), "m.flag_status = 2"),
+    "spam": "folded(f.name) IN ('spam', 'junk', 'junk email', 'junk e-mail', 'bulk mail')",
+}
+"""Folders that are none on the server, as conditions: the guide's "All mails", "Spam" and "Starred"."""
 _AGE = re.compile(r"(\d{1,5})([hdwmy])", re.ASCII)
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -63,6 +73,9 @@ _SQL = {
     "category": "instr(folded(m.categories), ?) > 0",
     "filename": _ANY.format("instr(folded(a.name), ?) > 0"),
     "has": _ANY.format("a.inline = 0"),
+    "invite": "(instr(folded(m.message_class), 'ipm.schedule.meeting') = 1 OR "
+    + _ANY.format("(folded(a.content_type) = 'text/calendar' OR folded(a.name) LIKE '%.ics')")
+    + ")",
     "unread": "m.read = 0",
     "read": "m.read = 1",
     "flagged": "m.flag_status = 2",
@@ -100,17 +113,24 @@ class Query:
     groups: tuple[tuple[Term, ...], ...] = ()
 
 
-def search(database: Database, query: str, limit: int | None = 50) -> list[int]:
+def search(
+    database: Database, query: str, limit: int | None = 50, *, folder: str = "", smart_folders: bool = False
+) -> list[int]:
     """Ids of the messages that a query finds, newest first, at most `limit` (None: all).
 
-    Messages that the index has not reached yet are found by everything but words. Raises `UsageError`.
+    `folder`: in this folder only (as after ``in:``); "" in all. `smart_folders` (`gmail_smart_folders`): "all mails",
+    "spam" and "starred" may be named too. Messages that the index has not reached yet are found by everything but
+    words. Raises `UsageError`.
     """
     conditions = ["m.gone = 0", "m.cached = 1"]
     parameters: list[str | float] = []
-    for group in parse(query).groups:
+    groups = parse(query).groups
+    if folder.strip():
+        groups = ((Term("in", (folded(folder.strip()),)),), *groups)
+    for group in groups:
         alternatives = []
         for term in group:
-            sql, values = _condition(database, term)
+            sql, values = _condition(database, term, smart_folders)
             alternatives.append(f"NOT ({sql})" if term.negated else sql)
             parameters.extend(values)
         conditions.append(f"({' OR '.join(alternatives)})")
@@ -122,18 +142,42 @@ def search(database: Database, query: str, limit: int | None = 50) -> list[int]:
     return [row[0] for row in rows]
 
 
-def _condition(database: Database, term: Term) -> tuple[str, tuple[str | float, ...]]:
+def _condition(database: Database, term: Term, smart_folders: bool) -> tuple[str, tuple[str | float, ...]]:
+    if term.kind == "vip":
+        people = sorted(vip_addresses(database))
+        return f"address_of(m.sender) IN ({', '.join('?' * len(people))})", tuple(people)
     if term.kind != "in":
         return _SQL[term.kind], term.values
-    rows = database.all("SELECT id, name, type FROM folders ORDER BY id")
     wanted = str(term.values[0])
-    found = [row[0] for row in rows if folded(row[1]) == wanted]
-    if not found and wanted in _STANDARD_FOLDERS:
-        found = [row[0] for row in rows if row[2] == _STANDARD_FOLDERS[wanted]]
+    found = [row[0] for row in _folders(database, wanted)]
+    if not found and smart_folders and wanted in _SMART_FOLDERS:
+        return _SMART_FOLDERS[wanted], ()
     if not found:
-        names = ", ".join(sorted({row[1] for row in rows})) or "none yet"
+        names = ", ".join(sorted({row[0] for row in database.all("SELECT name FROM folders")})) or "none yet"
         raise UsageError(f"there is no folder {wanted!r} in this store; its folders: {names}")
     return f"m.folder_id IN ({', '.join('?' * len(found))})", tuple(found)
+
+
+def _folders(database: Database, wanted: str) -> list[tuple[int, str]]:
+    """Local id and ServerId of the folders of that name, else of the standard folder it means."""
+    rows = database.all("SELECT id, server_id, name, type FROM folders ORDER BY id")
+    found = [(row[0], row[1]) for row in rows if folded(row[2]) == wanted]
+    if not found and wanted in _STANDARD_FOLDERS:
+        found = [(row[0], row[1]) for row in rows if row[3] == _STANDARD_FOLDERS[wanted]]
+    return found
+
+
+def folder_ids(database: Database, name: str) -> list[str]:
+    """ServerIds of the folders that ``in:`` and this name stand for."""
+    return [row[1] for row in _folders(database, folded(name.strip()))]
+
+
+def vip_addresses(database: Database) -> set[str]:
+    """The mail addresses of contacts marked VIP, folded."""
+    if database.scalar("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'items'") is None:
+        return set()
+    rows = database.all("SELECT people FROM items WHERE class = 'Contacts' AND vip = 1 AND gone = 0")
+    return {address for row in rows for address in row[0].split()}
 
 
 def parse(query: str, *, now: datetime | None = None) -> Query:
@@ -202,7 +246,7 @@ def _token(text: str, start: int) -> tuple[_Token, int]:
     at = start
     negated = text[at] == "-" and at + 1 < len(text) and not text[at + 1].isspace()
     at += negated
-    field = ""
+    field, literal = "", False
     named = _FIELD.match(text, at)
     if named:
         name = named[1].lower()
@@ -210,7 +254,7 @@ def _token(text: str, start: int) -> tuple[_Token, int]:
         if name in FIELDS:
             if not has_value:
                 raise UsageError(f'{name}: needs a value right behind the colon, such as {name}:"two words"')
-            field, at = name, named.end()
+            field, at, literal = ALIASES.get(name, name), named.end(), name == "keyword"
         elif has_value:
             raise UsageError(
                 f"{name}: is not something to search by; possible are {', '.join(f'{f}:' for f in FIELDS)} "
@@ -232,7 +276,7 @@ def _token(text: str, start: int) -> tuple[_Token, int]:
         prefix = value.endswith("*")
         value = value.rstrip("*")
         at = end
-    token = _Token(text[start:at], field, value, quoted, prefix, negated)
+    token = _Token(text[start:at], field, value, quoted or literal, prefix, negated)
     return (_OR if token.written == "OR" else token), at
 
 
@@ -251,8 +295,10 @@ def _term(token: _Token, now: datetime | None) -> Term | None:
         raise UsageError(f"{field}: needs a value")
     plain = value.strip().lower()
     if field == "has":
+        if plain in ("invite", "invites"):
+            return Term("invite", (), token.negated)
         if plain not in ("attachment", "attachments"):
-            raise UsageError(f"has:{value} is not known; possible is has:attachment")
+            raise UsageError(f"has:{value} is not known; possible are has:attachment and has:invite")
         return Term("has", (), token.negated)
     if field == "is":
         if plain not in STATES:

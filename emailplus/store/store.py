@@ -18,7 +18,9 @@ from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
+from ..policy.server_policy import ServerPolicy
 from . import (
+    attempts,
     certificates,
     classification,
     diagnosis,
@@ -31,7 +33,7 @@ from . import (
     rights,
     settings,
     spool,
-)  # fmt: skip
+)
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .schema.keychain import NAMES as KEYCHAIN_TABLES
@@ -96,8 +98,10 @@ class Store:
         create: bool = True,
         lock: bool = False,
     ) -> Store:
-        """Open or make a store. Raises as `Database.open`."""
-        return cls(Database.open(path, as_provider(key), create=create, lock=lock))
+        """Open or make a store. Raises as `Database.open`, and `PolicyDenied` after too many wrong passphrases."""
+        provider = as_provider(key)
+        with attempts.counted(Path(path), provider):
+            return cls(Database.open(path, provider, create=create, lock=lock))
 
     def close(self) -> None:
         self.database.close()
@@ -126,6 +130,10 @@ class Store:
         return spool.BlobWriter(self.database, blob)
 
     def _save_account(self, batch: changes.SaveAccount) -> None:
+        if "policy" in batch.values:
+            written = batch.values["policy"]
+            policy = ServerPolicy.from_json(written) if written is not None else ServerPolicy()
+            attempts.set_limit(self.path, policy.failed_attempts)
         with self.database.transaction():
             for name, value in batch.values.items():
                 if value is None:
@@ -285,6 +293,7 @@ class Store:
         if not batch.account_only:
             self.database.destroy()
             return
+        attempts.set_limit(self.path, None)
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
             outbox.drop_outgoing(self.database)

@@ -13,6 +13,8 @@ from ..mime.html_text import linear as html_to_text
 
 __all__ = ["INDEX_LIMIT", "folded", "html_to_text", "spaced"]
 
+from ..model.message import addresses
+
 INDEX_LIMIT = 1 << 20
 """Characters of one body that are indexed: bounds the time a hostile body can cost."""
 
@@ -27,6 +29,11 @@ _CHARACTER = re.compile(f"([{_UNSPACED}])")
 def spaced(text: str) -> str:
     """`text` with blanks around every character of a script that is written without them."""
     return text if text.isascii() else _CHARACTER.sub(r" \1 ", text)
+
+
+def address_of(header: str) -> str:
+    """The address of the first mailbox of a header, folded; "" where there is none."""
+    return next((folded(each.address.strip()) for each in addresses(header) if each.address), "")
 
 
 def folded(text: str) -> str:

@@ -6,7 +6,6 @@ import random
 import struct
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from emailplus.eas import multipart
 from emailplus.eas.commands import item_operations
 from emailplus.eas.commands.search import Credentials
 from emailplus.eas.flows import operations, search
-from emailplus.eas.versions import VERSIONS
 from emailplus.eas.wbxml import Node, encode
 from emailplus.errors import (
     AuthenticationFailed,
@@ -49,7 +47,7 @@ def test_published_requests() -> None:
     assert item_operations.build_attachments(["7%3a1%3a0"]) == example(37, "request")
     link = "\\\\somehost\\directory\\ActiveSyncDocumentFetch.txt"
     assert repr(item_operations.build_document(link, 10, 19)) == repr(example(86, "request")).replace("\\n", "")
-    moved = item_operations.build_move_conversation(b"...", "15", VERSIONS["14.1"])
+    moved = item_operations.build_move(b"...", "15")
     assert sorted(moved[1][0][1], key=repr) == sorted(example(100, "request")[1][0][1], key=repr)  # type: ignore
     found = item_operations.build_found("X", TEXT)
     shape = [child[0] for child in found[1][0][1]]  # type: ignore[index, union-attr]
@@ -67,8 +65,8 @@ def test_published_answers() -> None:
     assert attachment.data.startswith(b"Source Depot System Requirements")
     document = item_operations.parse_document(example(87, "response"))
     assert (document.data, document.first, document.total) == (b"KLMNOPQRST", 10, 26)
-    item_operations.parse_empty_folder(example(55, "response"))
-    item_operations.parse_move_conversation(example(101, "response"))
+    assert item_operations.parse_operation(example(55, "response"), "EmptyFolderContents") == 1
+    assert item_operations.parse_operation(example(101, "response"), "Move") == 1
 
 
 def test_every_request_obeys_its_schema() -> None:
@@ -76,7 +74,7 @@ def test_every_request_obeys_its_schema() -> None:
         item_operations.build_found("X", BodyRequest((BodyPreference(2, 9), BodyPreference(4, None)), 2)),
         item_operations.build_document(LINK, 0, 9, Credentials("u", "p")),
         item_operations.build_empty_folder("1", subfolders=True),
-        item_operations.build_move_conversation(b"\x01\x02", "5", VERSIONS["16.1"]),
+        item_operations.build_move(b"\x01\x02", "5"),
         item_operations.build_attachments(["a", "b"], 5),
     ):
         assert problems(request, "16.1", "Request") == []
@@ -175,24 +173,6 @@ def test_credentials_over_tls(make_world: Callable[..., World]) -> None:
 # -- whole folders and conversations
 
 
-@pytest.mark.parametrize("version", FROM_12)
-def test_a_folder_is_emptied(make_world: Callable[..., World], version: str) -> None:
-    world = make_world(versions=(version,))
-    world.alice.create_folder("Inner", "Deleted Items")
-    deliver(world.alice, mail("old"), folder="Deleted Items")
-    deliver(world.alice, mail("kept"))
-    with world.open() as mailbox:
-        mailbox.sync()
-        empty = partial(operations.empty_folder, collection_id=world.alice.folder("Deleted Items").server_id)
-        mailbox._converse(partial(empty, subfolders=False))
-        mailbox.sync()
-        assert [m.subject for m in mailbox.search()] == ["kept"]
-        assert "Inner" in {folder.name for folder, _, _ in mailbox.folders()}
-        mailbox._converse(partial(empty, subfolders=True))
-        mailbox.sync()
-        assert "Inner" not in {folder.name for folder, _, _ in mailbox.folders()}
-
-
 @pytest.mark.parametrize("version", ["14.0", "14.1", "16.0", "16.1"])
 def test_a_conversation_is_moved(make_world: Callable[..., World], version: str) -> None:
     world = make_world(versions=(version,))
@@ -219,10 +199,8 @@ def test_conversations_that_cannot_be_moved(make_world: Callable[..., World]) ->
         (turnips,) = mailbox.search()
         with pytest.raises(UsageError):
             mailbox.move_conversation(turnips.id, "Inbox")
-    with pytest.raises(NotOffered):
-        item_operations.build_move_conversation(b"x", "1", VERSIONS["12.1"])
-    with pytest.raises(UsageError):
-        item_operations.build_move_conversation(b"", "1", VERSIONS["14.1"])
+        with pytest.raises(NotOffered):
+            mailbox._converse(lambda session: operations.move_conversation(session, b"x", "1"))
 
 
 # -- multipart
@@ -296,8 +274,6 @@ def test_hostile_answers(world: World) -> None:
     for parse in (
         item_operations.parse_item,
         item_operations.parse_document,
-        item_operations.parse_empty_folder,
-        item_operations.parse_move_conversation,
     ):
         for bad in (("AirSync:Sync", None), _answer()):
             with pytest.raises(MalformedResponse):
@@ -322,7 +298,7 @@ def test_hostile_answers(world: World) -> None:
             mailbox.fetch_found(FoundMail(None, "1", long_id="1:1"))  # type: ignore[arg-type]
         world.exchange.faults.add(Status(2), "ItemOperations")
         with pytest.raises(CommandFailed):
-            mailbox._converse(lambda session: operations.empty_folder(session, "1", subfolders=False))
+            mailbox._converse(lambda session: operations.move_conversation(session, b"x", "1"))
 
 
 def test_ranges_that_are_none() -> None:

@@ -55,6 +55,11 @@ SAID: list[tuple[dict[str, Any], str, str]] = [
     ({"mailto_prefix": "email+app://email"}, "mailto_prefix", "browser app"),
     ({"mi_enable_doc_sharing": "true"}, "mi_enable_doc_sharing", "document app"),
     ({"email_safe_domains": "*,a.test"}, "email_safe_domains", "every domain"),
+    (
+        {"sentry_server_host": "mail.example.test", "ews_min_allowed_auth_mode": "ntlm"},
+        "ews_min_allowed_auth_mode",
+        "MobileIron Tunnel",
+    ),
 ]
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from emailplus.cli.config_commands import config_app
 from emailplus.config import KEYS
-from tests.config.samples import PLAIN
+from tests.config.samples import PLAIN, b64, p12
 
 BAD = {
     "email_address": "nobody",
@@ -158,3 +158,18 @@ def test_diff_tells_what_follows_and_no_secret(write: Any) -> None:
     assert "fish" not in result.stdout + people.stderr
     assert "Nothing changes" in run("diff", old, old).stderr
     assert run("diff", old, write("bad.json", BAD)).exit_code == 2
+
+
+def test_check_looks_into_certificates(write: Any) -> None:
+    """An archive whose password is another one, a root that is no certificate: named, before any sync."""
+    framed = b64(b"\x30\x05\x30\x03\x02\x01\x01")
+    good = {"email_signing_certificate": b64(p12()), "email_signing_certificate_MI_CERT_PW": "archive-pw"}
+    assert run("check", write("good.json", {**PLAIN, **good})).exit_code == 0
+    bad = {**good, "email_signing_certificate_MI_CERT_PW": "another", "email_certificate_1": framed}
+    result = run("check", write("bad.json", {**PLAIN, **bad}), "--json")
+    problems = {problem["key"]: problem for problem in json.loads(result.stdout)["problems"]}
+    assert result.exit_code == 2
+    assert "password does not open" in problems["email_signing_certificate"]["expected"]
+    assert problems["email_signing_certificate"]["critical"] is False
+    assert problems["email_certificate_1"]["critical"] is True
+    assert "another" not in result.stdout

@@ -12,11 +12,13 @@ from typer.testing import CliRunner, Result
 
 from emailplus.cli.app import app
 from emailplus.errors import PolicyNotApplicable, UsageError
-from emailplus.mailbox import AsyncMailbox
+from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import MockPolicy
 from emailplus.mock.policy import DEFAULT_SETTINGS
+from emailplus.store.keys import Passphrase
+from emailplus.store.store import Store
 
-from .world import KEY, World, deliver, mail
+from .world import KEY, World, deliver, mail, noise
 
 PASSWORD = {"DevicePasswordEnabled": "1", "MinDevicePasswordLength": "6", "MaxInactivityTimeDeviceLock": "300"}
 
@@ -109,6 +111,23 @@ def test_what_the_operator_says_is_told_anew_and_remembered(make_world: Callable
     assert acknowledged(world) == ["1", "2"]
 
 
+def test_a_passphrase_is_a_password(make_world: Callable[..., World]) -> None:
+    """A store that opens with a passphrase of the demanded kind keeps the policy; a rekey to another is told."""
+    demanded = {"DevicePasswordEnabled": "1", "MinDevicePasswordLength": "8", "AllowSimpleDevicePassword": "0"}
+    world = make_world(policy=policy(**demanded))
+    with Mailbox.open(world.config(), store=world.path, key=Passphrase("correct horse")) as mailbox:
+        mailbox.sync()
+        report = mailbox.policy_report()
+        assert (report.acknowledged, report.having("unsupported")) == (1, ())
+        mailbox.store.database.rekey(Passphrase("1234"))
+    with Mailbox.open(world.config(), store=world.path, key=Passphrase("1234")) as mailbox:
+        mailbox.sync()
+        report = mailbox.policy_report()
+        assert report.having("unsupported") == ("MinDevicePasswordLength", "AllowSimpleDevicePassword")
+    assert acknowledged(world) == ["1", "2"]
+    assert b"correct horse" not in world.path.read_bytes()
+
+
 @pytest.mark.parametrize("external", [True, False])
 def test_a_host_that_a_device_manager_provisions(make_world: Callable[..., World], external: bool) -> None:
     world = make_world(policy=policy(**PASSWORD, external=external))
@@ -147,6 +166,26 @@ def test_a_policy_that_changes_is_assessed_anew(make_world: Callable[..., World]
         report = mailbox.policy_report()
     assert report.acknowledged == int(acknowledged(world)[-1]) == int(report.acknowledgement)
     assert {rule.element for rule in report.rules} >= {"RequireSignedSMIMEMessages", "MaxEmailAgeFilter"}
+
+
+def test_a_stricter_policy_holds_in_the_run_in_which_it_comes(make_world: Callable[..., World]) -> None:
+    """Acknowledged is enforced (MS-ASPROV_R625): mail outside the new period goes, and comes back with a wider one."""
+    world = make_world(policy=policy())
+    for name, days in (("new", 1), ("old", 10)):
+        deliver(world.alice, mail(name, attachments=((f"{name}.bin", noise(2_000, days)),)), days=days)
+    world.sync()
+    assert world.subjects() == ["new", "old"]
+    world.exchange.set_policy(policy(MaxEmailAgeFilter="3", AttachmentsEnabled="0"))
+    report = world.sync()
+    assert world.subjects() == ["new"]
+    assert any("policy changed" in warning for warning in report.warnings)
+    with Store.open(world.path, KEY) as store:
+        assert store.stats()["attachments"] == {"refused": 1}
+    world.exchange.set_policy(policy())
+    world.sync()
+    assert world.subjects() == ["new", "old"]
+    with Store.open(world.path, KEY) as store:
+        assert store.stats()["attachments"] == {"stored": 2}
 
 
 def test_truncation_to_the_header_lets_no_body_through(make_world: Callable[..., World]) -> None:

@@ -77,12 +77,17 @@ def _find(criterion: str, query: str | list[Node], options: list[Node], search_i
 def _keywords(query: MailQuery) -> str:
     if query.conversation:
         raise UsageError("Find knows no conversations; Search does")
+    if query.keywords.strip():
+        return _fitting(query.keywords.strip())
     words = [query.words.strip()] if query.words.strip() else []
     if query.after is not None:
         words.append(f"received>={query.after.date().isoformat()}")
     if query.before is not None:
         words.append(f"received<={query.before.date().isoformat()}")
-    written = " ".join(words)
+    return _fitting(" ".join(words))
+
+
+def _fitting(written: str) -> str:
     if not written or len(written.encode(errors="replace")) > search.MAX_QUERY:
         raise UsageError(f"a search on the server needs a word or a date, in at most {search.MAX_QUERY} bytes")
     return written

@@ -8,11 +8,10 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...errors import MalformedResponse, NotOffered, UsageError
+from ...errors import MalformedResponse, UsageError
 from ...model.message import Message
 from ...policy.body_preference import BodyPreference, BodyRequest
 from .. import status, tree
-from ..versions import Version
 from ..wbxml import Node
 from .search import Credentials, read_found, span
 from .sync import body_preferences
@@ -119,31 +118,6 @@ def build_document(link_id: str, first: int, last: int, credentials: Credentials
     return (f"{NAME}:{NAME}", [(f"{NAME}:Fetch", parts)])
 
 
-def build_empty_folder(collection_id: str, *, subfolders: bool = False) -> Node:
-    """Delete all that a folder holds, for good; `subfolders`: with them (MS-ASCMD 2.2.3.56)."""
-    parts: list[Node] = [("AirSync:CollectionId", collection_id)]
-    if subfolders:
-        parts.append((f"{NAME}:Options", [(f"{NAME}:DeleteSubFolders", None)]))
-    return (f"{NAME}:{NAME}", [(f"{NAME}:EmptyFolderContents", parts)])
-
-
-def build_move_conversation(conversation_id: bytes, destination: str, version: Version) -> Node:
-    """Move a conversation, and whatever will yet come to it, to a folder (MS-ASCMD 2.2.3.115.1).
-
-    MoveAlways is the only form that servers carry out (status 155 without). Raises `NotOffered` below 14.0.
-    """
-    if not version.conversations:
-        raise NotOffered(f"conversations exist from ActiveSync 14.0 on; this server speaks {version.name}")
-    if not conversation_id:
-        raise UsageError("the message belongs to no conversation")
-    parts: list[Node] = [
-        (f"{NAME}:ConversationId", conversation_id),
-        (f"{NAME}:DstFldId", destination),
-        (f"{NAME}:Options", [(f"{NAME}:MoveAlways", None)]),
-    ]
-    return (f"{NAME}:{NAME}", [(f"{NAME}:Move", parts)])
-
-
 @dataclass(frozen=True, slots=True)
 class FetchedHead:
     """The beginning of one message as MIME. `status` other than 1, or no MIME: `data` is empty."""
@@ -248,16 +222,6 @@ def parse_document(root: Node) -> FetchedDocument:
     )
 
 
-def parse_empty_folder(root: Node) -> None:
-    """Raises the error of a status, or `MalformedResponse`."""
-    _operation(root, "EmptyFolderContents")
-
-
-def parse_move_conversation(root: Node) -> None:
-    """Raises the error of a status, or `MalformedResponse`."""
-    _operation(root, "Move")
-
-
 def _fetched(node: Node) -> FetchedAttachment:
     code = tree.status(node, f"{NAME}:Status") or status.OK
     properties = tree.child(node, f"{NAME}:Properties")
@@ -295,6 +259,14 @@ def parse_body(root: Node) -> bytes | None:
         return None
     data = tree.descend(fetched, f"{NAME}:Properties", "AirSyncBase:Body", "AirSyncBase:Data")
     return tree.octets(data) if data is not None else None
+
+
+def build_empty_folder(collection_id: str, *, subfolders: bool = False) -> Node:
+    """Delete everything in a folder for good, with its subfolders if wanted (MS-ASCMD 2.2.3.59). From 12.0 on."""
+    parts: list[Node] = [("AirSync:CollectionId", collection_id)]
+    if subfolders:
+        parts.append((f"{NAME}:Options", [(f"{NAME}:DeleteSubFolders", None)]))
+    return (f"{NAME}:{NAME}", [(f"{NAME}:EmptyFolderContents", parts)])
 
 
 def build_move(conversation_id: bytes, target: str, *, always: bool = True) -> Node:

@@ -9,9 +9,10 @@ from ...flow import Flow, commit, emit, load
 from ...model.changes import SaveAccount
 from ...model.events import Connected, Warned
 from ...model.queries import AccountFacts
+from ...policy.passphrase import Passphrase
 from ..versions import VERSIONS
 from .connect import connect
-from .provision import HOST_FACT, apply_policy
+from .provision import HOST_FACT, PASSPHRASE_FACT, apply_policy
 from .session import Session
 
 OPTIONS_LIFETIME = 24 * 3600.0
@@ -27,6 +28,7 @@ def begin(session: Session, now: float, pinned: str | None = None) -> Flow[None]
     facts: dict[str, str] = yield from load(AccountFacts())
     session.policy_key = facts.get("policy_key")
     session.host_enforces = frozenset(json.loads(facts.get(HOST_FACT, "[]")))
+    session.passphrase = Passphrase.from_json(facts[PASSPHRASE_FACT]) if PASSPHRASE_FACT in facts else None
     session.cookies.update(json.loads(facts.get("cookies", "{}")))
     known = facts.get("version", "")
     checked = float(facts.get("options_at", "0"))

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from ...errors import AuthenticationFailed, ItemUnavailable, MalformedResponse, ResponseTooLarge
+from ...errors import (
+    AuthenticationFailed,
+    ItemUnavailable,
+    MalformedResponse,
+    NotOffered,
+    ResponseTooLarge,
+    UsageError,
+)
 from ...flow import Flow
 from ...model.message import Message
 from ...model.search import FoundMail
 from ...policy.body_preference import BodyRequest
+from .. import status
 from ..commands import item_operations
 from ..commands.search import Credentials
-from ..wbxml import Node
 from .ask import ask
 from .provision import apply_policy
 from .session import Session, perform
@@ -75,13 +83,17 @@ def fetch_document(
     )
 
 
-def empty_folder(session: Session, collection_id: str, *, subfolders: bool) -> Flow[None]:
-    """Delete all that a folder holds, for good; the next synchronisation removes it here."""
-    request: Node = item_operations.build_empty_folder(collection_id, subfolders=subfolders)
-    yield from ask(session, item_operations.NAME, request, item_operations.parse_empty_folder)
-
-
 def move_conversation(session: Session, conversation_id: bytes, destination: str) -> Flow[None]:
-    """Move a conversation, with all that will come to it; the next synchronisation moves it here."""
-    request = item_operations.build_move_conversation(conversation_id, destination, session.version)
-    yield from ask(session, item_operations.NAME, request, item_operations.parse_move_conversation)
+    """Move a conversation, with all that will come to it; the next synchronisation moves it here.
+
+    Raises `NotOffered` below 14.0, `UsageError` without a conversation, or the error of a status.
+    """
+    if not session.version.conversations:
+        raise NotOffered(f"conversations exist from ActiveSync 14.0 on; this server speaks {session.version.name}")
+    if not conversation_id:
+        raise UsageError("the message belongs to no conversation")
+    request = item_operations.build_move(conversation_id, destination)
+    parse = partial(item_operations.parse_operation, operation="Move")
+    code = yield from ask(session, item_operations.NAME, request, parse)
+    if code != status.OK:
+        raise status.error(item_operations.NAME, code)

@@ -22,6 +22,8 @@ from .session import Session, perform
 
 HOST_FACT = "host_enforces"
 """Account fact: a JSON list of what the operator says the host enforces."""
+PASSPHRASE_FACT = "passphrase"
+"""Account fact: what is known of the passphrase that opens the store; absent where a key does."""
 ACKNOWLEDGED_FACT = "acknowledged"
 """Account fact: the Status that the policy was acknowledged with."""
 
@@ -53,7 +55,7 @@ def apply_policy(session: Session) -> Flow[None]:
 
 def _acknowledge(session: Session, offer: provision.ProvisionResult) -> Flow[None]:
     """Tell how far the policy is applied, and keep the final key. What is told is what `policy_report` finds true."""
-    report = assess(offer.policy or ServerPolicy(), session.host_enforces)
+    report = assess(offer.policy or ServerPolicy(), session.host_enforces, session.passphrase)
     told = report.acknowledgement
     missing = report.having("unsupported")
     if missing and told is not Acknowledgement.THIRD_PARTY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -53,10 +54,10 @@ def search_mail(
             partial(_find_mail, session, query, search_id), limit, find.MAX_RESULTS, search.MAX_RESULTS
         )
         if found is not None:
-            return found
+            return replace(found, source=find.NAME)
     found = yield from _pages(partial(_search_mail, session, query, body), limit, search.MAX_RESULTS, 50)
     assert found is not None  # `_search_mail` raises where it has nothing
-    return found
+    return replace(found, source=search.NAME)
 
 
 def _find_mail(

@@ -29,6 +29,7 @@ from ...errors import (
 from ...flow import Flow, HttpRequest, HttpResponse, Payload, commit, emit, http, http_to_sink, sleep
 from ...model.changes import SaveAccount
 from ...model.events import Waiting, Warned
+from ...policy.passphrase import Passphrase
 from .. import http as protocol
 from .. import status, tree
 from ..http import Command, Identity
@@ -61,6 +62,8 @@ class Session:
     device_information: Mapping[str, str] = field(default_factory=dict)
     host_enforces: frozenset[str] = frozenset()
     """Elements of a policy that the machine around the engine enforces, as its operator says."""
+    passphrase: Passphrase | None = None
+    """What is known of the passphrase that opens the store; None: a key does."""
     patience: float = 300.0
     """Seconds of waiting for a busy server that one command may cost."""
     commands: frozenset[str] = frozenset()

@@ -68,6 +68,8 @@ class MailPlan:
     """Unix time of the run."""
     linger: int = 0
     """Seconds to stay in one waiting Sync once everything is here; what comes in that time is taken at once."""
+    calendar_filter: int = 0
+    """FilterType of calendars; 0: whole, unless the server's policy asks for less."""
     reader: MarkingReader | None = None
     """Reads the marking of every message; None: classification is off."""
     marking_fingerprint: str = ""
@@ -78,12 +80,19 @@ class MailPlan:
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
 
-    def options_fingerprint(self) -> str:
+    def filter_of(self, item_class: str) -> int:
+        """FilterType for a class: the period for mail, the server's limit for calendars, everything for the rest."""
+        return {"Email": self.filter_type, "Calendar": self.calendar_filter}.get(item_class, 0)
+
+    def options_fingerprint(self, item_class: str = "Email") -> str:
         """Changes when a collection must start again: other Options, or another way of keeping."""
         body = self.body_request()
         rights = ";rights=1" if body.rights else ""
         forms = ",".join(f"{p.type}:{p.truncation_size}" for p in body.preferences)
-        return f"filter={self.filter_type};body={forms};mime={body.mime_support};keep={int(self.keep_content)}{rights}"
+        return (
+            f"filter={self.filter_of(item_class)};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+            f"{rights}"
+        )
 
 
 @dataclass(slots=True)

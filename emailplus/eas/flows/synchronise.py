@@ -27,6 +27,8 @@ from .sync_mail import MailPlan, sync_mail
 
 FULL_SYNC_FACT = "full_sync"
 """When the last full sync ended (Unix time): one that began with a new store, account or device. Absent: it is due."""
+MAX_POLICY_CHANGES = 3
+"""Times the server's policy may change under one run."""
 MAX_HIERARCHY_CHANGES = 3
 """Times the folder list may change under one run."""
 
@@ -53,7 +55,23 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     """Bring the store up to date with the server; what could not be had, with reasons."""
     yield from emit(Phase("connect"))
     yield from begin(session, plan.now, plan.pinned)
-    facts: dict[str, str] = yield from load(AccountFacts())
+    for _ in range(MAX_POLICY_CHANGES):
+        facts: dict[str, str] = yield from load(AccountFacts())
+        yield from _under_policy(session, plan, facts)
+        known: dict[str, str] = yield from load(AccountFacts())
+        if known.get("policy") == facts.get("policy"):
+            break
+        yield from emit(Warned("the server's policy changed on the way; the run goes on under the new one"))
+    yield from _index()
+    if FULL_SYNC_FACT not in facts:
+        yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
+    troubles: list[Trouble] = yield from commit(TakeTroubles())
+    return troubles
+
+
+def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flow[None]:
+    """Folders, mail and contents as the policy that is known has them. What it acknowledged holds for the whole run:
+    a policy that changed on the way (MS-ASPROV_R625) is the caller's to notice."""
     mail = _mail_plan(plan, facts)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
@@ -76,11 +94,6 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     if plan.fetch and mail.keep_content:
         yield from fetch_contents(session, content)
     yield from finish_markings(session, mail)
-    yield from _index()
-    if FULL_SYNC_FACT not in facts:
-        yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
-    troubles: list[Trouble] = yield from commit(TakeTroubles())
-    return troubles
 
 
 def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:

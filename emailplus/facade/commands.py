@@ -1,0 +1,21 @@
+"""What a person asks of the server beside a synchronisation: folders, people, settings, searches, waiting."""
+
+from __future__ import annotations
+
+from .account import Account, AsyncAccount
+from .discovering import AsyncDiscovering, Discovering
+from .folders import AsyncFolders, Folders
+from .operations import AsyncOperations, Operations
+from .people import AsyncPeople, People
+from .searching import AsyncSearching, Searching
+from .watching import AsyncWatching, Watching
+
+
+class Commands(Account, Discovering, Folders, Operations, People, Searching, Watching):
+    """Methods of `Mailbox`."""
+
+
+class AsyncCommands(
+    AsyncAccount, AsyncDiscovering, AsyncFolders, AsyncOperations, AsyncPeople, AsyncSearching, AsyncWatching
+):
+    """Methods of `AsyncMailbox`."""

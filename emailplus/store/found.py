@@ -1,0 +1,29 @@
+"""Mail that the server found, against what is here: the same message is never shown twice."""
+
+from __future__ import annotations
+
+from ..model.search import FoundMail
+from .database import Database
+
+
+def known(database: Database, found: FoundMail) -> tuple[int, bool] | None:
+    """Local id of a found mail, and whether it is to be shown (not deleted since, not an id only); None: not here.
+
+    Search names no ServerId: then the folder, the second of arrival and the subject decide.
+    """
+    if found.server_id:
+        row = database.one(
+            "SELECT m.id, m.gone = 0 AND m.cached = 1 FROM messages m JOIN folders f ON f.id = m.folder_id "
+            "WHERE f.server_id = ? AND m.server_id = ?",
+            (found.collection_id, found.server_id),
+        )
+    elif found.message.received is not None:
+        moment = found.message.received.timestamp()
+        row = database.one(
+            "SELECT m.id, m.gone = 0 AND m.cached = 1 FROM messages m JOIN folders f ON f.id = m.folder_id "
+            "WHERE f.server_id = ? AND m.received > ? AND m.received < ? AND m.subject = ? ORDER BY m.gone LIMIT 1",
+            (found.collection_id, moment - 1, moment + 1, found.message.subject),
+        )
+    else:
+        return None
+    return (row[0], bool(row[1])) if row is not None else None
