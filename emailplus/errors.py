@@ -37,7 +37,8 @@
     │           │   └── ProtectionRefused       the licence does not permit it (status 172)
     │           └── SendRefused             the server does not take a message; `.entry` is in the outbox
     │               ├── RecipientsRefused       a recipient is unknown or not allowed, or there is none
-    │               └── SendQuotaExceeded       the user may not send any more at present
+    │               ├── SendQuotaExceeded       the user may not send any more at present
+    │               └── RightsRefused           rights management does not take it (status 168 to 172)
     ├── PolicyError (6)
     │   ├── ProvisioningRequired        the server wants its policy applied first
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
@@ -293,6 +294,10 @@ class RecipientsRefused(SendRefused):
 
 class SendQuotaExceeded(SendRefused):
     """The user may not send any more at present (status 115)."""
+
+
+class RightsRefused(SendRefused):
+    """The server's rights management does not take the message (status 168 to 172; MS-ASRM 3.2.5.1)."""
 
 
 class PolicyError(EmailplusError):

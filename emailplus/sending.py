@@ -18,6 +18,7 @@ from datetime import datetime
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 
+from . import protecting
 from .classification import outgoing as marks
 from .classification.classifier import Classifier
 from .config import AppConfig
@@ -35,6 +36,7 @@ from .policy import recipients as safe_domains
 from .policy.addresses import read as read_addresses
 from .policy.dlp import FILES, Action
 from .policy.user_settings import Settings
+from .rms.gate import Door
 from .store.app_policy import guard
 from .store.originals import Original, original
 from .store.store import Store
@@ -63,6 +65,8 @@ class Sending:
     confirm: Confirm | None = None
     classifier: Classifier | None = None
     """None: classification is off."""
+    door: Door = Door.PROGRAM
+    """Who writes: content of a protected original is not for programs unless its licence says so."""
 
     def ask(self, question: Question) -> str:
         """The answer of a person. Raises `ConfirmationNeeded` without one who can be asked, `Declined` for a no."""
@@ -102,6 +106,8 @@ class Outgoing:
     """From the stage `mime` on: the complete message, header fields and entity apart."""
     stamp: BodyStamp | None = None
     """Set by `classification`: what stands above and below the bodies."""
+    by_server: bool = False
+    """Set by `rights`: the server adds the original, protected; nothing of it is in the draft."""
     parcels: list[Parcel] = field(default_factory=list)
     """Filled by `smime` where it protects the message, else by `parcels`."""
 
@@ -196,6 +202,7 @@ def forward(
     subject = message.subject if _FORWARD.match(message.subject) else f"Fwd: {message.subject}".strip()
     draft = _answer(sending, source, DraftKind.FORWARD, to=people(to), cc=(), subject=subject, text=text, html=html)
     if as_attachment:
+        protecting.attach_whole(sending, message)
         return replace(draft, quote=None, attachments=(whole(sending.store, message),))
     attachments = tuple(
         DraftAttachment(
@@ -242,7 +249,7 @@ def _answer(
         text=text,
         html=html,
         signature=sending.settings.signature,
-        quote=quote_of(message),
+        quote=quote_of(message) if protecting.begin(sending, message, kind) else None,
         original=message.id,
         in_reply_to=source.message_id,
         references=references,
@@ -410,7 +417,9 @@ def parcels(outgoing: Outgoing, sending: Sending) -> Outgoing:
         missing = next(a.name for a in draft.attachments if not sending.has_content(a))
         raise NotFound(f"the attachment {missing!r} is not in the store; synchronise, or take it out")
     if source is not None:
-        outgoing.parcels = [Parcel(complete, command, source=draft.original, replace=True, template=draft.template)]
+        outgoing.parcels = [
+            Parcel(complete, command, source=draft.original, replace=not outgoing.by_server, template=draft.template)
+        ]
     else:
         outgoing.parcels = [Parcel(complete, template=draft.template)]
     return outgoing
@@ -449,6 +458,7 @@ STAGES: dict[str, Stage] = {
     "size": size,
     "domains": domains,
     "classification": classification,
+    "rights": protecting.stage,
     "form": form,
     "mime": mime,
     "parcels": parcels,
