@@ -8,8 +8,15 @@ from functools import partial
 
 from .. import account, changing, sending
 from ..eas.flows.synchronise import RunPlan, send_outbox
-from ..errors import ConnectionFailed, MailboxFull, RecipientsRefused, RightsRefused,
-    SendQuotaExceeded, SendRefused, ServerBusy
+from ..errors import (
+    ConnectionFailed,
+    MailboxFull,
+    RecipientsRefused,
+    RightsRefused,
+    SendQuotaExceeded,
+    SendRefused,
+    ServerBusy,
+)
 from ..markings import MailboxClassification
 from ..model.draft import Draft, DraftAttachment, StoredDraft
 from ..model.outbox import OutboxEntry, OutboxState
