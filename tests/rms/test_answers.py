@@ -128,7 +128,7 @@ def test_protection_off_in_an_answer(world: World, licence: MockLicence, allowed
 def test_new_mail_with_a_template(world: World) -> None:
     world.sync(RMS)
     with world.open(RMS) as mailbox:
-        draft = replace(mailbox.new(to="bob@example.test", subject="S", text="T"), template=TEMPLATES[0][0])
+        draft = replace(mailbox.new(to="bob@example.test", subject="S", text="T"), template=TEMPLATES[1][0])
         mailbox.send(draft)
         other = replace(mailbox.new(to="bob@example.test", subject="S", text="T"), template="nonsense")
         with pytest.raises(RightsRefused) as refused:
@@ -136,13 +136,13 @@ def test_new_mail_with_a_template(world: World) -> None:
         assert refused.value.status == 171
         world.exchange.rights_templates = None
         with pytest.raises(RightsRefused) as refused:
-            mailbox.send(replace(mailbox.new(to="bob@example.test", text="T"), template=TEMPLATES[0][0]))
+            mailbox.send(replace(mailbox.new(to="bob@example.test", text="T"), template=TEMPLATES[1][0]))
         assert refused.value.status == 168
     licence = arrived(world).licence
     assert licence is not None
-    assert (licence.template_name, licence.content_owner) == ("T0", "alice@example.test")
+    assert (licence.template_name, licence.content_owner) == ("T1", "alice@example.test")
     with world.open() as mailbox, pytest.raises(UsageError, match="rms_support"):
-        mailbox.send(replace(mailbox.new(to="bob@example.test", text="T"), template=TEMPLATES[0][0]))
+        mailbox.send(replace(mailbox.new(to="bob@example.test", text="T"), template=TEMPLATES[1][0]))
 
 
 def test_an_expired_original_is_not_answered(world: World) -> None:
@@ -162,3 +162,11 @@ def test_unprotected_mail_is_answered_as_ever(world: World) -> None:
         assert draft.quote is not None
         mailbox.send(draft)
     assert arrived(world).licence is None
+
+
+def test_nothing_leaves_unprotected_below_14_1(make_world: Any) -> None:
+    old = make_world(users=USERS, versions=["14.0"])
+    old.sync(RMS)
+    with old.open(RMS) as mailbox, pytest.raises(RightsRefused, match="14.1"):
+        mailbox.send(replace(mailbox.new(to="bob@example.test", subject="S", text="T"), template=T1))
+    assert old.exchange.user("bob").items() == []
