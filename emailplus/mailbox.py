@@ -27,7 +27,6 @@ from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.protected import AsyncProtected, Protected
 from .facade.rights import AsyncProtecting, Protecting
 from .facade.view import AsyncViewing, Viewing
-from .facade.writing import AsyncWriting, Writing
 from .flow import Flow
 from .markings import MailboxClassification
 from .model import events
@@ -74,7 +73,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Commands, Governed, Diagnosing, Writing, Changing, Protected, Protecting, Viewing):
+class Mailbox(Commands, Governed, Diagnosing, Changing, Protected, Protecting, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -115,6 +114,7 @@ class Mailbox(Commands, Governed, Diagnosing, Writing, Changing, Protected, Prot
         """Markings: what may be chosen for a message, and what is wrong with the configuration; see
         `emailplus.markings`."""
         self.protection = Protection(store, settings=self.settings.in_force)
+        self.protection.install()
         self.settings.listeners.append(self.protection.settle)
         self.reading = Reading(store, lambda: self.config, door=self.door, protection=self.protection)
         """Messages as people see them; see `emailplus.reading`."""
@@ -315,7 +315,7 @@ class Mailbox(Commands, Governed, Diagnosing, Writing, Changing, Protected, Prot
         programs (see `Mailbox.open`).
         """
         rights.require(self.store.database, message_id, Operation.READ, self.door, account.utc_now())
-        return self.protection.attach(self.store.message(message_id), contents=True)
+        return self.store.message(message_id)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
         """The content of an attachment, piece by piece. Raises `NotFound` and `RightsDenied`, as `message`."""
@@ -328,7 +328,6 @@ class AsyncMailbox(
     AsyncCommands,
     AsyncGoverned,
     AsyncDiagnosing,
-    AsyncWriting,
     AsyncChanging,
     AsyncProtected,
     AsyncProtecting,

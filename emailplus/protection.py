@@ -13,15 +13,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import account
-from .errors import NotFound, WrongKeyPassword
+from .errors import KeyImportFailed, NotFound, WrongKeyPassword
 from .mime.view import header_text, view
+from .model.directory import Resolution
 from .model.message import BodyType, Part, StoredMessage, addresses
 from .policy.user_settings import Settings
 from .smime import certificate as certs
 from .smime.entity import addresses as written_addresses
 from .smime.entity import parse
 from .smime.headers import visible_text
-from .smime.keychain import Keychain, KeyEntry, import_pkcs12
+from .smime.keychain import Keychain, KeyEntry, import_pkcs12, load_certificate
 from .smime.message import OpenedMessage, open_message
 from .smime.recipients import Choice, Source, choose, with_encryption_use
 from .smime.report import Finding, Layer, Reason, Revocation, SecurityReport, Word
@@ -63,7 +64,11 @@ class Protection:
         self._lists: tuple[tuple[int, float], tuple[x509.CertificateRevocationList, ...]] | None = None
         self._clock = clock or account.utc_now
         self.keychain: Keychain = keychain.keychain(store.database)
-        store.unwrap = self._indexable
+
+    def install(self) -> None:
+        """Let the store show and index protected mail as this says."""
+        self._store.unwrap = self._indexable
+        self._store.shown = partial(self.attach, contents=True)
 
     def trust(self) -> Trust:
         """Anchors, intermediates of our own chains, revocation lists at hand, at this moment."""
@@ -177,6 +182,32 @@ class Protection:
     def remember(self, address: str, ders: Iterable[bytes], source: Source) -> int:
         """Note certificates (DER) for `address`; how many were new. What cannot be read is left out."""
         return certificates.remember(self._store.database, address, certs.load_all(list(ders)), source, self._clock())
+
+    def take_directory(self, found: Iterable[Resolution]) -> None:
+        """Keep what the directory (ResolveRecipients) says of the addresses it was asked for, and that alone.
+
+        A text that stands for several people, or for a list, has no certificate of its own.
+        """
+        for resolution in found:
+            if not resolution.resolved or len(resolution.recipients) != 1:
+                continue
+            (person,) = resolution.recipients
+            given = person.certificates
+            if given is None or given.members > 1:
+                continue
+            source = Source.CONTACT if person.source == "contacts" else Source.DIRECTORY
+            certificates.forget(self._store.database, resolution.to, source)
+            self.remember(resolution.to, given.certificates, source)
+
+    def import_recipient(self, der: bytes, addresses: Iterable[str], source: Source) -> list[str]:
+        """Keep somebody's certificate for `addresses`, or for those it is made out to. Raises `KeyImportFailed`."""
+        certificate = load_certificate(der)
+        names = [address.lower() for address in addresses] or list(certs.addresses(certificate)[0])
+        if not names:
+            raise KeyImportFailed("the certificate names no address: say whose it is")
+        for name in names:
+            certificates.remember(self._store.database, name, [certificate], source, self._clock())
+        return names
 
     def examine(self) -> int:
         """Look through protected mail that is new here for certificates of its signers and for the revocation lists

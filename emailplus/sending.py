@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from email.message import Message as HeaderFields
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 
@@ -22,7 +23,7 @@ from . import protecting
 from .classification import outgoing as marks
 from .classification.classifier import Classifier
 from .config import AppConfig
-from .errors import ConfirmationNeeded, Declined, NotFound, UsageError
+from .errors import ConfirmationNeeded, Declined, NotFound, PolicyDenied, UsageError
 from .mime.compose import BodyStamp, Composed, compose
 from .mime.fields import checked_address
 from .mime.view import header_text, view
@@ -37,6 +38,7 @@ from .policy.addresses import read as read_addresses
 from .policy.dlp import FILES, Action
 from .policy.user_settings import Settings
 from .rms.gate import Door
+from .sealing import inner_attachments, seal
 from .store.app_policy import guard
 from .store.originals import Original, original
 from .store.store import Store
@@ -44,6 +46,7 @@ from .store.text import html_to_text
 
 SMART_FROM = 64 * 1024
 """Bytes of attachments from which on a forward leaves them to the server."""
+MESSAGE = "message/rfc822"
 MAX_RECIPIENTS = 1000
 """People one message may be addressed to; beyond it a list is what is wanted, and servers refuse."""
 
@@ -214,15 +217,35 @@ def forward(
         )
         for attachment in message.attachments
     )
-    return replace(draft, attachments=attachments)
+    inside = inner_attachments(message)
+    return replace(draft, attachments=attachments if inside is None else inside)
 
 
 def whole(store: Store, message: StoredMessage) -> DraftAttachment:
     """A message as an attachment, byte for byte (message/rfc822). Raises `UsageError` where its MIME is not here."""
     if message.body_type != BodyType.MIME or message.body_state != "stored":
         raise UsageError(f"the MIME of message {message.id} is not in the store: it cannot be attached whole")
-    name = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', " ", message.subject).strip()[:60] or "message"
-    return DraftAttachment(name=f"{name}.eml", content=store.body(message.id), content_type="message/rfc822")
+    return DraftAttachment(name=_file_name(message), content=store.body(message.id), content_type=MESSAGE)
+
+
+def _file_name(message: StoredMessage) -> str:
+    return (re.sub(r'[\\/:*?"<>|\x00-\x1f]+', " ", message.subject).strip()[:60] or "message") + ".eml"
+
+
+def phishing_report(sending: Sending, message_id: int, mime: bytes, *, text: str = "") -> Draft:
+    """The report of a message to `report_phishing_address`, the message attached whole, byte for byte.
+
+    Raises `NotFound`, or `PolicyDenied` where the key is not set: reporting is off then.
+    """
+    address = sending.config.report_phishing_address
+    if address is None:
+        raise PolicyDenied(
+            "reporting phishing is off: report_phishing_address is not set", rule="report_phishing_address"
+        )
+    message = sending.store.message(message_id)
+    attached = DraftAttachment(name=_file_name(message), content=mime, content_type=MESSAGE)
+    draft = new(sending, to=[Address("", address)], subject=f"Phishing: {message.subject}", text=text)
+    return replace(draft, original=message_id, signature="", attachments=(attached,))
 
 
 def _answer(
@@ -330,7 +353,9 @@ def recipients(outgoing: Outgoing, sending: Sending) -> Outgoing:
 
 def features(outgoing: Outgoing, sending: Sending) -> Outgoing:
     """Files may be attached (`disabled_features` = `attach_files`, the app policy); what a forward carries stays."""
-    if any(attachment.source is None for attachment in outgoing.draft.attachments):
+    draft = outgoing.draft
+    carried = draft.original is not None
+    if any(a.source is None and not (carried and a.content_type == MESSAGE) for a in draft.attachments):
         guard(sending.store.database, sending.config).may(Action.ATTACH_FILE, FILES).require()
     return outgoing
 
@@ -347,7 +372,9 @@ def size(outgoing: Outgoing, sending: Sending) -> Outgoing:
 
 def domains(outgoing: Outgoing, sending: Sending) -> Outgoing:
     """Ask where a recipient is outside `email_safe_domains` and `email_alert_unsafe_domains` is set."""
-    question = safe_domains.question(outgoing.draft.recipients, sending.config)
+    chosen = {sending.config.report_phishing_address, sending.config.feedback_email_address}
+    people_asked_about = [p for p in outgoing.draft.recipients if p.address not in chosen]  # the administrator's own
+    question = safe_domains.question(people_asked_about, sending.config)
     if question is not None:
         sending.ask(question)
     return outgoing
@@ -461,6 +488,7 @@ STAGES: dict[str, Stage] = {
     "rights": protecting.stage,
     "form": form,
     "mime": mime,
+    "smime": seal,
     "parcels": parcels,
 }
 """The stage of each name. A name without one has nothing to do."""
@@ -496,6 +524,16 @@ def discard(store: Store, draft_id: int) -> None:
         raise NotFound(f"there is no draft {draft_id} in this store")
 
 
+def _canonical(data: bytes) -> bytes:
+    """A message with CRLF line ends, which it needs to be attached as one."""
+    return re.sub(rb"\r?\n", b"\r\n", data)
+
+
+def _list(head: HeaderFields, name: str) -> str:
+    """Every field of that name as one address list."""
+    return ", ".join(header_text(value) for value in head.get_all(name, []))
+
+
 def from_mime(sending: Sending, data: bytes) -> Draft:
     """A draft from a MIME message: recipients, subject, text, HTML, attachments and threading.
 
@@ -507,7 +545,7 @@ def from_mime(sending: Sending, data: bytes) -> Draft:
         raise UsageError("this is no MIME message: it has no header")
     sender = me(sending)
     parts = view(data)
-    lists = {name: people(header_text(", ".join(head.get_all(name, [])))) for name in ("To", "Cc", "Bcc", "Reply-To")}
+    lists = {name: people(_list(head, name)) for name in ("To", "Cc", "Bcc", "Reply-To")}
     identifiers = {name: _IDENTIFIER.findall(str(head.get(name, ""))) for name in ("Message-ID", "In-Reply-To")}
     importance = {"low": 0, "high": 2}.get(str(head.get("Importance", "")).strip().lower(), 1)
     return Draft(
@@ -523,7 +561,7 @@ def from_mime(sending: Sending, data: bytes) -> Draft:
         attachments=tuple(
             DraftAttachment(
                 name=part.name,
-                content=part.data,
+                content=_canonical(part.data) if part.content_type == MESSAGE else part.data,
                 content_type=part.content_type,
                 content_id=part.content_id if part.inline or (part.content_id and not part.name) else "",
             )

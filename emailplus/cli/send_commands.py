@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,6 +63,9 @@ def send(
     reply_all: Annotated[int | None, typer.Option("--reply-all", metavar="ID", help="Answer everyone in it.")] = None,
     forward: Annotated[int | None, typer.Option("--forward", metavar="ID", help="Forward that message.")] = None,
     draft: Annotated[int | None, typer.Option("--draft", metavar="ID", help="Send that draft.")] = None,
+    phishing: Annotated[
+        int | None, typer.Option("--report-phishing", metavar="ID", help="Report that message.", show_default=False)
+    ] = None,
     high: Annotated[bool, typer.Option("--high", help="Of high importance.")] = False,
     receipt: Annotated[bool, typer.Option("--receipt", help="Ask for a read receipt.")] = False,
     mark: Annotated[
@@ -88,6 +92,10 @@ def send(
         with Mailbox.open(given, store=store, key=key, password=password) as mailbox:
             if flush:
                 _tell_waiting(mailbox.flush(), as_json)
+                return
+            if phishing is not None:
+                confirm = partial(answer, yes=yes)
+                _tell(mailbox.report_phishing(phishing, text=text or "", confirm=confirm), as_json)
                 return
             made = _draft(mailbox, mime, reply, reply_all, forward, draft)
             made = _filled(made, mailbox, to, cc, bcc, subject, _text(text, text_file), _read_text(html_file))

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import __version__, account
-from ..config import AppConfig
 from ..driver import arun, run
+from ..eas.commands.resolve_recipients import Retrieval, Wish
+from ..eas.flows import people
+from ..errors import ServerError
 from ..flow import Flow
 from ..flows.revocation import RevocationNews, fetch_revocation_lists
+from ..model.directory import Resolution
+from ..model.draft import Draft
 from ..protection import AskPassword, Protection
+from ..sealing import without_certificate
 from ..smime.keychain import Keychain, KeyEntry
 from ..smime.message import OpenedMessage
-from ..store.store import Store
+from ..smime.recipients import Choice, Source
+from . import Dialogue
+from .writing import AsyncWriting, Writing
 
 if TYPE_CHECKING:
     from ..mailbox import Mailbox
@@ -23,11 +32,13 @@ def _revocation_flow() -> Flow[RevocationNews]:
     return fetch_revocation_lists(account.utc_now().timestamp(), f"emailplus/{__version__}")
 
 
-class Protected:
+def _directory_question(addresses: Sequence[str]) -> Dialogue[list[Resolution]]:
+    return partial(people.resolve, names=list(addresses), wish=Wish(Retrieval.FULL))
+
+
+class Protected(Writing):
     """Methods of `Mailbox`."""
 
-    config: AppConfig
-    store: Store
     protection: Protection
     """Everything of S/MIME that is not an everyday call."""
 
@@ -57,6 +68,34 @@ class Protected:
         self.protection.mark_revoked()
         return news
 
+    def find_certificates(self, addresses: Sequence[str]) -> list[Choice]:
+        """The certificate to encrypt to for each of `addresses`, asking the server's directory (ResolveRecipients)
+        for them all. What it gives is kept; what it gave before and gives no longer is forgotten.
+
+        `send` does this by itself for a message that is to be encrypted to somebody without a known certificate.
+        Raises `NotOffered` where the server lacks the command, and the errors of any conversation.
+        """
+        found = self._converse(_directory_question(addresses))
+        self.protection.take_directory(found)
+        return [self.protection.choose(address) for address in addresses]
+
+    def import_recipient(self, certificate: bytes, addresses: Sequence[str] = ()) -> list[str]:
+        """Take in somebody's certificate (DER) by hand: for `addresses`, or for those it is made out to.
+
+        The addresses. Raises `KeyImportFailed` for what is no certificate, or names nobody.
+        """
+        return self.protection.import_recipient(certificate, addresses, Source.IMPORT)
+
+    def _before_send(self, draft: Draft) -> None:
+        """Certificates of recipients who have none here, for a message that is to be encrypted. A directory that
+        cannot be asked leaves it at what is known: the stage of sending says who is missing."""
+        unknown = without_certificate(draft, self._sending())
+        if unknown:
+            try:
+                self.find_certificates(unknown)
+            except ServerError:
+                pass
+
     def _after_sync(self) -> None:
         """What new mail asks of this room."""
         self.protection.examine()
@@ -64,7 +103,7 @@ class Protected:
             self.fetch_revocation_lists()
 
 
-class AsyncProtected:
+class AsyncProtected(AsyncWriting):
     """Methods of `AsyncMailbox`."""
 
     _mailbox: Mailbox
@@ -88,6 +127,31 @@ class AsyncProtected:
         news = await arun(_revocation_flow(), account.open_network(mailbox.config), mailbox.store)
         await asyncio.to_thread(mailbox.protection.mark_revoked)
         return news
+
+    async def find_certificates(self, addresses: Sequence[str]) -> list[Choice]:
+        """See `Mailbox.find_certificates`."""
+        protection = self._mailbox.protection
+        found = await self._converse(_directory_question(addresses))
+
+        def choices() -> list[Choice]:
+            protection.take_directory(found)
+            return [protection.choose(address) for address in addresses]
+
+        return await asyncio.to_thread(choices)
+
+    async def _before_send(self, draft: Draft) -> None:
+        """See `Protected._before_send`."""
+        mailbox = self._mailbox
+        unknown = await asyncio.to_thread(lambda: without_certificate(draft, mailbox._sending()))
+        if unknown:
+            try:
+                await self.find_certificates(unknown)
+            except ServerError:
+                pass
+
+    async def import_recipient(self, certificate: bytes, addresses: Sequence[str] = ()) -> list[str]:
+        """See `Mailbox.import_recipient`."""
+        return await asyncio.to_thread(self._mailbox.import_recipient, certificate, addresses)
 
     async def _after_sync(self) -> None:
         """See `Mailbox._after_sync`."""

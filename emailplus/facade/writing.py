@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from .. import account, changing, sending
+from ..eas.flows.fetch_mime import fetch_mime
 from ..eas.flows.synchronise import RunPlan, send_outbox
 from ..errors import (
     ConnectionFailed,
@@ -24,7 +25,7 @@ from ..model.questions import Confirm
 from ..rms.gate import Door
 from ..sending import People, Sending
 from ..settings import MailboxSettings
-from ..store import outbox
+from ..store import originals, outbox
 from . import AsyncOnline, Listener, Online
 
 _RECIPIENTS = frozenset({116, 119, 183})
@@ -138,12 +139,34 @@ class Writing(Online):
         `SmimeError`), `SendRefused` and its kinds or `MailboxFull` where the server refuses the message, and
         `AuthenticationFailed`, `PolicyError` where it refuses us: the message is in the outbox then.
         """
+        self._before_send(draft)
         numbers = self._queue(draft, confirm)
         try:
             self.flush(listener=listener, version=version)
         except (ConnectionFailed, ServerBusy):  # it waits
             pass
         return self._outcome(numbers)
+
+    def report_phishing(
+        self, message_id: int, *, text: str = "", confirm: Confirm | None = None, listener: Listener | None = None
+    ) -> OutboxEntry:
+        """Report a message to `report_phishing_address`, attached whole, byte for byte; as `send`.
+
+        Where its MIME is not in the store it is fetched. Raises `PolicyDenied` where the key is not set, `NotFound`,
+        `ItemUnavailable` where the server no longer has the message, and as `send`.
+        """
+        sending.phishing_report(self._sending(), message_id, b"")
+        draft = sending.phishing_report(self._sending(), message_id, self.original_mime(message_id), text=text)
+        return self.send(draft, confirm=confirm, listener=listener)
+
+    def original_mime(self, message_id: int) -> bytes:
+        """The MIME of a message, byte for byte: from the store, else from the server. Raises `NotFound`,
+        `ItemUnavailable`, and as `sync`."""
+        kept = originals.mime_of(self.store, message_id)
+        if kept is not None:
+            return kept
+        collection, item = originals.place_of(self.store, message_id)
+        return self._converse(partial(fetch_mime, collection_id=collection, server_id=item))
 
     def flush(self, *, listener: Listener | None = None, version: str | None = None) -> list[OutboxEntry]:
         """Send what waits in the outbox; what is still in it. Raises as `sync`."""
@@ -158,6 +181,9 @@ class Writing(Online):
         return RunPlan(
             account.mail_decision(self.config, now, held, period=choice, tell_messages=False), now.timestamp()
         )
+
+    def _before_send(self, draft: Draft) -> None:
+        """What is to be asked of the server before the stages of sending run; see `facade.protected`."""
 
     def _queue(self, draft: Draft, confirm: Confirm | None) -> list[int]:
         changing.writable(self.read_only)
@@ -262,12 +288,34 @@ class AsyncWriting(AsyncOnline):
         version: str | None = None,
     ) -> OutboxEntry:
         """See `Mailbox.send`. `confirm` is called in another thread, `listener` in the event loop."""
+        await self._before_send(draft)
         numbers = await asyncio.to_thread(self._mailbox._queue, draft, confirm)
         try:
             await self.flush(listener=listener, version=version)
         except (ConnectionFailed, ServerBusy):
             pass
         return await asyncio.to_thread(self._mailbox._outcome, numbers)
+
+    async def _before_send(self, draft: Draft) -> None:
+        """See `Writing._before_send`."""
+
+    async def report_phishing(
+        self, message_id: int, *, text: str = "", confirm: Confirm | None = None, listener: Listener | None = None
+    ) -> OutboxEntry:
+        """See `Mailbox.report_phishing`."""
+        state = await asyncio.to_thread(self._mailbox._sending)
+        await asyncio.to_thread(sending.phishing_report, state, message_id, b"")
+        mime = await self.original_mime(message_id)
+        draft = await asyncio.to_thread(partial(sending.phishing_report, state, message_id, mime, text=text))
+        return await self.send(draft, confirm=confirm, listener=listener)
+
+    async def original_mime(self, message_id: int) -> bytes:
+        """See `Mailbox.original_mime`."""
+        kept = await asyncio.to_thread(originals.mime_of, self._mailbox.store, message_id)
+        if kept is not None:
+            return kept
+        collection, item = await asyncio.to_thread(originals.place_of, self._mailbox.store, message_id)
+        return await self._converse(partial(fetch_mime, collection_id=collection, server_id=item))
 
     async def flush(self, *, listener: Listener | None = None, version: str | None = None) -> list[OutboxEntry]:
         """See `Mailbox.flush`. Waits for a sync that is under way."""

@@ -173,8 +173,8 @@ class OutboxContent:
 
 @dataclass(frozen=True, slots=True)
 class SentCandidates:
-    """Result: list of (CollectionId, ServerId, SyncKey, folder id, options) of mail in Sent Items with this subject,
-    received at `since` (Unix time) or later; None where the store has no complete Sent Items.
+    """Result: list of (CollectionId, ServerId) of mail in Sent Items with this subject, received at `since` (Unix time)
+    or later; None where the store has no complete Sent Items.
     """
 
     subject: str

@@ -116,6 +116,8 @@ class _Row:
     demands: Demands
     kept: str = ""
     lacking: str = ""
+    quiet: str = "it asks for nothing"
+    """What is said where it demands nothing that takes doing."""
     password: bool = False
     """Ignored where no password is demanded."""
 
@@ -141,16 +143,20 @@ def _lock(policy: ServerPolicy) -> bool:
     return policy.MaxInactivityTimeDeviceLock is not None and policy.MaxInactivityTimeDeviceLock < 9999
 
 
-def _signing(policy: ServerPolicy) -> bool:
-    return policy.RequireSignedSMIMEMessages is True and policy.RequireSignedSMIMEAlgorithm is not None
+def _odd_signing(policy: ServerPolicy) -> bool:
+    """Signatures are demanded with an algorithm that `policy.mail_protection` does not write."""
+    fixed = policy.RequireSignedSMIMEMessages is True and policy.AllowSMIMEEncryptionAlgorithmNegotiation == 0
+    return fixed and policy.RequireSignedSMIMEAlgorithm not in (None, 0)
 
 
-def _encrypting(policy: ServerPolicy) -> bool:
-    return policy.RequireEncryptedSMIMEMessages is True and policy.RequireEncryptionSMIMEAlgorithm is not None
+def _odd_encryption(policy: ServerPolicy) -> bool:
+    """Encryption is demanded with an algorithm that `policy.mail_protection` does not write."""
+    return _no_negotiation(policy) and policy.RequireEncryptionSMIMEAlgorithm != 0
 
 
 def _no_negotiation(policy: ServerPolicy) -> bool:
-    return _encrypting(policy) and policy.AllowSMIMEEncryptionAlgorithmNegotiation == 0
+    demanded = policy.RequireEncryptedSMIMEMessages is True and policy.RequireEncryptionSMIMEAlgorithm is not None
+    return demanded and policy.AllowSMIMEEncryptionAlgorithmNegotiation == 0
 
 
 TABLE: Final[dict[str, _Row]] = {
@@ -192,12 +198,20 @@ TABLE: Final[dict[str, _Row]] = {
     "MaxEmailHTMLBodyTruncationSize": _Row(
         "R742", lambda policy: (policy.MaxEmailHTMLBodyTruncationSize or 0) >= 0, kept="a larger body is refused"
     ),
-    "RequireSignedSMIMEMessages": _Row("R358", _true("RequireSignedSMIMEMessages")),
-    "RequireEncryptedSMIMEMessages": _Row("R335", _true("RequireEncryptedSMIMEMessages")),
-    "RequireSignedSMIMEAlgorithm": _Row("R753", _signing),
-    "RequireEncryptionSMIMEAlgorithm": _Row("R751", _encrypting),
-    "AllowSMIMEEncryptionAlgorithmNegotiation": _Row("R146", _no_negotiation),
-    "AllowSMIMESoftCerts": _Row("R152", _false("AllowSMIMESoftCerts")),
+    "RequireSignedSMIMEMessages": _Row(
+        "R358", _true("RequireSignedSMIMEMessages"), kept="every message is signed, or not sent"
+    ),
+    "RequireEncryptedSMIMEMessages": _Row(
+        "R335", _true("RequireEncryptedSMIMEMessages"), kept="every message is encrypted, or not sent"
+    ),
+    "RequireSignedSMIMEAlgorithm": _Row("R753", _odd_signing, quiet="it is used, or may be negotiated"),
+    "RequireEncryptionSMIMEAlgorithm": _Row("R751", _odd_encryption, quiet="it is used, or may be negotiated"),
+    "AllowSMIMEEncryptionAlgorithmNegotiation": _Row(
+        "R146", _no_negotiation, kept="the algorithms that the server names are used"
+    ),
+    "AllowSMIMESoftCerts": _Row(
+        "R152", _false("AllowSMIMESoftCerts"), kept="nothing is signed: all keys here lie in software"
+    ),
     "AllowBrowser": _Row("R83", _false("AllowBrowser"), lacking="a browser"),
     "AllowConsumerEmail": _Row(
         "R95", _false("AllowConsumerEmail"), kept="a mailbox has one account, the configured one"
@@ -247,7 +261,7 @@ def _rule(
     row = TABLE[element]
     source = f"MS-ASPROV_{row.source}"
     if not row.demands(policy):
-        return Rule(element, value, "applied", "it asks for nothing", source)
+        return Rule(element, value, "applied", row.quiet, source)
     if row.password and policy.DevicePasswordEnabled is not True:
         return Rule(element, value, "not applicable", "no password is demanded", source)
     if row.kept:

@@ -13,6 +13,7 @@
     always_sign             none                           off until the user switches it on
     always_encrypt          none                           off until the user switches it on
     sign_as_clear_text      none                           on: a signed message stays readable everywhere
+    protect_headers         none                           off: header fields stay outside signature and encryption
     index_encrypted_mail    none                           off: words of encrypted mail stay out of the index
     show_mail_details       allow_detailed_notifications   on, and never without the key
     work_hours_only         none                           off
@@ -59,6 +60,7 @@ class UserSettings:
     always_sign: bool | None = None
     always_encrypt: bool | None = None
     sign_as_clear_text: bool | None = None
+    protect_headers: bool | None = None
     index_encrypted_mail: bool | None = None
     show_mail_details: bool | None = None
     work_hours_only: bool | None = None
@@ -113,6 +115,7 @@ class Settings:
     always_sign: bool
     always_encrypt: bool
     sign_as_clear_text: bool
+    protect_headers: bool
     index_encrypted_mail: bool
     show_mail_details: bool
     work_hours_only: bool
@@ -157,6 +160,7 @@ def effective_settings(
         always_sign=_either(user.always_sign, False),
         always_encrypt=_either(user.always_encrypt, False),
         sign_as_clear_text=_either(user.sign_as_clear_text, True),
+        protect_headers=_either(user.protect_headers, False),
         index_encrypted_mail=_either(user.index_encrypted_mail, False),
         show_mail_details=_either(user.show_mail_details, True) and config.allow_detailed_notifications,
         work_hours_only=work_hours_only,
@@ -233,6 +237,7 @@ RULES: Final[dict[str, _Rule]] = {
     "always_sign": _SWITCH,
     "always_encrypt": _SWITCH,
     "sign_as_clear_text": _SWITCH,
+    "protect_headers": _SWITCH,
     "index_encrypted_mail": _SWITCH,
     "show_mail_details": _SWITCH,
     "work_hours_only": _SWITCH,

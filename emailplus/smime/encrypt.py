@@ -9,18 +9,17 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from cryptography import x509
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ..errors import CertificateUnusable, RecipientsWithoutCertificate
 from . import algorithms as alg
 from . import certificate as certs
-from . import der
+from . import der, envelope
+from .armour import base64_stream, pkcs7_head
 from .decrypt import derive
 from .keychain import Role, unusable
-from .sign import issuer_and_serial, pkcs7_entity
+from .sign import issuer_and_serial
 
 CipherName = Literal["aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc", "3des-cbc"]
 """3DES only where a policy of the server demands it."""
@@ -80,8 +79,11 @@ def encrypt_for(
 def _entity(
     entity: bytes, to: Sequence[x509.Certificate], cipher: CipherName, transport: KeyTransport, now: datetime
 ) -> bytes:
-    kind = "authEnveloped-data" if cipher.endswith("gcm") else "enveloped-data"
-    return pkcs7_entity(enveloped_data(entity, to, cipher=cipher, transport=transport, now=now), kind)
+    chosen = alg.CIPHER_BY_NAME[cipher]
+    key = os.urandom(chosen.key_bytes)
+    infos = recipient_infos(to, key, transport=transport, now=now)
+    sealed = envelope.pieces(envelope.cut(entity), infos, key, chosen, size=len(entity))
+    return b"".join((pkcs7_head(smime_type_of(chosen)), *base64_stream(sealed)))
 
 
 def enveloped_data(
@@ -103,23 +105,7 @@ def enveloped_data(
     chosen = alg.CIPHER_BY_NAME[cipher]
     key = os.urandom(chosen.key_bytes)
     infos = recipient_infos(recipients, key, transport=transport, by_key_id=by_key_id, now=moment)
-    if chosen.mode == "aes-gcm":
-        return authenticated(content, chosen, key, infos)
-    block = cipher_of(chosen, key)
-    size = block.block_size // 8
-    vector = os.urandom(size)
-    encryptor = Cipher(block, modes.CBC(vector)).encryptor()
-    pieces = [encryptor.update(content), encryptor.update(padding_of(len(content), size)), encryptor.finalize()]
-    return _content_info(
-        alg.ENVELOPED_DATA,
-        version(infos, by_key_id),
-        der.set_of(infos),
-        der.sequence(
-            der.oid(alg.DATA),
-            der.algorithm(chosen.oid, der.octets(vector)),
-            der.element(0x80, *pieces),
-        ),
-    )
+    return b"".join(envelope.pieces(envelope.cut(content), infos, key, chosen, size=len(content), by_key_id=by_key_id))
 
 
 def recipient_infos(
@@ -138,43 +124,14 @@ def recipient_infos(
     return infos
 
 
-def cipher_of(chosen: alg.ContentCipher, key: bytes) -> algorithms.AES | TripleDES:
-    """The block cipher for a content key."""
-    return TripleDES(key) if chosen.mode == "3des-cbc" else algorithms.AES(key)
-
-
-def padding_of(size: int, block: int = 16) -> bytes:
-    """What CBC content of that size is padded with (RFC 5652 6.3)."""
-    count = block - size % block
-    return bytes([count]) * count
-
-
-def version(infos: Sequence[bytes], by_key_id: bool) -> bytes:
-    """CMSVersion of EnvelopedData (RFC 5652 6.1)."""
-    plain_keys = all(info[0] == 0x30 for info in infos) and not by_key_id
-    return der.integer(0 if plain_keys else 2)
-
-
 def authenticated(content: bytes, chosen: alg.ContentCipher, key: bytes, infos: list[bytes]) -> bytes:
     """AuthEnvelopedData (RFC 5083) of `content` under `key`, for recipients whose infos carry it."""
-    nonce = os.urandom(12)
-    encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
-    pieces = [encryptor.update(content), encryptor.finalize()]
-    return _content_info(
-        alg.AUTH_ENVELOPED_DATA,
-        der.integer(0),
-        der.set_of(infos),
-        der.sequence(
-            der.oid(alg.DATA),
-            der.algorithm(chosen.oid, der.sequence(der.octets(nonce), der.integer(16))),
-            der.element(0x80, *pieces),
-        ),
-        der.octets(encryptor.tag),
-    )
+    return b"".join(envelope.pieces(envelope.cut(content), infos, key, chosen, size=len(content)))
 
 
-def _content_info(kind: str, *fields: bytes) -> bytes:
-    return der.sequence(der.oid(kind), der.explicit(0, der.sequence(*fields)))
+def smime_type_of(chosen: alg.ContentCipher) -> str:
+    """The smime-type parameter (RFC 8551 3.2.2) of what a cipher makes."""
+    return "authEnveloped-data" if chosen.mode == "aes-gcm" else "enveloped-data"
 
 
 def _recipient(

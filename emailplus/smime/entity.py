@@ -11,10 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 
 from .limits import MAX_PARTS
 
-_HEADERS = email.parser.BytesHeaderParser(policy=email.policy.compat32)
+_CLEAN = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)+\r\n")
+_FIELD = re.compile(r"[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
+_PARSER = email.parser.BytesHeaderParser(policy=email.policy.compat32)
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
 
@@ -37,8 +40,7 @@ class Entity:
 
     def parameter(self, name: str) -> str:
         """A parameter of Content-Type, "" where absent; RFC 2231 is undone."""
-        value = self.headers.get_param(name, "")
-        return email.utils.collapse_rfc2231_value(value) if isinstance(value, (str, tuple)) else ""
+        return _parameters(str(self.headers.get("Content-Type", ""))).get(name, "")
 
     @property
     def filename(self) -> str:
@@ -96,7 +98,18 @@ def parse(raw: bytes) -> Entity:
     """Never fails: what has no header is all body, as in any mail reader."""
     found = _HEADER_END.search(raw)
     end = found.end() if found else len(raw)
-    return Entity(raw, _HEADERS.parsebytes(raw[:end]), end)
+    return Entity(raw, _headers(raw[:end]), end)
+
+
+def _headers(block: bytes) -> Message:
+    """The library's header object. Its parser is a machine for whole messages, so a block that is nothing but clean
+    fields is put into the object directly; anything else goes through that parser."""
+    if _CLEAN.fullmatch(block) is None:
+        return _PARSER.parsebytes(block)
+    headers = Message(policy=email.policy.compat32)
+    for match in _FIELD.finditer(block.decode("ascii", "surrogateescape")):
+        headers.set_raw(*email.policy.compat32.header_source_parse(match.group().splitlines(keepends=True)))
+    return headers
 
 
 def _base64(body: bytes) -> bytes:
@@ -105,6 +118,17 @@ def _base64(body: bytes) -> bytes:
     except binascii.Error:
         clean = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
         return binascii.a2b_base64(clean[: len(clean) - len(clean) % 4])
+
+
+@lru_cache(maxsize=64)
+def _parameters(content_type: str) -> dict[str, str]:
+    """The parameters of a Content-Type, by names in lower case; the first of a name counts."""
+    holder = Message(policy=email.policy.compat32)
+    holder["Content-Type"] = content_type
+    found: dict[str, str] = {}
+    for name, value in (holder.get_params([]) or [])[1:]:
+        found.setdefault(name.lower(), email.utils.collapse_rfc2231_value(value))
+    return found
 
 
 def addresses(headers: Message, name: str) -> tuple[str, ...]:

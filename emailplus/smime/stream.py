@@ -13,18 +13,14 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from ..errors import SmimeError
 from . import algorithms as alg
-from . import der
+from . import envelope
 from .armour import base64_lines, base64_stream, pkcs7_head
-from .ber import encode_length
-from .encrypt import CipherName, KeyTransport, cipher_of, padding_of, recipient_infos, version
+from .encrypt import CipherName, KeyTransport, recipient_infos, smime_type_of
 from .keychain import KeyEntry
 from .sign import MAX_LINE, DigestName, clear_foot, clear_head, signature_over
-
-_END = b"\0\0"
 
 
 def encrypt_stream(
@@ -45,63 +41,8 @@ def encrypt_stream(
     chosen = alg.CIPHER_BY_NAME[cipher]
     key = os.urandom(chosen.key_bytes)
     infos = recipient_infos(recipients, key, transport=transport, now=moment)
-    sealed = chosen.mode == "aes-gcm"
-    yield pkcs7_head("authEnveloped-data" if sealed else "enveloped-data")
-    yield from base64_stream(_envelope(pieces, infos, key, chosen, size))
-
-
-def _envelope(
-    pieces: Iterable[bytes], infos: list[bytes], key: bytes, chosen: alg.ContentCipher, size: int | None
-) -> Iterator[bytes]:
-    sealed = chosen.mode == "aes-gcm"
-    block = cipher_of(chosen, key)
-    size_of_block = block.block_size // 8
-    vector = os.urandom(12 if sealed else size_of_block)
-    mode = modes.GCM(vector) if sealed else modes.CBC(vector)
-    encryptor = Cipher(block, mode).encryptor()
-    parameters = der.sequence(der.octets(vector), der.integer(16)) if sealed else der.octets(vector)
-    kind = der.oid(alg.AUTH_ENVELOPED_DATA if sealed else alg.ENVELOPED_DATA)
-    before = (der.integer(0) if sealed else version(infos, False)) + der.set_of(infos)
-    inner = der.oid(alg.DATA) + der.algorithm(chosen.oid, parameters)
-    if size is None:
-        yield b"\x30\x80" + kind + b"\xa0\x80\x30\x80" + before + b"\x30\x80" + inner + b"\xa0\x80"
-    else:
-        yield _definite(
-            kind, before, inner, size if sealed else size + len(padding_of(size, size_of_block)), 18 if sealed else 0
-        )
-    done = 0
-    for piece in pieces:
-        done += len(piece)
-        yield from _octets(encryptor.update(piece), size)
-    if size is not None and done != size:
-        raise SmimeError(f"the message has {done} bytes where {size} were announced")
-    yield from _octets(
-        encryptor.update(b"" if sealed else padding_of(done, size_of_block)) + encryptor.finalize(), size
-    )
-    if size is None:
-        yield _END + _END
-    if sealed:
-        yield der.octets(encryptor.tag)  # type: ignore[attr-defined]  # of GCM
-    if size is None:
-        yield _END * 3
-
-
-def _octets(data: bytes, size: int | None) -> Iterator[bytes]:
-    """Cipher text as it stands, or as one of the strings that make it up."""
-    if data:
-        yield data if size is not None else b"\x04" + encode_length(len(data)) + data
-
-
-def _definite(kind: bytes, before: bytes, inner: bytes, size: int, after: int) -> bytes:
-    """Everything before the cipher text, with all lengths; `after` is what follows it (the tag)."""
-    text = b"\x80" + encode_length(size)
-    info = inner + text
-    info = b"\x30" + encode_length(len(info) + size) + info
-    data = before + info
-    data = b"\x30" + encode_length(len(data) + size + after) + data
-    content = b"\xa0" + encode_length(len(data) + size + after) + data
-    whole = kind + content
-    return b"\x30" + encode_length(len(whole) + size + after) + whole
+    yield pkcs7_head(smime_type_of(chosen))
+    yield from base64_stream(envelope.pieces(pieces, infos, key, chosen, size=size))
 
 
 def sign_clear_stream(

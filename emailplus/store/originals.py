@@ -72,3 +72,16 @@ def mime_of(store: Store, message_id: int) -> bytes | None:
     if message[0].body_type == BodyType.MIME and message[0].body_state == "stored":
         return store.body(message_id)
     return None
+
+
+def place_of(store: Store, message_id: int) -> tuple[str, str]:
+    """CollectionId and ServerId under which the server has a message. Raises `NotFound`."""
+    row = store.database.one(
+        "SELECT f.server_id, coalesce(c.server_id, m.server_id) FROM messages m "
+        "LEFT JOIN mail_changes c ON c.message_id = m.id AND c.kind = 'move' AND c.state = 'queued' "
+        "JOIN folders f ON f.id = coalesce(c.folder_id, m.folder_id) WHERE m.id = ? AND m.gone = 0",
+        (message_id,),
+    )
+    if row is None:
+        raise NotFound(f"there is no message {message_id} in this store")
+    return row[0], row[1]

@@ -341,12 +341,12 @@ def drop_outgoing(database: Database) -> model.Dropped:
         return model.Dropped(tuple(row[0] for row in written), tuple(row[0] for row in waiting))
 
 
-def _sent_candidates(database: Database, query: model.SentCandidates) -> list[tuple[Any, ...]] | None:
+def _sent_candidates(database: Database, query: model.SentCandidates) -> list[Row] | None:
     folder = database.scalar("SELECT id FROM folders WHERE type = 5 AND sync_key <> '0' AND pass_open = 0")
     if folder is None:
         return None
     return database.all(
-        "SELECT f.server_id, m.server_id, f.sync_key, f.id, f.options FROM messages m JOIN folders f "
+        "SELECT f.server_id, m.server_id FROM messages m JOIN folders f "
         "ON f.id = m.folder_id WHERE m.folder_id = ? AND m.gone = 0 "
         "AND (m.cached = 0 OR (m.received >= ? AND m.subject = ?)) ORDER BY m.id DESC LIMIT 50",
         (folder, query.since, query.subject),

@@ -52,6 +52,8 @@ class Store:
         self.database = database
         self.unwrap: index.Unwrap = index.as_it_is
         """What protected mail is indexed by; a mailbox sets it."""
+        self.shown: Callable[[StoredMessage], StoredMessage] | None = None
+        """What is shown of a message, e.g. what lies inside its protection; a mailbox sets it."""
         self._apply: dict[type, Callable[[Any], Any]] = {
             changes.SaveAccount: self._save_account,
             changes.FolderChanges: self._folder_changes,
@@ -363,7 +365,7 @@ class Store:
             else:
                 message.text = data.decode(errors="replace")
         message.attachments = self.attachments(message_id)
-        return message
+        return message if self.shown is None else self.shown(message)
 
     def body(self, message_id: int) -> bytes:
         """The body's bytes as stored (MIME: the whole message)."""

@@ -63,7 +63,7 @@ NOTHING: dict[str, Any] = {
 KEPT = {
     "AttachmentsEnabled", "MaxAttachmentSize", "RequireDeviceEncryption", "AllowPOPIMAPEmail", "MaxCalendarAgeFilter",
     "AllowHTMLEmail", "MaxEmailAgeFilter", "MaxEmailBodyTruncationSize", "MaxEmailHTMLBodyTruncationSize",
-    "AllowConsumerEmail",
+    "AllowConsumerEmail", "RequireSignedSMIMEMessages", "RequireEncryptedSMIMEMessages", "AllowSMIMESoftCerts",
 }  # fmt: skip
 # Elements that MS-ASPROV lets a client ignore which has no such thing (R76, R90, R102, R114, R121, R133, R159, R165,
 # R181, R302, R364, R762, R763), and those that speak of programs this engine does not run.
@@ -118,7 +118,16 @@ def test_rules_about_a_password_hold_where_one_is_demanded(element: str, enabled
     [
         ({}, (), 1),
         ({"MaxEmailAgeFilter": 3, "AllowCamera": False}, (), 1),
-        ({"MaxEmailAgeFilter": 3, "RequireSignedSMIMEMessages": True}, (), 2),
+        ({"MaxEmailAgeFilter": 3, "RequireSignedSMIMEMessages": True}, (), 1),
+        (
+            {
+                "RequireSignedSMIMEMessages": True,
+                "RequireSignedSMIMEAlgorithm": 1,
+                "AllowSMIMEEncryptionAlgorithmNegotiation": 0,
+            },
+            (),
+            2,
+        ),
         ({"MaxInactivityTimeDeviceLock": 60, "AllowHTMLEmail": False}, (), 2),
         ({"MaxInactivityTimeDeviceLock": 60}, (), 3),  # nothing of it is applied
         ({"DevicePasswordEnabled": True, "MaxEmailAgeFilter": 3}, (), 3),  # 2 would say that the PIN is there (R387)
@@ -147,7 +156,10 @@ def test_algorithms_matter_where_protection_is_demanded() -> None:
             "AllowSMIMEEncryptionAlgorithmNegotiation": 0}  # fmt: skip
     assert set(verdicts(**weak).values()) == {"applied"}
     demanded = verdicts(**weak, RequireSignedSMIMEMessages=True, RequireEncryptedSMIMEMessages=True)
-    assert {demanded[name] for name in weak} == {"unsupported"}
+    assert [demanded[name] for name in weak] == ["unsupported", "unsupported", "applied"]
+    written = weak | {"RequireSignedSMIMEAlgorithm": 0, "RequireEncryptionSMIMEAlgorithm": 0}
+    met = verdicts(**written, RequireSignedSMIMEMessages=True, RequireEncryptedSMIMEMessages=True)
+    assert set(met.values()) == {"applied"}
     negotiable = weak | {"AllowSMIMEEncryptionAlgorithmNegotiation": 1, "RequireEncryptedSMIMEMessages": True}
     assert verdicts(**negotiable)["AllowSMIMEEncryptionAlgorithmNegotiation"] == "applied"
 

@@ -56,6 +56,7 @@ def test_the_table_covers_every_setting() -> None:
         "always_encrypt",
         "sign_as_clear_text",
         "index_encrypted_mail",
+        "protect_headers",
         *alert_times.SETTINGS,
     }
     assert {row[0] for row in LAYERS} == names - without_a_key - {"show_mail_details"}

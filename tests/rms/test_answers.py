@@ -167,6 +167,6 @@ def test_unprotected_mail_is_answered_as_ever(world: World) -> None:
 def test_nothing_leaves_unprotected_below_14_1(make_world: Any) -> None:
     old = make_world(users=USERS, versions=["14.0"])
     old.sync(RMS)
-    with old.open(RMS) as mailbox, pytest.raises(RightsRefused, match="14.1"):
+    with old.open(RMS) as mailbox, pytest.raises(RightsRefused, match=r"14\.1"):
         mailbox.send(replace(mailbox.new(to="bob@example.test", subject="S", text="T"), template=T1))
     assert old.exchange.user("bob").items() == []

@@ -7,7 +7,6 @@ answers a second time with status 118 (MessagePreviouslySent).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ...errors import (
@@ -25,7 +24,6 @@ from ...errors import (
     TlsFailed,
 )
 from ...flow import Flow, commit, emit, load
-from ...model.changes import SyncWindows, Window
 from ...model.events import MailSent, Warned
 from ...model.outbox import (
     MarkSent,
@@ -37,12 +35,12 @@ from ...model.outbox import (
     SettleMail,
     UseComplete,
 )
-from ...policy.body_preference import BodyPreference, BodyRequest
 from .. import status
-from ..commands import compose_mail, item_operations, send_mail, sync
+from ..commands import compose_mail, send_mail
 from ..http import Command
+from .fetch_mime import fetch_mime
 from .provision import apply_policy
-from .session import Session, perform, perform_once
+from .session import Session, perform_once
 
 GRACE = 120.0
 """Seconds after which a message that is not in Sent Items counts as not sent, where no ClientId guards a repetition:
@@ -213,37 +211,17 @@ def _in_sent_items(session: Session, entry: OutboxEntry) -> Flow[bool | None]:
     if not entry.save or entry.sent_at is None:
         return None
     since = min(entry.created, entry.sent_at) - CLOCK_SKEW
-    candidates: Sequence[tuple[str, str, str, int, str]] | None
-    candidates = yield from load(SentCandidates(entry.subject, since))
+    candidates: list[tuple[str, str]] | None = yield from load(SentCandidates(entry.subject, since))
     if candidates is None:
         return None
     wanted = f"<{entry.message_id}>".encode()
     unread = False
-    for candidate in candidates:
-        head = yield from _head(session, candidate)
-        if head is None:
+    for collection_id, server_id in candidates:
+        try:
+            head = yield from fetch_mime(session, collection_id, server_id, HEAD)
+        except (ProtocolError, HttpStatusError, ServerBusy):
             unread = True
-        elif wanted in head:
+            continue
+        if wanted in head:
             return True
     return unread
-
-
-def _head(session: Session, candidate: tuple[str, str, str, int, str]) -> Flow[bytes | None]:
-    """The first bytes of a message's MIME; None where the server does not give them."""
-    collection, server_id, sync_key, folder_id, options = candidate
-    body = BodyRequest((BodyPreference(4, HEAD),), 2)
-    try:
-        if session.version.item_operations:
-            request = item_operations.build_body(collection, server_id, body)
-            root = yield from perform(session, item_operations.NAME, request, apply_policy)
-            return item_operations.parse_body(root) if root is not None else None
-        request = sync.build_fetch(collection, sync_key, server_id, body, session.version)
-        root = yield from perform(session, sync.NAME, request, apply_policy)
-        if root is None:
-            return None
-        (answer,) = sync.parse(root)
-        if answer.sync_key:
-            yield from commit(SyncWindows([Window(folder_id, answer.sync_key, options)]))
-        return sync.parse_fetched(root)
-    except (ProtocolError, HttpStatusError, ServerBusy, ValueError):
-        return None
