@@ -210,3 +210,24 @@ def test_without_config_the_remembered_one_is_in_force(path: Path) -> None:
         assert remembered.email_watermark_parameters == given.email_watermark_parameters
         assert remembered.enabled_features == given.enabled_features
     assert "Mark9" in run(path, "1").stdout
+
+
+def test_the_verdict_on_a_signature_stands_above_the_message(path: Path) -> None:
+    raw = (
+        b"From: Ann Lee <ann@example.com>\r\nSubject: Signed\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; "
+        b'protocol="application/pkcs7-signature"; micalg=sha-256; boundary=b\r\n\r\n--b\r\n'
+        b"Content-Type: text/plain\r\n\r\nsigned words\r\n--b\r\nContent-Type: application/pkcs7-signature; name=smime.p7s\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\n"
+    )
+    with Store.open(path, KEY) as store:
+        signed = message(
+            "9", "Signed", body=Body(4, raw, len(raw)), body_state="stored",
+            message_class="IPM.Note.SMIME.MultipartSigned",
+        )  # fmt: skip
+        window(store, key="4", added=[signed])
+        number = max(store.ids())
+        page = Reading(store).page(number).html
+        assert "signed words" in page
+        assert 'class="cell security bad"' in page
+        assert page.index('class="cell security') < page.index("<h1>")
+        assert "signed words" in Reading(store).terminal(number)
