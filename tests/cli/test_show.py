@@ -216,7 +216,8 @@ def test_the_verdict_on_a_signature_stands_above_the_message(path: Path) -> None
     raw = (
         b"From: Ann Lee <ann@example.com>\r\nSubject: Signed\r\nMIME-Version: 1.0\r\n"
         b'Content-Type: multipart/signed; protocol="application/pkcs7-signature"; boundary=b\r\n\r\n--b\r\n'
-        b"Content-Type: text/plain\r\n\r\nsigned words\r\n--b\r\nContent-Type: application/pkcs7-signature; name=smime.p7s\r\n"
+        b"Content-Type: text/plain\r\n\r\nsigned words\r\n--b\r\n"
+        b"Content-Type: application/pkcs7-signature; name=smime.p7s\r\n"
         b"Content-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\n"
     )
     with Store.open(path, KEY) as store:
