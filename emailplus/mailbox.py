@@ -24,6 +24,7 @@ from .facade.changing import AsyncChanging, Changing
 from .facade.commands import AsyncCommands, Commands
 from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
+from .facade.items import AsyncItems, Items
 from .facade.protected import AsyncProtected, Protected
 from .facade.rights import AsyncProtecting, Protecting
 from .facade.view import AsyncViewing, Viewing
@@ -73,7 +74,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Commands, Governed, Diagnosing, Changing, Protected, Protecting, Viewing):
+class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -256,6 +257,7 @@ class Mailbox(Commands, Governed, Diagnosing, Changing, Protected, Protecting, V
             read_only=self.read_only,
             linger=linger,
             after_full_sync={PICTURES_FACT: pictures},
+            conflicts=self.conflicts,
         )
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
@@ -327,6 +329,7 @@ class Mailbox(Commands, Governed, Diagnosing, Changing, Protected, Protecting, V
 class AsyncMailbox(
     AsyncCommands,
     AsyncGoverned,
+    AsyncItems,
     AsyncDiagnosing,
     AsyncChanging,
     AsyncProtected,

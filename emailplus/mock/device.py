@@ -80,6 +80,7 @@ class Collection:
     previous_key: str = ""
     options: ItemOptions = field(default_factory=ItemOptions)
     count: int = 1
+    supported: frozenset[str] | None = None  # children of Supported; None: none was sent, nothing is ghosted
     oldest: datetime | None = None  # no known item is older; None: not known, look
 
 

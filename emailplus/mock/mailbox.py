@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from ..eas.wbxml import Content, Node
 from ..errors import NotFound, UsageError
 from .mime import Message
+from .pim import complete
 from .rights import MockLicence
 
 Source: TypeAlias = "bytes | Callable[[], bytes]"
@@ -69,6 +71,8 @@ class Item:
     categories: tuple[str, ...] = ()
     draft: bool = False
     licence: MockLicence | None = None  # protected mail (MS-ASRM)
+    nodes: list[Node] | None = None  # of a class other than Email: its properties (`mock.pim`), and no source
+    files: dict[str, bytes] = field(default_factory=dict)  # contents of its attachments, by FileReference
     version: int = 0  # the folder's `modification` when it last changed
     read_at: int = 0  # ... when its read state, its flag, its categories or anything else of it last changed
     flag_at: int = 0
@@ -348,8 +352,48 @@ class Mailbox:
             moved = self._insert(target, item.source, item.received, item.read)
             moved.flag, moved.verb, moved.categories, moved.draft = item.flag, item.verb, item.categories, item.draft
             moved.licence = item.licence
+            moved.nodes, moved.files = item.nodes, item.files
             self._changed()
             return moved.server_id
+
+    # -- calendar items, contacts, tasks, notes
+
+    def add_item(self, folder: str, nodes: list[Node]) -> str:
+        """Put an item into a folder of another class than Email, as another client would; its server id.
+
+        `nodes` are its properties as 16.1 writes them: ``[("Contacts:LastName", "Lee")]``; all-day times are midnights
+        without a zone.
+        """
+        with self.lock:
+            target = self.folder(folder)
+            made = complete(nodes, target.item_class, self.clock(), "", self.email, 161)
+            return self.place(target, made).server_id
+
+    def change_item(self, server_id: str, nodes: list[Node]) -> None:
+        """Set properties of an item; an empty one (None) takes the property away."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            named = dict(nodes)
+            kept = [node for node in item.nodes or [] if node[0] not in named]
+            self.rewrite(folder, item, [*kept, *(node for node in nodes if node[1] is not None)])
+
+    def properties_of(self, server_id: str) -> dict[str, Content]:
+        """The properties of an item as they are kept."""
+        with self.lock:
+            return dict(self.find(server_id)[1].nodes or [])
+
+    def place(self, folder: Folder, nodes: list[Node]) -> Item:
+        """A new item of these properties."""
+        item = self._insert(folder, b"", self.clock(), True)
+        item.nodes = nodes
+        self._changed()
+        return item
+
+    def rewrite(self, folder: Folder, item: Item, nodes: list[Node]) -> None:
+        """Give an item other properties."""
+        item.nodes = nodes
+        folder.touch(item)
+        self._changed()
 
     def announce(self) -> None:
         """Tell whoever waits that something changed."""

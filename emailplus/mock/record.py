@@ -38,6 +38,7 @@ class Request:
     body: bytes = b""
     tree: Node | None = None
     problems: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)  # why items of a Sync were not taken
     faults: list[object] = field(default_factory=list)
     status: int = 0
     response_headers: list[tuple[str, str]] = field(default_factory=list)

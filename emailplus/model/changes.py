@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .folder import Folder
+from .item import Item
 from .marking import MarkingReader
 from .message import Message
 
@@ -38,6 +39,8 @@ class ItemChange:
 
     server_id: str
     values: dict[str, Any]
+    whole: bool = False
+    """It tells all of the item: one that is not here can be made of it."""
 
 
 @dataclass(slots=True)
@@ -57,6 +60,8 @@ class Window:
     sync_key: str
     options: str
     added: list[Message] = field(default_factory=list)
+    items_added: list[Item] = field(default_factory=list)
+    """The same for the classes other than Email."""
     changed: list[ItemChange] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     soft_deleted: list[str] = field(default_factory=list)
@@ -65,6 +70,23 @@ class Window:
     """SyncKey 0 was answered: from here on, what is met is marked."""
     completes_pass: bool = False
     """No MoreAvailable: what a full pass has not met is gone from the server."""
+    item_class: str = "Email"
+    outcomes: list[ChangeOutcome] = field(default_factory=list)
+    """What became of changes that the request carried."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOutcome:
+    """What the server says of one of our changes; it is settled in the same transaction as the SyncKey."""
+
+    change_id: int
+    status: int
+    """Status of Sync (MS-ASCMD 2.2.3.177.17); 1: done."""
+    server_id: str = ""
+    """The ServerId that an Add was given."""
+    reason: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes that the server set itself, such as the UID."""
 
 
 @dataclass(slots=True)
@@ -76,6 +98,55 @@ class SyncWindows:
     """False under `disabled_features` = `local_cache_all`: ids only."""
     cutoff: float | None = None
     """Unix time: what a full pass did not meet and is older counts as expired, not as deleted."""
+
+
+@dataclass(slots=True)
+class SaveItem:
+    """Queue the creation or the change of an item of a class other than Email. Result: its id.
+
+    `values` are the attributes to be set. An item of `item_id` is changed, without one it is created in `folder_id`.
+    """
+
+    values: Mapping[str, Any]
+    item_id: int | None = None
+    folder_id: int = 0
+    item_class: str = ""
+    instance: str = ""
+    """The change is of one instance of a series only: its original start, as `emailplus.store.values` writes it."""
+    send_updates: bool = False
+    now: float = 0.0
+
+
+@dataclass(slots=True)
+class DeleteItem:
+    """Queue the deletion of an item, or of one instance of a series. Result: None."""
+
+    item_id: int
+    instance: str = ""
+    send_updates: bool = False
+    now: float = 0.0
+
+
+@dataclass(slots=True)
+class MarkVip:
+    """Mark a contact as important, or not. It is known here only. Result: None."""
+
+    item_id: int
+    vip: bool
+
+
+@dataclass(slots=True)
+class MarkChangesSent:
+    """The request with these changes is about to leave. Result: None."""
+
+    change_ids: Sequence[int]
+
+
+@dataclass(slots=True)
+class DropChange:
+    """Take back a change that is queued or failed; an item made by it goes too. Result: None."""
+
+    change_id: int
 
 
 @dataclass(slots=True)

@@ -60,7 +60,7 @@ class Contact(Item):
     customer_id: str = ""
     government_id: str = ""
 
-    # -- addresses, as received: plain or ``"Name" <address>`` (`emailplus.model.message.addresses` takes them apart)
+    # -- addresses of the net, as received: plain, or ``"Name" <address>`` (`emailplus.model.message.addresses`)
     email1: str = ""
     email2: str = ""
     email3: str = ""

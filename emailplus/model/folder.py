@@ -41,6 +41,10 @@ CLASS_OF_TYPE: dict[int, str] = {
     **dict.fromkeys((10, 17), "Notes"),
 }
 
+ITEM_TYPES = frozenset({7, 8, 9, 10, 13, 14, 15, 17})
+"""Folder types that hold calendar items, contacts, tasks and notes. The recipient cache (19) is none: it is a list that
+the server makes of one's correspondents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -74,3 +78,8 @@ class Collection:
     """A full pass is under way: nothing that it has not met may be removed before it ends."""
     parent: str = ""
     """Name of the folder it lies in; "" at the top."""
+
+    @property
+    def item_class(self) -> str:
+        """The class of what it holds."""
+        return CLASS_OF_TYPE.get(self.type, "Email")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import getaddresses
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..smime.report import SecurityReport
 
 from .marking import Marking
 from .rights import Licence, Right
+
+if TYPE_CHECKING:
+    from .meeting import FollowUp, MeetingRequest
 
 
 class BodyType(IntEnum):
@@ -49,6 +52,9 @@ class Attachment:
     content_location: str = ""
     content_type: str = ""
     inline: bool = False
+    voice_seconds: int = 0
+    """UmAttDuration of a voice message (from 14.0)."""
+    voice_order: int = 0
     state: str = "pending"
     reason: str = ""
 
@@ -107,6 +113,20 @@ class Message:
     attachments: list[Attachment] = field(default_factory=list)
     extra: bytes = b""
     """WBXML of the properties this version has no place for, kept as received."""
+    flag: FollowUp | None = None
+    """The follow-up flag with its dates; `flag_status` is its status."""
+    meeting: MeetingRequest | None = None
+    last_verb_time: datetime | None = None
+    received_as_bcc: bool = False
+    actual_sender: str = ""
+    """Who sent it on behalf of `sender` (Email2 Sender, from 14.0)."""
+    account_id: str = ""
+    """The account it came by, where the server collects mail of several (from 14.1)."""
+    caller_id: str = ""
+    """A voice message: number of the caller (from 14.0)."""
+    voice_notes: str = ""
+    body_part: Body | None = None
+    """The part of a conversation that is new (BodyPart, from 14.1)."""
     body_state: str = "none"
     """"stored", "pending", "refused", "failed" or "none": decided by `policy.contents`."""
     body_reason: str = ""
@@ -172,6 +192,12 @@ class StoredMessage:
     """Body as plain text."""
     html: str = ""
     attachments: list[StoredAttachment] = field(default_factory=list)
+    flag: FollowUp | None = None
+    """The follow-up flag with its dates, as the server told it last."""
+    meeting: MeetingRequest | None = None
+    """The meeting that the mail is about; `Mailbox.event_of` gives its event."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Rarer properties by the name of their attribute of `Message`: caller_id, actual_sender, ..."""
     rights: Licence | None = None
     """The licence of a protected message; None: it is not protected."""
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from .item import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,45 @@ class MailCollections:
 @dataclass(frozen=True, slots=True)
 class AllFolders:
     """Result: list of `Folder`, every folder of the hierarchy."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCollections:
+    """Result: list of `Collection`, the calendars, contact, task and note folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChanges:
+    """Result: list of `QueuedChange` of a folder, oldest first, at most `limit`; those that wait to be carried out."""
+
+    folder_id: int
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedChange:
+    """One change that waits, or whose outcome is not known."""
+
+    id: int
+    item_id: int
+    kind: str
+    """"add", "change" or "delete"."""
+    state: str
+    """"queued", "sent" (a request with it left, no answer came) or "failed"."""
+    client_id: str
+    """The same in every attempt."""
+    server_id: str
+    item: Item
+    """The item as it shall be."""
+    values: Mapping[str, Any]
+    """What changes."""
+    instance: datetime | date | None
+    """The one instance of a series that is meant."""
+    removed_attachments: tuple[str, ...] = ()
+    send_updates: bool = False
+    reason: str = ""
+    title: str = ""
+    item_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +122,7 @@ class OldItem:
     options: str
     server_id: str
     raw: bytes
+    item_class: str = "Email"
 
 
 @dataclass(frozen=True, slots=True)

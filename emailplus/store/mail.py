@@ -9,22 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .. import __version__
-from ..model.changes import ItemChange, ResetCollections, SyncCounts, SyncWindows, Window
+from ..model.changes import ItemChange, ResetCollections, SyncCounts, Window
+from ..model.meeting import MeetingRequest
 from ..model.message import Attachment, Message
 from ..model.rights import Licence
 from . import markings
 from .database import Database, Row
+from .values import dumps, loads
 
 _COLUMNS = (
     "subject", "sender", "recipients", "cc", "bcc", "reply_to", "display_to", "received", "importance", "read",
     "flag_status", "message_class", "content_class", "thread_topic", "thread", "conversation_index",
     "internet_code_page", "native_body_type", "last_verb", "draft", "categories", "preview", "extra",
-    "licence", "licence_expires", "body_type", "body_size", "body_state", "body_reason", "fingerprint",
+    "licence", "licence_expires", "body_type", "body_size", "body_state", "body_reason", "details", "meeting_uid",
+    "fingerprint",
 )  # fmt: skip
+DETAILS = (
+    "flag", "meeting", "last_verb_time", "received_as_bcc", "actual_sender", "account_id", "caller_id", "voice_notes",
+    "body_part",
+)  # fmt: skip
+"""Attributes of `Message` that are shown, but neither searched nor sorted by: JSON in one column."""
 _INSERT = (
     f"INSERT INTO messages (id, folder_id, server_id, pass, {', '.join(_COLUMNS)}) "
     f"VALUES ({', '.join('?' * (len(_COLUMNS) + 4))})"
@@ -49,19 +56,6 @@ _COLUMN_OF = {
 _PREFIX = re.compile(r"^\s*((re|aw|fw|fwd|wg|sv|vs|tr|rv|antw)\s*(\[\d+\])?\s*:\s*)+", re.IGNORECASE)
 
 
-def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:
-    """Write one Sync answer. Everything in it or nothing of it reaches the disk."""
-    counts = SyncCounts()
-    with database.transaction():
-        for window in batch.windows:
-            # All that goes before all that comes: what moves between the folders of one answer keeps its id.
-            counts.deleted += _mark_gone(database, window.folder_id, window.deleted)
-            counts.expired += _mark_gone(database, window.folder_id, window.soft_deleted)
-        for window in batch.windows:
-            _apply(database, window, batch, counts)
-    return counts
-
-
 def reset(database: Database, batch: ResetCollections) -> None:
     """Forget the keys; items stay."""
     if batch.folder_ids:
@@ -84,47 +78,22 @@ def forget_contents(database: Database) -> int:
     return len(rows)
 
 
-def _apply(database: Database, window: Window, batch: SyncWindows, counts: SyncCounts) -> None:
-    keep = batch.keep_content
-    folder = window.folder_id
-    row = database.one("SELECT pass, pass_open FROM folders WHERE id = ?", (folder,))
-    if row is None:
-        return  # the folder went while its answer was under way
-    number, is_open = row
-    if window.begins_pass:
-        number, is_open = number + 1, 1
-    _add(database, window.added, folder, number, keep, counts)
-    for change in window.changed:
-        _change(database, change, folder, number, keep, counts)
-    for item in window.quarantined:
-        known = database.one(
-            "SELECT raw FROM quarantine WHERE folder_id = ? AND server_id = ?", (folder, item.server_id)
-        )
-        if known is None:
-            counts.quarantined += 1
-        database.execute(
-            "INSERT OR REPLACE INTO quarantine (folder_id, server_id, raw, error, version) VALUES (?, ?, ?, ?, ?)",
-            (folder, item.server_id, item.raw, item.error, __version__),
-        )
-        # What we hold of it is proved to be still there, readable or not.
-        database.execute(
-            "UPDATE messages SET pass = ? WHERE folder_id = ? AND server_id = ?", (number, folder, item.server_id)
-        )
-    if window.completes_pass and is_open:
-        unmet = "UPDATE messages SET gone = 1 WHERE folder_id = ? AND pass < ? AND gone = 0"
-        if batch.cutoff is not None:
-            older = database.execute(f"{unmet} AND received < ?", (folder, number, batch.cutoff))
-            counts.expired += _rows_changed(older)
-        counts.deleted += _rows_changed(database.execute(unmet, (folder, number)))
-        is_open = 0
-    database.execute(
-        "UPDATE folders SET sync_key = ?, options = ?, pass = ?, pass_open = ? WHERE id = ?",
-        (window.sync_key, window.options, number, is_open, folder),
-    )
+class MailKeeper:
+    """Mail as `emailplus.store.passes` keeps it."""
 
+    table = "messages"
+    dated = True
 
-def _rows_changed(cursor: Any) -> int:
-    return max(0, int(cursor.rowcount))
+    def add(self, database: Database, window: Window, number: int, keep: bool, counts: SyncCounts) -> None:
+        _add(database, window.added, window.folder_id, number, keep, counts)
+
+    def change(
+        self, database: Database, change: ItemChange, window: Window, number: int, keep: bool, counts: SyncCounts
+    ) -> None:
+        _change(database, change, window.folder_id, number, keep, counts)
+
+    def settle(self, database: Database, window: Window, number: int) -> None:
+        """Mail's own changes are settled by the outbox."""
 
 
 def _add(database: Database, messages: list[Message], folder: int, number: int, keep: bool, counts: SyncCounts) -> None:
@@ -358,6 +327,11 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
     for name in ("read", "draft"):
         if name in values:
             values[name] = int(values[name])
+    if any(name in change.values for name in DETAILS):
+        before = database.scalar("SELECT details FROM messages WHERE id = ?", (local_id,))
+        values["details"] = _details(change.values, before)
+    if "meeting" in change.values:
+        values["meeting_uid"] = _meeting_uid(change.values["meeting"])
     if "categories" in change.values:
         values["categories"] = "\n".join(change.values["categories"])
     if "rights" in change.values:
@@ -381,7 +355,7 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
         database.execute(f"UPDATE messages SET {assignments} WHERE id = ?", (*values.values(), local_id))
     if "attachments" in change.values:
         _replace_attachments(database, local_id, change.values["attachments"], keep=True)
-    if values.keys() - {"read", "flag_status", "importance", "last_verb", "categories"}:
+    if values.keys() - {"details", "read", "flag_status", "importance", "last_verb", "categories"}:
         unindex(database, local_id)
     database.execute("UPDATE messages SET pass = ?, gone = 0 WHERE id = ?", (number, local_id))
     counts.changed += 1
@@ -408,17 +382,6 @@ def unindex(database: Database, local_id: int) -> None:
         database.execute("UPDATE messages SET indexed = 0 WHERE id = ?", (local_id,))
 
 
-def _mark_gone(database: Database, folder: int, server_ids: list[str]) -> int:
-    marked = 0
-    for server_id in server_ids:
-        cursor = database.execute(
-            "UPDATE messages SET gone = 1 WHERE folder_id = ? AND server_id = ? AND gone = 0", (folder, server_id)
-        )
-        marked += _rows_changed(cursor)
-        database.execute("DELETE FROM quarantine WHERE folder_id = ? AND server_id = ?", (folder, server_id))
-    return marked
-
-
 def _values(message: Message) -> Row:
     """Column values in the order of `_COLUMNS`."""
     body = message.body
@@ -430,7 +393,7 @@ def _values(message: Message) -> Row:
         message.internet_code_page, message.native_body_type, message.last_verb, int(message.draft),
         "\n".join(message.categories), message.preview, message.extra, *_licence(message.rights),
         body.type if body else 0, body.size if body else 0, message.body_state, message.body_reason,
-        _fingerprint(message, received),
+        _details(message.__dict__), _meeting_uid(message.meeting), _fingerprint(message, received),
     )  # fmt: skip
 
 
@@ -439,6 +402,20 @@ def _licence(licence: Licence | None) -> tuple[str, float | None]:
     if licence is None:
         return "", None
     return licence.to_json(), licence.expires.timestamp() if licence.expires is not None else None
+
+
+def _details(values: Mapping[str, Any], before: str = "") -> str:
+    """The details among some attributes, over those that are there."""
+    named = {name: values[name] for name in DETAILS if name in values}
+    if not named:
+        return before
+    kept = {**(loads(before) if before else {}), **named}
+    kept = {name: value for name, value in kept.items() if value}
+    return dumps(kept) if kept else ""
+
+
+def _meeting_uid(meeting: MeetingRequest | None) -> str:
+    return meeting.uid if meeting is not None else ""
 
 
 def _thread(message: Message) -> str:

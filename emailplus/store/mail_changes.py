@@ -12,8 +12,9 @@ from typing import Any
 from ..model import mail_changes as model
 from ..model.changes import SyncCounts, SyncWindows
 from ..model.mail_changes import ChangeKind, ConflictPolicy, PendingChange, Settled
-from . import mail
+from . import passes
 from .database import Database
+from .keepers import keeper
 
 HELD = "held:"
 LAST_PASS = 1 << 60
@@ -146,7 +147,7 @@ def _empty(database: Database, batch: model.ChangeMail) -> int:
 def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:
     """Write one Sync answer, with what waits of ours on top."""
     with database.transaction():
-        counts = mail.apply_windows(database, batch)
+        counts = passes.apply_windows(database, batch, keeper)
         _overlay(database, [window.folder_id for window in batch.windows])
     return counts
 
@@ -155,7 +156,7 @@ def settle(database: Database, batch: model.SettleChanges) -> None:
     """See `SettleChanges`: outcomes, items and keys in one transaction."""
     with database.transaction():
         if batch.windows:
-            mail.apply_windows(database, SyncWindows(batch.windows, batch.keep_content))
+            passes.apply_windows(database, SyncWindows(batch.windows, batch.keep_content), keeper)
         for settled in batch.settled:
             _settle(database, settled)
         _overlay(database, [window.folder_id for window in batch.windows])

@@ -13,7 +13,10 @@ from ..rms import gate
 from ..rms.gate import Door, Operation
 from . import mail
 from .database import Database
+from .values import dumps, loads
 
+CONTENT = ("body_part", "voice_notes")
+"""Details of a message that are content."""
 EXPIRED = "expired"
 """State of a body or attachment whose licence ran out. It is not fetched again unasked."""
 
@@ -44,6 +47,7 @@ def withheld(messages: Iterable[StoredMessage], door: Door, now: datetime | None
     for message in messages:
         if message.preview and not gate.judge(message.rights, Operation.NOTIFY, door, moment):
             message.preview = ""
+            message.details = {name: value for name, value in message.details.items() if name not in CONTENT}
 
 
 def stored(text: str | None) -> Licence | None:
@@ -86,6 +90,10 @@ def _purge(database: Database, message_id: int) -> None:
     run("DELETE FROM search WHERE rowid = ? AND EXISTS (SELECT 1 FROM messages WHERE id = ? AND indexed = 1)",
         (message_id, message_id))  # fmt: skip
     run("DELETE FROM bodies WHERE message_id = ?", (message_id,))
+    details = database.scalar("SELECT details FROM messages WHERE id = ?", (message_id,))
+    if details:
+        kept = {name: value for name, value in loads(details).items() if name not in CONTENT}
+        run("UPDATE messages SET details = ? WHERE id = ?", (dumps(kept) if kept else "", message_id))
     run("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (message_id,))
     run(
         "DELETE FROM blobs WHERE kind = 'attachment' AND item_id IN (SELECT id FROM attachments WHERE message_id = ?)",

@@ -16,7 +16,7 @@ from ..errors import NotFound, StoreDamaged
 from ..mime.html_text import linear
 from ..mime.view import PartView, view
 from ..model import changes, queries
-from ..model.folder import MAIL_TYPES, Collection, Folder
+from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder
 from ..model.message import BodyType, StoredAttachment, StoredMessage
 from ..policy.server_policy import ServerPolicy
 from . import (
@@ -25,6 +25,8 @@ from . import (
     classification,
     diagnosis,
     index,
+    item_changes,
+    items,
     mail,
     mail_changes,
     markings,
@@ -37,11 +39,12 @@ from . import (
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .schema.keychain import NAMES as KEYCHAIN_TABLES
+from .values import loads
 
 _MESSAGE = (
     "m.id, f.name, m.server_id, m.subject, m.sender, m.recipients, m.cc, m.reply_to, m.received, m.importance, "
     "m.read, m.flag_status, m.message_class, m.thread, m.thread_topic, m.categories, m.preview, m.body_size, "
-    "m.body_type, m.body_state, m.body_reason, m.licence"
+    "m.body_type, m.body_state, m.body_reason, m.details, m.licence"
 )
 
 
@@ -76,6 +79,11 @@ class Store:
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
+            changes.SaveItem: lambda batch: item_changes.save(database, batch),
+            changes.DeleteItem: lambda batch: item_changes.delete(database, batch),
+            changes.MarkVip: lambda batch: items.mark_vip(database, batch.item_id, batch.vip),
+            changes.MarkChangesSent: lambda batch: item_changes.mark_sent(database, batch),
+            changes.DropChange: lambda batch: item_changes.drop(database, batch.change_id),
             **outbox.applying(database),
             **mail_changes.applying(database),
         }
@@ -83,6 +91,8 @@ class Store:
             queries.AccountFacts: lambda _: self.account(),
             queries.AllFolders: lambda _: [folder for folder, _, _ in self.folders()],
             queries.MailCollections: lambda _: self._mail_collections(),
+            queries.ItemCollections: lambda _: self._collections(ITEM_TYPES),
+            queries.ItemChanges: lambda query: item_changes.queued(database, query),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
             queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
@@ -164,7 +174,10 @@ class Store:
             self._save_account(changes.SaveAccount({"folder_sync_key": batch.sync_key}))
 
     def _mail_collections(self) -> list[Collection]:
-        marks = ", ".join(str(number) for number in sorted(MAIL_TYPES))
+        return self._collections(MAIL_TYPES)
+
+    def _collections(self, types: frozenset[int]) -> list[Collection]:
+        marks = ", ".join(str(number) for number in sorted(types))
         rows = self.database.all(
             "SELECT f.id, f.server_id, f.name, f.type, f.sync_key, f.options, f.pass_open, coalesce(p.name, '') "
             f"FROM folders f LEFT JOIN folders p ON p.server_id = f.parent_id WHERE f.type IN ({marks}) "
@@ -194,11 +207,13 @@ class Store:
 
     def _old_quarantine(self, query: queries.OldQuarantine) -> list[queries.OldItem]:
         rows = self.database.all(
-            "SELECT q.folder_id, f.sync_key, f.options, q.server_id, q.raw FROM quarantine q "
+            "SELECT q.folder_id, f.sync_key, f.options, q.server_id, q.raw, f.type FROM quarantine q "
             "JOIN folders f ON f.id = q.folder_id WHERE q.version <> ? AND f.sync_key <> '0' LIMIT 200",
             (query.version,),
         )
-        return [queries.OldItem(*row) for row in rows]
+        return [
+            queries.OldItem(row[0], row[1], row[2], row[3], row[4], CLASS_OF_TYPE.get(row[5], "Email")) for row in rows
+        ]
 
     def _review_limits(self, batch: changes.ReviewLimits) -> None:
         body = batch.max_body if batch.max_body is not None else 1 << 62
@@ -261,8 +276,12 @@ class Store:
                 "WHERE a.state IN ('refused', 'failed') AND m.gone = 0 "
                 "UNION ALL "
                 "SELECT 'item', 'quarantined', 0, f.name, q.server_id, '', length(q.raw), q.error, q.told = 0 "
-                "FROM quarantine q JOIN folders f ON f.id = q.folder_id"
+                "FROM quarantine q JOIN folders f ON f.id = q.folder_id "
+                "UNION ALL "
+                "SELECT 'change', 'failed', i.id, f.name, i.title, c.kind, 0, c.reason, c.told = 0 FROM item_changes c "
+                "JOIN items i ON i.id = c.item_id JOIN folders f ON f.id = c.folder_id WHERE c.state = 'failed'"
             )
+            self.database.execute("UPDATE item_changes SET told = 1 WHERE state = 'failed'")
             self.database.execute("UPDATE messages SET told = 1 WHERE body_state IN ('refused', 'failed')")
             self.database.execute("UPDATE attachments SET told = 1 WHERE state IN ('refused', 'failed')")
             self.database.execute("UPDATE quarantine SET told = 1")
@@ -271,6 +290,7 @@ class Store:
     def _end_run(self, batch: changes.EndRun) -> int:
         with self.database.transaction():
             self.database.execute("DELETE FROM messages WHERE gone = 1")
+            self.database.execute("DELETE FROM items WHERE gone = 1")
             removed = 0
             if batch.cutoff is not None:
                 cursor = self.database.execute(
@@ -416,7 +436,9 @@ class Store:
         scalar = self.database.scalar
         live = "FROM messages WHERE gone = 0"
         return {
-            "items": {"Email": scalar(f"SELECT count(*) {live}")},
+            "items": {"Email": scalar(f"SELECT count(*) {live}"), **items.counts(self.database)},
+            "changes_waiting": scalar("SELECT count(*) FROM item_changes WHERE state <> 'failed'"),
+            "changes_failed": scalar("SELECT count(*) FROM item_changes WHERE state = 'failed'"),
             "folders": scalar("SELECT count(*) FROM folders"),
             "unread": scalar(f"SELECT count(*) {live} AND cached = 1 AND read = 0"),
             "ids_only": scalar(f"SELECT count(*) {live} AND cached = 0"),
@@ -432,10 +454,12 @@ class Store:
 
 def _stored(row: tuple[Any, ...]) -> StoredMessage:
     received = datetime.fromtimestamp(row[8], UTC) if row[8] is not None else None
+    details = loads(row[21]) if row[21] else {}
     return StoredMessage(
         id=row[0], folder=row[1], server_id=row[2], subject=row[3], sender=row[4], to=row[5], cc=row[6],
         reply_to=row[7], received=received, importance=row[9], read=bool(row[10]), flag_status=row[11],
         message_class=row[12], conversation_id=row[13], thread_topic=row[14],
         categories=tuple(filter(None, row[15].split("\n"))), preview=row[16], size=row[17], body_type=row[18],
-        body_state=row[19], reason=row[20], rights=rights.stored(row[21]),
+        body_state=row[19], reason=row[20], flag=details.pop("flag", None), meeting=details.pop("meeting", None),
+        details=details, rights=rights.stored(row[22]),
     )  # fmt: skip

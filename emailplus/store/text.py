@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ..mime.html_text import linear as html_to_text
+from ..mime.plain import html_to_text
 
 __all__ = ["INDEX_LIMIT", "folded", "html_to_text", "spaced"]
 

@@ -13,7 +13,7 @@ from ...errors import MalformedResponse, NotOffered, UsageError
 from ...model.directory import GalEntry
 from ...model.search import FoundMail, MailQuery, Page
 from .. import status, tree
-from ..items import email
+from ..items import values
 from ..versions import Version
 from ..wbxml import Node
 from . import search
@@ -139,5 +139,5 @@ def _mail(result: Node) -> FoundMail | None:
         message,
         tree.text(result, "AirSync:CollectionId"),
         server_id=server_id,
-        has_attachments=has is not None and email.read_boolean(has[1]),
+        has_attachments=has is not None and values.read_boolean(has[1]),
     )

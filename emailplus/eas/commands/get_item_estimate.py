@@ -11,24 +11,27 @@ from ..wbxml import Node
 NAME = "GetItemEstimate"
 
 
-def build(collections: Sequence[tuple[str, str]], filter_type: int, version: Version) -> Node:
-    """The request for (CollectionId, SyncKey) pairs. The order of elements changed in 14.0 (MS-ASCMD 2.2.3.29.1)."""
+def build(collections: Sequence[tuple[str, str, str, int]], version: Version) -> Node:
+    """The request for (CollectionId, SyncKey, Class, FilterType) each; the order is another from 14.0 on.
+
+    Contacts and notes have no FilterType (MS-ASCMD 2.2.3.29.1, 2.2.3.68.1).
+    """
     nodes: list[Node] = []
-    for collection_id, sync_key in collections:
+    for collection_id, sync_key, item_class, filter_type in collections:
+        period = str(filter_type) if item_class in ("Email", "Calendar", "Tasks") else None
         if version.conversations:
-            options: list[Node] = [("AirSync:FilterType", str(filter_type)), ("AirSync:Class", "Email")]
+            options: list[Node] = [("AirSync:FilterType", period)] if period is not None else []
+            options.append(("AirSync:Class", item_class))
             parts: list[Node] = [
                 ("AirSync:SyncKey", sync_key),
                 (f"{NAME}:CollectionId", collection_id),
                 ("AirSync:Options", options),
             ]
         else:
-            parts = [
-                (f"{NAME}:Class", "Email"),
-                (f"{NAME}:CollectionId", collection_id),
-                ("AirSync:FilterType", str(filter_type)),
-                ("AirSync:SyncKey", sync_key),
-            ]
+            parts = [(f"{NAME}:Class", item_class), (f"{NAME}:CollectionId", collection_id)]
+            if period is not None:
+                parts.append(("AirSync:FilterType", period))
+            parts.append(("AirSync:SyncKey", sync_key))
         nodes.append((f"{NAME}:Collection", parts))
     return (f"{NAME}:{NAME}", [(f"{NAME}:Collections", nodes)])
 

@@ -16,7 +16,7 @@ from ...model.message import Message
 from ...model.search import Document, FoundMail, MailQuery, Page
 from ...policy.body_preference import BodyRequest
 from .. import status, tree
-from ..items import email
+from ..items import email, values
 from ..versions import Version
 from ..wbxml import Node
 from .resolve_recipients import MAX_PHOTO, picture_bytes
@@ -260,6 +260,6 @@ def document(properties: Node | None) -> Document | None:
 
 def _date(written: str) -> datetime | None:
     try:
-        return email.read_date(written)
+        return values.read_date(written)
     except ValueError:
         return None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ...errors import MalformedResponse, NotOffered, UsageError
 from ...model.account import MailAccount, OofState, OutOfOffice, Reply, RightsTemplate, UserInformation
 from .. import status, tree
-from ..items.email import read_date
+from ..items.values import read_date
 from ..versions import Version
 from ..wbxml import Node
 

@@ -1,19 +1,21 @@
-"""Sync of the Email class (MS-ASCMD 2.2.1.21): requests for several collections, answers with items kept apart.
+"""Sync (MS-ASCMD 2.2.1.21): requests for several collections of any class, answers with items kept apart.
 
 An item that cannot be read does not stop the others: it is quarantined with its raw bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import MalformedResponse, WbxmlError
 from ...model.changes import ItemChange, QuarantinedItem
+from ...model.item import Item
 from ...model.message import Message
 from ...policy.body_preference import BodyRequest
 from .. import status, tree
 from ..items import email
+from ..items.classes import ITEM_TYPES
 from ..versions import Version
 from ..wbxml import Node, encode
 
@@ -25,6 +27,12 @@ _TRUNCATION_2_5 = ((0, 0), (512, 1), (1024, 2), (2048, 3), (5120, 4), (10240, 5)
 _MIME_TRUNCATION = ((0, 0), (4096, 1), (5120, 2), (7168, 3), (10240, 4), (20480, 5), (51200, 6), (102400, 7))
 
 
+ITEM_BODY = 1 << 20
+"""Bytes of the text of an event, contact, task or note that a Sync brings; more is cut and never written back."""
+SERVER_WINS, CLIENT_WINS = 1, 0
+"""Conflict (MS-ASCMD 2.2.3.34)."""
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionRequest:
     """What is asked about one collection. `window` is its WindowSize."""
@@ -34,6 +42,28 @@ class CollectionRequest:
     window: int
     filter_type: int
     body: BodyRequest
+    item_class: str = "Email"
+    commands: Sequence[Node] = ()
+    """Add, Change, Delete and Fetch of the client (MS-ASCMD 2.2.3.32)."""
+    get_changes: bool = True
+    """False: only the client's commands are carried out, the server's changes stay for later."""
+    conflict: int | None = None
+    """`SERVER_WINS` or `CLIENT_WINS`; None leaves it to the server, which then wins."""
+    deletes_as_moves: bool | None = None
+    """Whether a Delete goes to Deleted Items; None: as the server does by itself, which is to move."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResponse:
+    """What the server says of one command of the client (MS-ASCMD 2.2.3.154)."""
+
+    command: str
+    """"Add", "Change", "Delete" or "Fetch"."""
+    status: int
+    client_id: str = ""
+    server_id: str = ""
+    nodes: Sequence[Node] = ()
+    """ApplicationData: what the server made of it."""
 
 
 @dataclass(slots=True)
@@ -45,15 +75,21 @@ class CollectionAnswer:
     sync_key: str = ""
     more: bool = False
     added: list[Message] = field(default_factory=list)
+    items_added: list[Item] = field(default_factory=list)
+    """The same for the classes other than Email."""
     changed: list[ItemChange] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     soft_deleted: list[str] = field(default_factory=list)
     quarantined: list[QuarantinedItem] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    """Properties that could not be read, of items that could."""
+    responses: list[ItemResponse] = field(default_factory=list)
 
     @property
     def items(self) -> int:
         """Commands in this answer."""
-        return len(self.added) + len(self.changed) + len(self.deleted) + len(self.soft_deleted) + len(self.quarantined)
+        gone = len(self.deleted) + len(self.soft_deleted)
+        return len(self.added) + len(self.items_added) + len(self.changed) + gone + len(self.quarantined)
 
 
 def build(collections: Sequence[CollectionRequest], version: Version, wait: Node | None = None) -> Node:
@@ -68,17 +104,58 @@ def build(collections: Sequence[CollectionRequest], version: Version, wait: Node
 def _collection(request: CollectionRequest, version: Version) -> Node:
     parts: list[Node] = []
     if version.class_in_collection:
-        parts.append(("AirSync:Class", "Email"))
+        parts.append(("AirSync:Class", request.item_class))
     parts += [("AirSync:SyncKey", request.sync_key), ("AirSync:CollectionId", request.server_id)]
-    if request.sync_key != "0":
+    if request.sync_key == "0":
+        if has_ghosts(request.item_class, version):
+            parts.append(("AirSync:Supported", ITEM_TYPES[request.item_class].supported(version.code)))
+        return ("AirSync:Collection", parts)
+    if request.deletes_as_moves is not None:
+        parts.append(("AirSync:DeletesAsMoves", "1" if request.deletes_as_moves else "0"))
+    if request.get_changes:
         parts.append(("AirSync:GetChanges", "1" if version.airsyncbase else None))
-        parts.append(("AirSync:WindowSize", str(request.window)))
-        parts.append(("AirSync:Options", options(request.filter_type, request.body, version)))
+    elif version.airsyncbase:  # in 2.5 its absence says so
+        parts.append(("AirSync:GetChanges", "0"))
+    parts.append(("AirSync:WindowSize", str(request.window)))
+    if request.item_class == "Email":
+        chosen = options(request.filter_type, request.body, version)
+        if request.conflict is not None:
+            chosen.append(("AirSync:Conflict", str(request.conflict)))
+    else:
+        chosen = item_options(request.item_class, request.filter_type, request.conflict, version)
+    parts.append(("AirSync:Options", chosen))
+    if request.commands:
+        parts.append(("AirSync:Commands", list(request.commands)))
     return ("AirSync:Collection", parts)
 
 
+def has_ghosts(item_class: str, version: Version) -> bool:
+    """Whether Supported says which properties we manage: contacts, and calendars before 16.0 (MS-ASCMD_R7309)."""
+    return item_class == "Contacts" or (item_class == "Calendar" and version.code < 160)
+
+
+def item_options(item_class: str, filter_type: int, conflict: int | None, version: Version) -> list[Node]:
+    """The Options of a class other than Email.
+
+    FilterType is for email, calendars and tasks only (MS-ASCMD 2.2.3.68.2).
+    """
+    parts: list[Node] = []
+    if item_class in ("Calendar", "Tasks"):
+        parts.append(("AirSync:FilterType", str(filter_type)))
+    if not version.airsyncbase:
+        parts.append(("AirSync:Truncation", "9"))
+    else:
+        if version.conversations:
+            parts.append(("AirSync:Class", item_class))
+        size: Node = ("AirSyncBase:TruncationSize", str(ITEM_BODY))
+        parts.append(("AirSyncBase:BodyPreference", [("AirSyncBase:Type", "1"), size]))
+    if conflict is not None:
+        parts.append(("AirSync:Conflict", str(conflict)))
+    return parts
+
+
 def options(filter_type: int, body: BodyRequest, version: Version) -> list[Node]:
-    """The Options of a collection: sent unchanged with every request, or the server resets its window."""
+    """The Options of a mail collection: sent unchanged with every request, or the server resets its window."""
     parts: list[Node] = [("AirSync:FilterType", str(filter_type))]
     if not version.airsyncbase:
         cut = body.preferences[-1].truncation_size
@@ -129,19 +206,21 @@ def build_fetch(collection_id: str, sync_key: str, server_id: str, body: BodyReq
     return ("AirSync:Sync", [("AirSync:Collections", [("AirSync:Collection", parts)])])
 
 
-def parse(root: Node) -> list[CollectionAnswer]:
+def parse(root: Node, classes: Mapping[str, str] | None = None) -> list[CollectionAnswer]:
     """The answers of all collections; one whose own status is not 1 is returned with it, for the caller to act on.
 
-    Raises the error of a status for the whole command, or `MalformedResponse`.
+    `classes` tells the class of a CollectionId, Email where it does not. Raises the error of a status for the whole
+    command, or `MalformedResponse`.
     """
     tree.expect(root, "AirSync:Sync")
     code = tree.status(root, "AirSync:Status")
     if code not in (None, status.OK):
         raise status.error(NAME, code, tree.number(root, "AirSync:Limit"))
-    return [_answer(node) for node in tree.each(tree.child(root, "AirSync:Collections"), "AirSync:Collection")]
+    nodes = tree.each(tree.child(root, "AirSync:Collections"), "AirSync:Collection")
+    return [_answer(node, classes or {}) for node in nodes]
 
 
-def _answer(node: Node) -> CollectionAnswer:
+def _answer(node: Node, classes: Mapping[str, str]) -> CollectionAnswer:
     answer = CollectionAnswer(tree.text(node, "AirSync:CollectionId"))
     commands: list[Node] = []
     for tag, content in tree.children(node):
@@ -153,16 +232,29 @@ def _answer(node: Node) -> CollectionAnswer:
             answer.more = True
         elif tag == "AirSync:Commands":
             commands = tree.children((tag, content))
+        elif tag == "AirSync:Responses":
+            answer.responses = [_response(response) for response in tree.children((tag, content))]
     if not answer.server_id:
         raise MalformedResponse("Sync answered for a collection without a CollectionId")
     if answer.status == status.OK and not answer.sync_key:
         raise MalformedResponse("Sync answered without a SyncKey")
+    item_class = classes.get(answer.server_id, "Email")
     for command in commands:
-        take(command, answer)
+        take(command, answer, item_class)
     return answer
 
 
-def take(command: Node, answer: CollectionAnswer) -> None:
+def _response(node: Node) -> ItemResponse:
+    return ItemResponse(
+        command=node[0].partition(":")[2],
+        status=tree.status(node, "AirSync:Status") or status.OK,
+        client_id=tree.text(node, "AirSync:ClientId"),
+        server_id=tree.text(node, "AirSync:ServerId"),
+        nodes=tree.children(tree.child(node, "AirSync:ApplicationData")),
+    )
+
+
+def take(command: Node, answer: CollectionAnswer, item_class: str = "Email") -> None:
     """Sort one command of the server into the answer."""
     tag, parts = command[0], command[1]
     server_id, data = "", None
@@ -177,9 +269,20 @@ def take(command: Node, answer: CollectionAnswer) -> None:
     properties = data if isinstance(data, list) else []
     try:
         if tag == "AirSync:Add":
-            answer.added.append(email.read_message(server_id, properties))
+            if item_class == "Email":
+                answer.added.append(email.read_message(server_id, properties))
+            else:
+                item, unreadable = ITEM_TYPES[item_class].read_item(server_id, properties)
+                answer.items_added.append(item)
+                answer.unreadable += unreadable
         elif tag == "AirSync:Change":
-            answer.changed.append(ItemChange(server_id, email.read_properties(properties)))
+            if item_class == "Email":
+                answer.changed.append(ItemChange(server_id, email.read_properties(properties)))
+            else:
+                values, unreadable = ITEM_TYPES[item_class].read_change(properties)
+                whole = ITEM_TYPES[item_class].whole_by in values
+                answer.changed.append(ItemChange(server_id, values, whole))
+                answer.unreadable += unreadable
         elif tag == "AirSync:Delete":
             answer.deleted.append(server_id)
         elif tag == "AirSync:SoftDelete":

@@ -21,10 +21,10 @@ def retry_quarantine(plan: MailPlan) -> Flow[None]:
 
 def _again(item: OldItem, plan: MailPlan) -> Window:
     """The item as a window of its collection, whose key stays where it is."""
-    window = Window(item.folder_id, item.sync_key, item.options)
+    window = Window(item.folder_id, item.sync_key, item.options, item_class=item.item_class)
     answer = CollectionAnswer("")
     try:
-        sync.take(decode(item.raw), answer)
+        sync.take(decode(item.raw), answer, item.item_class)
     except ProtocolError as problem:
         answer.quarantined.append(QuarantinedItem(item.server_id, item.raw, str(problem)))
     fill(window, answer, plan)

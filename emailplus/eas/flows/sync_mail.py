@@ -1,4 +1,6 @@
-"""Bringing the mail of every folder up to date (MS-ASCMD 2.2.1.21, 3.1.5.5).
+"""Bringing folders up to date, of whatever class (MS-ASCMD 2.2.1.21, 3.1.5.5).
+
+`sync_mail` does the mail folders here, `emailplus.eas.flows.sync_items` the others by the same rounds.
 
 Each answer is committed with its SyncKeys before the next request leaves, so a run that is cut resumes where it was.
 A collection starts with SyncKey 0 when it is new, when its Options changed, or when the server lost its state; then a
@@ -7,8 +9,10 @@ full pass meets every item again, and only its end proves what is gone.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from ...errors import (
     CommandFailed,
@@ -36,6 +40,8 @@ from ...rms.gate import Door, Operation, judge
 from .. import status
 from ..commands import get_item_estimate, long_poll, sync
 from ..commands.sync import CollectionAnswer, CollectionRequest
+from ..items.classes import ITEM_TYPES
+from ..versions import Version
 from ..wbxml import Node
 from .provision import apply_policy
 from .session import Session, perform
@@ -69,7 +75,11 @@ class MailPlan:
     linger: int = 0
     """Seconds to stay in one waiting Sync once everything is here; what comes in that time is taken at once."""
     calendar_filter: int = 0
-    """FilterType of calendars; 0: whole, unless the server's policy asks for less."""
+    """FilterType of calendars: 0, all of it, unless the server's policy bounds their age (MaxCalendarAgeFilter)."""
+    read_only: bool = False
+    """Nothing that was changed here is told to the server."""
+    conflicts: str = "server_wins"
+    """Who wins where both sides changed an item: "server_wins", "client_wins" or "keep_both"."""
     reader: MarkingReader | None = None
     """Reads the marking of every message; None: classification is off."""
     marking_fingerprint: str = ""
@@ -79,10 +89,6 @@ class MailPlan:
 
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
-
-    def filter_of(self, item_class: str) -> int:
-        """FilterType for a class: the period for mail, the server's limit for calendars, everything for the rest."""
-        return {"Email": self.filter_type, "Calendar": self.calendar_filter}.get(item_class, 0)
 
     def options_fingerprint(self, item_class: str = "Email") -> str:
         """Changes when a collection must start again: other Options, or another way of keeping."""
@@ -94,9 +100,26 @@ class MailPlan:
             f"{rights}"
         )
 
+    def item_fingerprint(self, item_class: str, version: Version) -> str:
+        """The same for the other classes; the period does not concern them."""
+        supported = ",".join(tag for tag, _ in ITEM_TYPES[item_class].supported(version.code))
+        ghosts = zlib.crc32(supported.encode()) if sync.has_ghosts(item_class, version) else 0
+        period = self.filter_of(item_class)
+        keep = int(self.keep_content)
+        return f"class={item_class};filter={period};body={sync.ITEM_BODY};ghosts={ghosts:x};keep={keep}"
+
+    def filter_of(self, item_class: str) -> int:
+        """FilterType of a class; contacts and notes have none and do not send it."""
+        return {"Email": self.filter_type, "Calendar": self.calendar_filter}.get(item_class, 0)
+
+    @property
+    def conflict(self) -> int:
+        """The Conflict option of item collections."""
+        return sync.CLIENT_WINS if self.conflicts == "client_wins" else sync.SERVER_WINS
+
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     """One collection in this run."""
 
     collection: Collection
@@ -111,19 +134,50 @@ class _Work:
     idle: int = 0
     """Answers in a row that promised more and brought nothing."""
 
+    @property
+    def item_class(self) -> str:
+        return self.collection.item_class
+
 
 @dataclass(slots=True)
-class _Run:
+class Run:
+    """The collections of one call, and how much is asked for at once."""
+
     session: Session
     plan: MailPlan
-    options: str
+    phase: str = "mail"
+    lenient: bool = False
+    """A collection that the server refuses is left out with a warning, instead of ending the run."""
     window: int = FIRST_WINDOW
     at_once: int = MAX_COLLECTIONS
     total: int | None = None
     done: int = 0
-    works: dict[str, _Work] = field(default_factory=dict)
+    works: dict[str, Work] = field(default_factory=dict)
     wait: Node | None = None
     """Wait or HeartbeatInterval of the requests; None: they are answered at once."""
+
+    def options(self, item_class: str) -> str:
+        """The fingerprint of the Options of a class."""
+        if item_class == "Email":
+            return self.plan.options_fingerprint()
+        return self.plan.item_fingerprint(item_class, self.session.version)
+
+    def window_of(
+        self, work: Work, sync_key: str, *, begins_pass: bool = False, completes_pass: bool = False
+    ) -> Window:
+        """A window of that collection."""
+        return Window(
+            work.collection.folder_id,
+            sync_key,
+            self.options(work.item_class),
+            begins_pass=begins_pass,
+            completes_pass=completes_pass,
+            item_class=work.item_class,
+        )
+
+    @property
+    def cutoff(self) -> float | None:
+        return self.plan.cutoff if self.phase == "mail" else None
 
 
 def sync_mail(session: Session, plan: MailPlan, only: FolderType | None = None) -> Flow[None]:
@@ -132,34 +186,43 @@ def sync_mail(session: Session, plan: MailPlan, only: FolderType | None = None) 
     `only` names the one kind of folder that is wanted.
     """
     collections: list[Collection] = yield from load(MailCollections())
+    run = Run(session, plan)
     if only is not None:
         collections = [collection for collection in collections if collection.type == only]
-    run = _Run(session, plan, plan.options_fingerprint())
-    restart = []
-    for collection in collections:
-        if collection.type == FolderType.DRAFTS and not session.version.drafts:
-            continue
-        if not plan.smart_folders and is_smart_folder(collection.name, collection.parent):
-            continue
-        if collection.sync_key != "0" and collection.options != run.options:
-            restart.append(collection.folder_id)
-            run.works[collection.server_id] = _Work(collection, "0", False)
-        else:
-            run.works[collection.server_id] = _Work(collection, collection.sync_key, collection.pass_open)
-    if restart:
-        yield from commit(ResetCollections(restart))
-    yield from emit(Phase("mail"))
-    while unprimed := [work for work in run.works.values() if work.sync_key == "0"]:
-        yield from _prime(run, unprimed[: run.at_once])
-    yield from _estimate(run)
-    active = list(run.works.values())
-    while active:
-        active = yield from _round(run, active)
+    if not session.version.drafts:
+        collections = [collection for collection in collections if collection.type != FolderType.DRAFTS]
+    if not plan.smart_folders:
+        collections = [c for c in collections if not is_smart_folder(c.name, c.parent)]
+    yield from begin(run, collections)
+    yield from finish(run, list(run.works.values()))
     if plan.linger and run.works:
         yield from _linger(run)
 
 
-def _linger(run: _Run) -> Flow[None]:
+def begin(run: Run, collections: list[Collection]) -> Flow[None]:
+    """Take up every collection where it stands; those that must start again get their first key."""
+    restart = []
+    for collection in collections:
+        if collection.sync_key != "0" and collection.options != run.options(collection.item_class):
+            restart.append(collection.folder_id)
+            run.works[collection.server_id] = Work(collection, "0", False)
+        else:
+            run.works[collection.server_id] = Work(collection, collection.sync_key, collection.pass_open)
+    if restart:
+        yield from commit(ResetCollections(restart))
+    yield from emit(Phase(run.phase))
+    while unprimed := [work for work in run.works.values() if work.sync_key == "0"]:
+        yield from _prime(run, unprimed[: run.at_once])
+
+
+def finish(run: Run, active: list[Work]) -> Flow[None]:
+    """Rounds until the server has nothing more for these collections."""
+    yield from _estimate(run)
+    while active:
+        active = yield from _round(run, active)
+
+
+def _linger(run: Run) -> Flow[None]:
     """One Sync that the server holds until something changes (MS-ASCMD 2.2.3.93); what it brings is stored as ever.
 
     A wait that a proxy cuts is no failure of the run: the same keys ask again next time.
@@ -177,20 +240,21 @@ def _linger(run: _Run) -> Flow[None]:
         active = yield from _round(run, active)
 
 
-def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
+def _prime(run: Run, works: list[Work]) -> Flow[None]:
     """SyncKey 0 is answered with a first key and no items (MS-ASCMD 2.2.3.181.4)."""
     answers = yield from _ask(run, works)
     by_id = {answer.server_id: answer for answer in answers or ()}
     windows = []
-    silent: list[_Work] = []
+    silent: list[Work] = []
     for work in works:
         answer = by_id.get(work.collection.server_id)
         if answer is None:
             silent.append(work)
             continue
-        _check(answer)
+        if not (yield from _accepted(run, work, answer)):
+            continue
         work.sync_key, work.pass_open = answer.sync_key, True
-        windows.append(Window(work.collection.folder_id, answer.sync_key, run.options, begins_pass=True))
+        windows.append(run.window_of(work, answer.sync_key, begins_pass=True))
         if answer.items:
             # Some servers send the first items with the first key: they belong to the pass that begins here.
             fill(windows[-1], answer, run.plan)
@@ -205,22 +269,22 @@ def _prime(run: _Run, works: list[_Work]) -> Flow[None]:
             yield from emit(Warned(f"the server does not answer for the folder {work.collection.name!r}; left out"))
 
 
-def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
+def _round(run: Run, active: list[Work]) -> Flow[list[Work]]:
     """One request and its commit; the collections that are not done yet."""
     asked = active[: run.at_once]
     answers = yield from _ask(run, asked)
     rest = active[len(asked) :]  # the server may have taken fewer than were asked for
     by_id = {answer.server_id: answer for answer in answers or ()}
     windows: list[Window] = []
-    again: list[_Work] = []
+    again: list[Work] = []
     arrived: list[tuple[str, Message]] = []
-    lost: list[_Work] = []
-    busy: list[tuple[_Work, ServerBusy]] = []
+    lost: list[Work] = []
+    busy: list[tuple[Work, ServerBusy]] = []
     for work in asked:
         answer = by_id.get(work.collection.server_id)
         if answer is None:  # an empty answer, or none for this collection: nothing changed (MS-ASCMD 2.2.1.21)
             if work.pass_open and (yield from _seems_complete(run, work)):
-                windows.append(Window(work.collection.folder_id, work.sync_key, run.options, completes_pass=True))
+                windows.append(run.window_of(work, work.sync_key, completes_pass=True))
                 work.pass_open = False
             elif work.pass_open and work.checked:
                 again.append(work)
@@ -229,16 +293,15 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
             lost.append(work)
             continue
         try:
-            _check(answer)
+            if not (yield from _accepted(run, work, answer)):
+                continue
         except ServerBusy as problem:
             busy.append((work, problem))
             continue
         complete, work.more, work.busy = not answer.more, answer.more, 0
         if complete and work.pass_open and not answer.items and not (yield from _seems_complete(run, work)):
             complete = False
-        window = Window(
-            work.collection.folder_id, answer.sync_key, run.options, completes_pass=complete and work.pass_open
-        )
+        window = run.window_of(work, answer.sync_key, completes_pass=complete and work.pass_open)
         fill(window, answer, run.plan)
         windows.append(window)
         arrived += [(work.collection.name, message) for message in window.added]
@@ -254,12 +317,13 @@ def _round(run: _Run, active: list[_Work]) -> Flow[list[_Work]]:
         for name, message in arrived:  # told before the key moves on: nothing is kept that could tell it later
             yield from emit(MessageReceived(name, _told(message, run.plan.now)))
     if windows:
-        counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content, run.plan.cutoff))
+        counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content, run.cutoff))
         yield from emit(WindowStored(counts.added, counts.changed, counts.deleted, counts.expired, counts.quarantined))
     if run.plan.tell_messages and run.plan.keep_content:
         for name, message in arrived:
             yield from emit(MessageReceived(name, _told(message, run.plan.now)))
-    yield from emit(Progress("mail", run.done, run.total))
+    yield from emit(Progress(run.phase, run.done, run.total))
+    yield from _tell_unreadable(asked, by_id)
     for work in lost:
         restarted = yield from _restart(run, work)
         if restarted is not None:
@@ -275,7 +339,7 @@ def _told(message: Message, now: float) -> Message:
     return replace(message, body=None, preview="", extra=b"", attachments=[])
 
 
-def _wait_for(busy: list[tuple[_Work, ServerBusy]]) -> Flow[list[_Work]]:
+def _wait_for(busy: list[tuple[Work, ServerBusy]]) -> Flow[list[Work]]:
     """Collections that the server cannot answer for at present (Sync status 5 and 16): a pause, then once more."""
     for work, problem in busy:
         work.busy += 1
@@ -288,22 +352,60 @@ def _wait_for(busy: list[tuple[_Work, ServerBusy]]) -> Flow[list[_Work]]:
     return [work for work, _ in busy]
 
 
-def _ask(run: _Run, works: list[_Work]) -> Flow[list[CollectionAnswer] | None]:
-    """One Sync for these collections, with ever smaller bounds where the server or the network needs them."""
+def _tell_unreadable(works: list[Work], answers: dict[str, CollectionAnswer]) -> Flow[None]:
+    for work in works:
+        answer = answers.get(work.collection.server_id)
+        if answer is not None and answer.unreadable:
+            tags = ", ".join(sorted(set(answer.unreadable)))
+            count = len(answer.unreadable)
+            what = (
+                f"{count} value{'' if count == 1 else 's'} could not be read and {'is' if count == 1 else 'are'} kept"
+            )
+            yield from emit(Warned(f"in the folder {work.collection.name!r} {what} as received: {tags}"))
+
+
+def _accepted(run: Run, work: Work, answer: CollectionAnswer) -> Flow[bool]:
+    """Whether the collection's own status is good. Raises what it stands for, unless the run is lenient."""
+    try:
+        _check(answer)
+    except CommandFailed as problem:
+        if not run.lenient or isinstance(problem, (FolderHierarchyChanged, InvalidSyncKey)):
+            raise
+        run.works.pop(work.collection.server_id, None)
+        yield from emit(Warned(f"the folder {work.collection.name!r} is left out: {problem}"))
+        return False
+    return True
+
+
+def request_for(run: Run, work: Work, window: int, **more: Any) -> CollectionRequest:
+    """What is asked about a collection."""
+    conflict = None if work.item_class == "Email" else run.plan.conflict
     body = run.plan.body_request()
+    return CollectionRequest(
+        work.collection.server_id,
+        work.sync_key,
+        window,
+        run.plan.filter_of(work.item_class),
+        body,
+        item_class=work.item_class,
+        conflict=conflict,
+        **more,
+    )
+
+
+def _ask(run: Run, works: list[Work]) -> Flow[list[CollectionAnswer] | None]:
+    """One Sync for these collections, with ever smaller bounds where the server or the network needs them."""
+    classes = {work.collection.server_id: work.item_class for work in works}
     while True:
         share = max(1, run.window // len(works))
-        requests = [
-            CollectionRequest(work.collection.server_id, work.sync_key, share, run.plan.filter_type, body)
-            for work in works
-        ]
+        requests = [request_for(run, work, share) for work in works]
         try:
             request = sync.build(requests, run.session.version, run.wait)
             held = float(long_poll.held(run.wait)) if run.wait is not None else 0.0
             root = yield from perform(run.session, sync.NAME, request, apply_policy, wait=held)
             if root is None:
                 return None
-            answers = sync.parse(root)
+            answers = sync.parse(root, classes)
         except InvalidSyncKey as problem:  # said of the whole command: no collection's key is known (status 132 to 136)
             if all(work.sync_key == "0" for work in works):
                 raise
@@ -329,7 +431,7 @@ def _ask(run: _Run, works: list[_Work]) -> Flow[list[CollectionAnswer] | None]:
         return answers
 
 
-def _adapt(run: _Run, items: int, share: int) -> None:
+def _adapt(run: Run, items: int, share: int) -> None:
     """The next window: larger while answers are small, smaller when they are large (MS-ASCMD 2.2.3.199)."""
     size = run.session.last_answer_bytes
     if size > 4 * COMFORTABLE_BYTES:
@@ -365,7 +467,7 @@ def fill(window: Window, answer: CollectionAnswer, plan: MailPlan) -> None:
         body = change.values.get("body")
         if body is not None:
             change.values["body_state"], change.values["body_reason"] = body_state(body, plan.content)
-    window.added, window.changed = answer.added, answer.changed
+    window.added, window.items_added, window.changed = answer.added, answer.items_added, answer.changed
     window.deleted, window.soft_deleted = answer.deleted, answer.soft_deleted
     window.quarantined = answer.quarantined
 
@@ -374,7 +476,7 @@ def _shows_headers(plan: MailPlan, body: Body | None) -> bool:
     return plan.reader is not None and body is not None and body.type == BodyType.MIME and bool(body.data)
 
 
-def _restart(run: _Run, work: _Work) -> Flow[_Work | None]:
+def _restart(run: Run, work: Work) -> Flow[Work | None]:
     """The server lost the key: begin a pass that removes nothing before it is complete."""
     work.restarts += 1
     if work.restarts > MAX_RESTARTS:
@@ -391,7 +493,7 @@ def _restart(run: _Run, work: _Work) -> Flow[_Work | None]:
     return work if work.sync_key != "0" else None
 
 
-def _seems_complete(run: _Run, work: _Work) -> Flow[bool]:
+def _seems_complete(run: Run, work: Work) -> Flow[bool]:
     """Whether a pass may end that met nothing, or whose promised rest does not come: it would remove what it has not
     met, so the estimate must agree.
 
@@ -410,7 +512,7 @@ def _seems_complete(run: _Run, work: _Work) -> Flow[bool]:
     return not work.checked
 
 
-def _estimate(run: _Run) -> Flow[None]:
+def _estimate(run: Run) -> Flow[None]:
     """How many items are to come, for progress only."""
     fresh = [work for work in run.works.values() if work.pass_open]
     if not fresh:
@@ -422,13 +524,16 @@ def _estimate(run: _Run) -> Flow[None]:
             return
         total += sum(estimates.values())
     run.total = total
-    yield from emit(Progress("mail", 0, total))
+    yield from emit(Progress(run.phase, 0, total))
 
 
-def _estimates(run: _Run, works: list[_Work]) -> Flow[dict[str, int]]:
+def _estimates(run: Run, works: list[Work]) -> Flow[dict[str, int]]:
     """Estimates by CollectionId; none where the server cannot say."""
-    pairs = [(work.collection.server_id, work.sync_key) for work in works]
-    request = get_item_estimate.build(pairs, run.plan.filter_type, run.session.version)
+    asked = [
+        (work.collection.server_id, work.sync_key, work.item_class, run.plan.filter_of(work.item_class))
+        for work in works
+    ]
+    request = get_item_estimate.build(asked, run.session.version)
     try:
         root = yield from perform(run.session, get_item_estimate.NAME, request, apply_policy)
         return get_item_estimate.parse(root) if root is not None else {}

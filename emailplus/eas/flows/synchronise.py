@@ -23,6 +23,7 @@ from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
 from .session import Session
+from .sync_items import sync_items
 from .sync_mail import MailPlan, sync_mail
 
 FULL_SYNC_FACT = "full_sync"
@@ -41,6 +42,8 @@ class RunPlan:
     """What to synchronise under the server's policy, and the Unix time before which mail leaves the store."""
     now: float
     pinned: str | None = None
+    conflicts: str = "server_wins"
+    """Who wins where both sides changed an item: "server_wins", "client_wins" or "keep_both"."""
     fetch: bool = True
     """Fetch bodies and attachments that a Sync left out."""
     linger: int = 0
@@ -98,7 +101,9 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
 
 def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    return replace(mail, cutoff=cutoff, linger=plan.linger, now=plan.now)
+    return replace(
+        mail, cutoff=cutoff, linger=plan.linger, now=plan.now, conflicts=plan.conflicts, read_only=plan.read_only
+    )
 
 
 def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
@@ -136,9 +141,11 @@ def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
             resynced = True
         try:
             yield from sync_mail(session, plan)
+            yield from sync_items(session, plan)
             if session.resync_ordered and not resynced:
                 yield from _resync(session)
                 yield from sync_mail(session, plan)
+                yield from sync_items(session, plan)
             return
         except FolderHierarchyChanged:
             if attempt == MAX_HIERARCHY_CHANGES - 1:

@@ -6,58 +6,31 @@ row is kept in `Message.extra` as it came. This is the hot path of a synchronisa
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from ...model.message import Attachment, Body, Message
-from ..tree import octets, value
+from ..tree import octets
 from ..wbxml import Content, Node, encode
+from .attachments import read_attachments, write_old_attachments
+from .body import read_body
+from .calendar import write_attachments
+from .meeting import read_flag, read_meeting, write_flag, write_meeting
 from .rights import read_licence
-
-Reader = Callable[[Content], Any]
-
-
-def read_text(content: Content) -> str:
-    """Text; bytes that were not UTF-8 become U+FFFD."""
-    if content.__class__ is str:
-        if content.isascii():
-            return content
-        return content.encode(errors="surrogateescape").decode(errors="replace")
-    return value(("", content))
-
-
-def read_integer(content: Content) -> int:
-    """A number; an empty element is 0."""
-    return int(content) if content.__class__ is str else int(value(("", content)) or 0)
-
-
-def read_boolean(content: Content) -> bool:
-    """MS-ASDTYPE 2.1: 1 or 0; an empty element counts as TRUE, as in requests; some servers write words."""
-    written = value(("", content)).strip().lower()
-    return written in ("1", "true", "")
-
-
-def read_date(content: Content) -> datetime | None:
-    """MS-ASDTYPE 2.3: ``2026-11-23T09:30:00.000Z``, or the compact form; None for an empty element."""
-    written = value(("", content)).strip()
-    if not written:
-        return None
-    moment = datetime.fromisoformat(written)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def read_octets(content: Content) -> bytes:
-    return octets(("", content))
-
-
-def read_flag(content: Content) -> int:
-    """Status of the Flag container (MS-ASEMAIL 2.2.2.34); an empty Flag is no flag."""
-    if isinstance(content, list):
-        for tag, inner in content:
-            if tag in ("Email:Status", "Email:FlagStatus"):
-                return read_integer(inner)
-    return 0
+from .values import (
+    Reader,
+    Row,
+    read_boolean,
+    read_date,
+    read_integer,
+    read_octets,
+    read_text,
+    write_boolean,
+    write_date,
+    write_integer,
+    write_list,
+    write_octets,
+    write_text,
+)
 
 
 def read_categories(content: Content) -> tuple[str, ...]:
@@ -66,80 +39,74 @@ def read_categories(content: Content) -> tuple[str, ...]:
     return tuple(read_text(inner) for tag, inner in content if tag == "Email:Category")
 
 
-def read_body(content: Content) -> Body:
-    """AirSyncBase Body (MS-ASAIRS 2.2.2.10). Data may be inline or opaque; its bytes are kept as they are."""
-    body_type, data, size, truncated = 1, b"", -1, False
-    if isinstance(content, list):
-        for tag, inner in content:
-            if tag == "AirSyncBase:Data":
-                data = octets((tag, inner))
-            elif tag == "AirSyncBase:Type":
-                body_type = read_integer(inner)
-            elif tag == "AirSyncBase:EstimatedDataSize":
-                size = read_integer(inner)
-            elif tag == "AirSyncBase:Truncated":
-                truncated = read_boolean(inner)
-    return Body(body_type, data, len(data) if size < 0 else size, truncated)
+def read_body_part(content: Content) -> Body | None:
+    """BodyPart (MS-ASAIRS 2.2.2.13); None where the server could not make it (Status 176)."""
+    nodes = content if isinstance(content, list) else []
+    if any(tag == "AirSyncBase:Status" and inner != "1" for tag, inner in nodes):
+        return None
+    return read_body(content)
 
 
-_ATTACHMENT_ROWS: dict[str, tuple[str, Reader]] = {
-    "AirSyncBase:FileReference": ("file_reference", read_text),
-    "AirSyncBase:DisplayName": ("name", read_text),
-    "AirSyncBase:EstimatedDataSize": ("size", read_integer),
-    "AirSyncBase:Method": ("method", read_integer),
-    "AirSyncBase:ContentId": ("content_id", read_text),
-    "AirSyncBase:ContentLocation": ("content_location", read_text),
-    "AirSyncBase:ContentType": ("content_type", read_text),
-    "AirSyncBase:IsInline": ("inline", read_boolean),
-    # 2.5: the Email namespace has its own
-    "Email:AttName": ("file_reference", read_text),
-    "Email:DisplayName": ("name", read_text),
-    "Email:AttSize": ("size", read_integer),
-    "Email:AttMethod": ("method", read_integer),
-    "Email:Att0Id": ("content_id", read_text),
-}
+def _write_body(body: Body | None) -> Content:
+    """A body as a server writes it."""
+    if body is None:
+        return None
+    nodes: list[Node] = [("AirSyncBase:Type", str(body.type)), ("AirSyncBase:EstimatedDataSize", str(body.size))]
+    if body.truncated:
+        nodes.append(("AirSyncBase:Truncated", "1"))
+    return [*nodes, ("AirSyncBase:Data", body.data or None)]
 
 
-def read_attachments(content: Content) -> list[Attachment]:
-    """AirSyncBase Attachments (MS-ASAIRS 2.2.2.8), or Email Attachments of 2.5."""
-    found = []
-    for _, inner in content if isinstance(content, list) else ():
-        values: dict[str, Any] = {}
-        for tag, part in inner if isinstance(inner, list) else ():
-            row = _ATTACHMENT_ROWS.get(tag)
-            if row is not None:
-                values[row[0]] = row[1](part)
-        if values.get("file_reference"):
-            found.append(Attachment(**values))
-    return found
+def _write_body_part(body: Body | None) -> Content:
+    written = _write_body(body)
+    return [("AirSyncBase:Status", "1"), *written] if isinstance(written, list) else None
 
+
+def _write_attachments(attachments: list[Attachment], version: int, request: bool) -> Content:
+    return write_attachments(tuple(attachments), version, request)
+
+
+_write_categories = write_list("Email:Category")
+
+ROWS: tuple[Row, ...] = (
+    Row("Email:Subject", "subject", read_text, write_text),
+    Row("Email:From", "sender", read_text, write_text),
+    Row("Email:To", "to", read_text, write_text),
+    Row("Email:Cc", "cc", read_text, write_text),
+    Row("Email2:Bcc", "bcc", read_text, write_text, since=160),
+    Row("Email:ReplyTo", "reply_to", read_text, write_text),
+    Row("Email:DisplayTo", "display_to", read_text, write_text),
+    Row("Email:DateReceived", "received", read_date, write_date),
+    Row("Email:Importance", "importance", read_integer, write_integer),
+    Row("Email:Read", "read", read_boolean, write_boolean),
+    Row("Email:Flag", "flag", read_flag, None, since=120, compose=write_flag),
+    Row("Email:MessageClass", "message_class", read_text, write_text),
+    Row("Email:ContentClass", "content_class", read_text, write_text, since=120),
+    Row("Email:ThreadTopic", "thread_topic", read_text, write_text),
+    Row("Email:InternetCPID", "internet_code_page", read_integer, write_integer),
+    Row("Email:Categories", "categories", read_categories, _write_categories, since=140),
+    Row("Email:MeetingRequest", "meeting", read_meeting, None, compose=write_meeting),
+    Row("Email2:ConversationId", "conversation_id", read_octets, write_octets, since=140),
+    Row("Email2:ConversationIndex", "conversation_index", read_octets, write_octets, since=140),
+    Row("Email2:LastVerbExecuted", "last_verb", read_integer, write_integer, since=140),
+    Row("Email2:LastVerbExecutionTime", "last_verb_time", read_date, write_date, since=140),
+    Row("Email2:ReceivedAsBcc", "received_as_bcc", read_boolean, write_boolean, since=140),
+    Row("Email2:Sender", "actual_sender", read_text, write_text, since=140),
+    Row("Email2:AccountId", "account_id", read_text, write_text, since=141),
+    Row("Email2:UmCallerID", "caller_id", read_text, write_text, since=140),
+    Row("Email2:UmUserNotes", "voice_notes", read_text, write_text, since=140),
+    Row("Email2:IsDraft", "draft", read_boolean, write_boolean, since=160),
+    Row("AirSyncBase:NativeBodyType", "native_body_type", read_integer, write_integer, since=120),
+    Row("AirSyncBase:Body", "body", read_body, _write_body, since=120),
+    Row("AirSyncBase:BodyPart", "body_part", read_body_part, _write_body_part, since=141),
+    Row("AirSyncBase:Attachments", "attachments", read_attachments, None, since=120, compose=_write_attachments),
+    Row("Email:Attachments", "attachments", read_attachments, None, until=25, compose=write_old_attachments),
+)
+"""The table. What a client changes of a mail is written by `emailplus.eas.commands.mail_changes`."""
 
 PROPERTIES: dict[str, tuple[str, Reader]] = {
-    "Email:Subject": ("subject", read_text),
-    "Email:From": ("sender", read_text),
-    "Email:To": ("to", read_text),
-    "Email:Cc": ("cc", read_text),
-    "Email2:Bcc": ("bcc", read_text),
-    "Email:ReplyTo": ("reply_to", read_text),
-    "Email:DisplayTo": ("display_to", read_text),
-    "Email:DateReceived": ("received", read_date),
-    "Email:Importance": ("importance", read_integer),
-    "Email:Read": ("read", read_boolean),
-    "Email:Flag": ("flag_status", read_flag),
-    "Email:MessageClass": ("message_class", read_text),
-    "Email:ContentClass": ("content_class", read_text),
-    "Email:ThreadTopic": ("thread_topic", read_text),
-    "Email:InternetCPID": ("internet_code_page", read_integer),
-    "Email:Categories": ("categories", read_categories),
-    "Email2:ConversationId": ("conversation_id", read_octets),
-    "Email2:ConversationIndex": ("conversation_index", read_octets),
-    "Email2:LastVerbExecuted": ("last_verb", read_integer),
-    "Email2:IsDraft": ("draft", read_boolean),
-    "RightsManagement:RightsManagementLicense": ("rights", read_licence),
-    "AirSyncBase:NativeBodyType": ("native_body_type", read_integer),
-    "AirSyncBase:Body": ("body", read_body),
-    "AirSyncBase:Attachments": ("attachments", read_attachments),
-    "Email:Attachments": ("attachments", read_attachments),
+    **{row.tag: (row.attribute, row.read) for row in ROWS},
+    "RightsManagement:RightsManagementLicense": ("rights", read_licence),  # only servers write it
 }
 
 _LEGACY_BODY = frozenset(
@@ -185,6 +152,9 @@ def read_properties(nodes: list[Node]) -> dict[str, Any]:
             extra.append(node)
     if legacy:
         values["body"] = _legacy_body(nodes)
+    if "flag" in values:
+        flag = values["flag"]
+        values["flag_status"] = flag.status if flag is not None else 0
     body = values.get("body")
     if body is not None:
         preview = _preview(nodes)

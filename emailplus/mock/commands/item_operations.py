@@ -11,6 +11,7 @@ from ...errors import NotFound
 from ..context import Answer, Context, StatusError, item_options
 from ..items import conversation_id, email_properties
 from ..mailbox import MAIL_TYPES
+from ..pim import properties
 from ..rights import NOT_PERMITTED, sealed
 from ..tree import child, children, text
 
@@ -76,15 +77,18 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
         if not item.licence.export:  # MS-ASRM_R94
             return ("ItemOperations:Fetch", [("ItemOperations:Status", str(NOT_PERMITTED)), *identity])
         context.mailbox.protect(server_id, None)
-    message = context.mailbox.message(item)
-    properties = email_properties(item, message, options, context.version, parts, user=context.user.email)
+    if item.nodes is not None:
+        shown = properties(item.nodes, folder.item_class, options, context.version)
+    else:
+        message = context.mailbox.message(item)
+        shown = email_properties(item, message, options, context.version, parts, user=context.user.email)
     return (
         "ItemOperations:Fetch",
         [
             ("ItemOperations:Status", "1"),
             *identity,
-            ("AirSync:Class", "Email"),
-            ("ItemOperations:Properties", properties),
+            ("AirSync:Class", folder.item_class),
+            ("ItemOperations:Properties", shown),
         ],
     )
 
@@ -132,7 +136,7 @@ def _fetch_attachment(context: Context, reference: str, operation: Node, parts: 
     if found is None:
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "15"), identity])
     data, kind = found
-    properties: list[Node] = []
+    described: list[Node] = []
     wanted = text(child(operation, "ItemOperations:Options"), "ItemOperations:Range")
     if wanted:
         limits = _RANGE.match(wanted)
@@ -141,17 +145,17 @@ def _fetch_attachment(context: Context, reference: str, operation: Node, parts: 
             return ("ItemOperations:Fetch", [("ItemOperations:Status", "8"), identity])
         total = len(data)
         data = data[first : last + 1]
-        properties.append(("ItemOperations:Range", f"{first}-{first + len(data) - 1 if data else first}"))
-        properties.append(("ItemOperations:Total", str(total)))
-    properties.append(("AirSyncBase:ContentType", kind))
+        described.append(("ItemOperations:Range", f"{first}-{first + len(data) - 1 if data else first}"))
+        described.append(("ItemOperations:Total", str(total)))
+    described.append(("AirSyncBase:ContentType", kind))
     if parts is None:
-        properties.append(("ItemOperations:Data", base64.b64encode(data).decode()))
+        described.append(("ItemOperations:Data", base64.b64encode(data).decode()))
     else:
         parts.append(data)
-        properties.append(("ItemOperations:Part", str(len(parts))))
+        described.append(("ItemOperations:Part", str(len(parts))))
     return (
         "ItemOperations:Fetch",
-        [("ItemOperations:Status", "1"), identity, ("ItemOperations:Properties", properties)],
+        [("ItemOperations:Status", "1"), identity, ("ItemOperations:Properties", described)],
     )
 
 
@@ -165,6 +169,9 @@ def find_attachment(context: Context, reference: str, *, opened: bool = False) -
         _, item = context.mailbox.find(server_id)
     except NotFound:
         return None
+    if item.nodes is not None:
+        data = next((data for name, data in item.files.items() if unquote(name) == unquote(reference)), None)
+        return (data, "application/octet-stream") if data is not None else None
     message = context.mailbox.message(item)
     if item.licence is not None and not opened:
         message = sealed(message)

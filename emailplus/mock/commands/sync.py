@@ -178,6 +178,11 @@ def _one(context: Context, wish: Wish, left: int | None, room: int) -> tuple[Nod
         if wish.get_changes or wish.commands:
             return _collection(context, wish, "0", "4"), 0, 0  # MS-ASCMD_R3128
         state = Collection(wish.collection_id, new_key(1), options=wish.options or ItemOptions())
+        supported = child(wish.node, "AirSync:Supported")
+        if supported is not None:
+            if folder.item_class == "Notes":
+                return _collection(context, wish, "0", "4"), 0, 0  # MS-ASNOTE_R114
+            state.supported = frozenset(tag for tag, _ in children(supported))
         device.collections[wish.collection_id] = state
         return _collection(context, wish, state.key, "1"), 0, 0
     known = device.collections.get(wish.collection_id)

@@ -9,11 +9,14 @@ from ..bodies import BodyPreference, ItemOptions
 from ..collection import ADD, CHANGE, SOFT_DELETE, Changes
 from ..context import Context
 from ..device import Collection
+from ..invitations import cancel
 from ..items import changed_properties, email_properties
 from ..mailbox import Folder, Item
+from ..pim import FLOATING, properties
 from ..tree import text
 from .sync_changes import change_mail
 from .sync_drafts import add, change_draft, edits_draft
+from .sync_items import add_item, change_item, delete_instance
 
 
 @dataclass(slots=True)
@@ -66,22 +69,22 @@ def _collect(
         action, server_id, item = change
         identity: Node = ("AirSync:ServerId", server_id)
         if item is not None and action in (ADD, CHANGE):
-            properties = _properties(context, changes, item, options, action)
-            if not properties:  # nothing that this version can see
+            shown = _properties(context, changes, item, options, action)
+            if not shown:  # nothing that this version can see
                 changes.taken(change)
                 continue
-            outcome.commands.append((f"AirSync:{action}", [identity, ("AirSync:ApplicationData", properties)]))
-            outcome.size += _weight(properties)
+            outcome.commands.append((f"AirSync:{action}", [identity, ("AirSync:ApplicationData", shown)]))
+            outcome.size += _weight(shown)
         else:
             tag = "AirSync:SoftDelete" if action == SOFT_DELETE else "AirSync:Delete"
             outcome.commands.append((tag, [identity]))
         changes.taken(change)
 
 
-def _weight(properties: list[Node]) -> int:
+def _weight(nodes: list[Node]) -> int:
     """About how many bytes properties take; exact where it matters, in the body."""
     size = 0
-    for _, content in properties:
+    for _, content in nodes:
         size += 4
         for part in [content] if not isinstance(content, list) else [inner for _, inner in content]:
             size += len(part) if isinstance(part, (str, bytes)) else 40
@@ -89,6 +92,8 @@ def _weight(properties: list[Node]) -> int:
 
 
 def _properties(context: Context, changes: Changes, item: Item, options: ItemOptions, action: str) -> list[Node]:
+    if item.nodes is not None:
+        return properties(item.nodes, changes.folder.item_class, options, context.version)
     if action == CHANGE:
         changed = changed_properties(item, changes.client_version(item.server_id) or 0, context.version)
         if changed is not None:
@@ -102,8 +107,9 @@ def _client_command(
     """Carry out one client command; what Responses says about it, where it says anything."""
     name = command[0].partition(":")[2]
     server_id = text(command, "AirSync:ServerId")
+    pim = folder.item_class != "Email"
     if name == "Add":
-        return add(context, folder, changes, command)
+        return add_item(context, folder, changes, command) if pim else add(context, folder, changes, command)
     item = folder.items.get(server_id)
     if item is None:
         if name == "Delete" and server_id in changes.window.deleted:
@@ -112,7 +118,12 @@ def _client_command(
         return (f"AirSync:{name}", [("AirSync:ServerId", server_id), ("AirSync:Status", "8")])
     if name == "Fetch":
         return _fetch(context, changes, item)
+    instance = text(command, "AirSyncBase:InstanceId")
+    if name == "Delete" and instance:
+        return delete_instance(context, folder, changes, item, instance)
     if name == "Delete":
+        if pim and context.version >= FLOATING:
+            cancel(context, item)
         changes.window.deleted.add(server_id)
         changes.note_gone(server_id)
         bin_id = context.mailbox.by_type(4).server_id
@@ -121,6 +132,8 @@ def _client_command(
         else:
             context.mailbox.delete(server_id)
         return None
+    if pim:
+        return change_item(context, folder, changes, item, command)
     if context.version >= 160 and edits_draft(item, command):
         return change_draft(context, changes, item, command)
     return change_mail(context, folder, changes, item, command)
@@ -134,6 +147,9 @@ def _fetch(context: Context, changes: Changes, item: Item) -> Node:
         mime_truncation=None,
         truncation=9,
     )
-    properties = email_properties(item, context.mailbox.message(item), whole, context.version, user=context.user.email)
+    if item.nodes is not None:
+        shown = properties(item.nodes, changes.folder.item_class, whole, context.version)
+    else:
+        shown = email_properties(item, context.mailbox.message(item), whole, context.version, user=context.user.email)
     identity: Node = ("AirSync:ServerId", item.server_id)
-    return ("AirSync:Fetch", [identity, ("AirSync:Status", "1"), ("AirSync:ApplicationData", properties)])
+    return ("AirSync:Fetch", [identity, ("AirSync:Status", "1"), ("AirSync:ApplicationData", shown)])

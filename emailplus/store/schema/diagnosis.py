@@ -28,7 +28,7 @@ CREATE TABLE crash_reports (
 
 CACHED: dict[str, tuple[tuple[str, str], ...]] = {
     "messages": (("mail_changes", "message_id"), ("outbox", "source")),
-    "items": (("item_changes", "item_id"),),
+    "items": (("item_changes", "item_id"), ("vips", "item_id")),
     "quarantine": (),
     "folders": (
         ("messages", "folder_id"), ("items", "folder_id"), ("mail_changes", "folder_id"), ("mail_changes", "target"),
@@ -46,6 +46,8 @@ KEPT = frozenset({
     "account", "settings", "configuration", "app_policy", "pictures_shown", "rights_templates",
     # what the server does not know yet
     "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes",
+    # marks that the server has no place for
+    "vips",
     # keys, without which old mail cannot be read, and certificates
     "keychain", "keychain_issuers", "keychain_configured", "trust_anchors", "recipient_certificates", "certificates",
     "revocation_lists",

@@ -1,0 +1,175 @@
+"""Calendars, contacts, tasks and notes: our changes up, the server's down (MS-ASCMD 2.2.1.21).
+
+Up first, under the key that we have: so the server sees what it changed meanwhile, and the conflict is decided by the
+Conflict option and not by who comes last. A collection without a key, or in the middle of a pass, is brought up to date
+before anything of ours is sent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...errors import CommandFailed, InvalidSyncKey, ServerBusy
+from ...flow import Flow, commit, emit, load
+from ...model.changes import ChangeOutcome, MarkChangesSent, ResetCollections, SaveItem, SyncCounts, SyncWindows
+from ...model.events import Warned, WindowStored
+from ...model.folder import Collection
+from ...model.queries import ItemChanges, ItemCollections, QueuedChange
+from .. import status
+from ..commands import sync
+from ..commands.sync import CollectionAnswer, ItemResponse
+from ..items.changes import Unsendable, command_for, sent_values
+from ..items.classes import ITEM_TYPES
+from .provision import apply_policy
+from .session import Session, perform
+from .sync_mail import MailPlan, Run, Work, begin, fill, finish, request_for
+
+BATCH = 50
+"""Changes in one request."""
+NOTES_SINCE = 140
+CONFLICT, GONE = 7, 8
+
+
+def sync_items(session: Session, plan: MailPlan) -> Flow[None]:
+    """Every folder of these classes that the version has. Raises as `sync_mail`, but for folders the server refuses."""
+    collections: list[Collection] = yield from load(ItemCollections())
+    if session.version.code < NOTES_SINCE:
+        collections = [collection for collection in collections if collection.item_class != "Notes"]
+    if not collections:
+        return
+    run = Run(session, plan, phase="items", lenient=True)
+    yield from begin(run, collections)
+    works = list(run.works.values())
+    ready = [work for work in works if not work.pass_open]
+    for work in ready:
+        yield from _push(run, work)
+    yield from finish(run, list(run.works.values()))
+    late = [work for work in works if work not in ready and work.collection.server_id in run.works]
+    pushed = []
+    for work in late:
+        if (yield from _push(run, work)):
+            pushed.append(work)
+    if pushed:
+        yield from finish(run, pushed)
+
+
+def _push(run: Run, work: Work) -> Flow[bool]:
+    """Send what waits for this collection, a batch at a time; True if anything went out."""
+    went = False
+    if run.plan.read_only:
+        return went
+    while work.collection.server_id in run.works and work.sync_key != "0":
+        queued: list[QueuedChange] = yield from load(ItemChanges(work.collection.folder_id, BATCH))
+        commands, carried, refused = _commands(run, queued)
+        if refused:
+            window = run.window_of(work, work.sync_key)
+            window.outcomes = refused
+            yield from commit(SyncWindows([window], run.plan.keep_content))
+            for outcome in refused:
+                yield from emit(Warned(f"a change in {work.collection.name!r} is not sent: {outcome.reason}"))
+        if not carried:
+            return went
+        yield from commit(MarkChangesSent([change.id for change in carried]))
+        answer = yield from _send(run, work, commands)
+        if answer is None:
+            return went
+        went = True
+        if not (yield from _settle(run, work, carried, answer)):
+            return went
+    return went
+
+
+def _commands(run: Run, queued: list[QueuedChange]) -> tuple[list[Any], list[QueuedChange], list[ChangeOutcome]]:
+    """What can be sent in this version, the changes that it carries, and those that cannot be."""
+    commands, carried, refused = [], [], []
+    for change in queued:
+        try:
+            commands.append(command_for(change, run.session.version))
+            carried.append(change)
+        except Unsendable as problem:
+            refused.append(ChangeOutcome(change.id, 0, reason=str(problem)))
+    return commands, carried, refused
+
+
+def _send(run: Run, work: Work, commands: list[Any]) -> Flow[CollectionAnswer | None]:
+    """One Sync with our commands alone; None where the collection has to start again or the server cannot now."""
+    request = request_for(run, work, 1, commands=commands, get_changes=False)
+    try:
+        root = yield from perform(run.session, sync.NAME, sync.build([request], run.session.version), apply_policy)
+        if root is None:
+            raise status.error(sync.NAME, 5)
+        (answer,) = sync.parse(root, {work.collection.server_id: work.item_class})
+        if answer.status != status.OK:
+            raise status.error(sync.NAME, answer.status)
+    except InvalidSyncKey:
+        # Whether they arrived is not known: the pass that follows will meet them if they did.
+        yield from commit(ResetCollections([work.collection.folder_id]))
+        work.sync_key, work.pass_open, work.met = "0", False, 0
+        yield from begin(run, [replace(work.collection, sync_key="0", pass_open=False)])
+        return None
+    except ServerBusy as problem:
+        yield from emit(Warned(f"changes in {work.collection.name!r} wait for the next time: {problem}"))
+        return None
+    except CommandFailed as problem:
+        if problem.action == "foldersync":
+            raise
+        yield from emit(Warned(f"changes in {work.collection.name!r} could not be sent: {problem}"))
+        return None
+    return answer
+
+
+def _settle(run: Run, work: Work, carried: list[QueuedChange], answer: CollectionAnswer) -> Flow[bool]:
+    """Commit what the server says of each change together with its key; False if nothing of it went through."""
+    outcomes = [_outcome(change, answer.responses) for change in carried]
+    window = run.window_of(work, answer.sync_key)
+    window.outcomes = outcomes
+    fill(window, answer, run.plan)  # some servers tell their own changes all the same
+    counts: SyncCounts = yield from commit(SyncWindows([window], run.plan.keep_content))
+    yield from emit(WindowStored(counts.added, counts.changed, counts.deleted, counts.expired, counts.quarantined))
+    work.sync_key = answer.sync_key
+    for change, outcome in zip(carried, outcomes, strict=True):
+        yield from _tell(run, work, change, outcome)
+    return any(outcome.status == status.OK for outcome in outcomes)
+
+
+def _outcome(change: QueuedChange, responses: list[ItemResponse]) -> ChangeOutcome:
+    """The response to a change. Changes and deletions that went well have none (MS-ASCMD_R6234)."""
+    for response in responses:
+        if change.kind == "add":
+            if response.command != "Add" or response.client_id != change.client_id:
+                continue
+        elif response.server_id != change.server_id or response.command not in ("Change", "Delete"):
+            continue
+        reason = "" if response.status == status.OK else status.describe(sync.NAME, response.status)[0]
+        values: Mapping[str, Any] = {}
+        if response.status == status.OK:
+            values = sent_values(change, response.nodes, ITEM_TYPES[change.item_class])
+        return ChangeOutcome(change.id, response.status, response.server_id, reason, values)
+    if change.kind == "add":  # the server must answer an Add; one that does not has not done it
+        return ChangeOutcome(change.id, 5, reason="the server did not answer the Add")
+    return ChangeOutcome(change.id, status.OK)
+
+
+def _tell(run: Run, work: Work, change: QueuedChange, outcome: ChangeOutcome) -> Flow[None]:
+    """What the user should know; under "keep_both", our version of an item that the server kept goes in beside it."""
+    name = change.title or change.item_class
+    ours = run.plan.conflicts == "keep_both" and change.kind == "change" and change.instance is None
+    again = run.plan.conflicts in ("keep_both", "client_wins") and outcome.status == GONE and change.kind == "change"
+    if (outcome.status == CONFLICT and ours) or again:
+        values = {**change.item.properties(), "exceptions": ()} if change.item_class == "Calendar" else None
+        kept = dict(values if values is not None else change.item.properties())
+        for attribute in ("extra", "uid", "client_uid", "native_body_type"):
+            kept.pop(attribute, None)
+        if change.item_class == "Calendar":
+            kept["uid"] = f"{secrets.token_hex(16)}@emailplus"
+        yield from commit(SaveItem(kept, folder_id=work.collection.folder_id, item_class=change.item_class))
+        yield from emit(Warned(f"{name!r} was changed on both sides: both versions are kept"))
+    elif outcome.status == CONFLICT:
+        yield from emit(Warned(f"{name!r} was changed on both sides: the server's version is kept"))
+    elif outcome.status == GONE and change.kind == "change":
+        yield from emit(Warned(f"{name!r} was deleted on the server: the change made here is dropped"))
+    elif outcome.status not in (status.OK, GONE, 5, 16):
+        yield from emit(Warned(f"the server does not take the change of {name!r}: {outcome.reason}"))
