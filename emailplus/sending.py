@@ -20,7 +20,6 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 
 from . import protecting
-from .classification import outgoing as marks
 from .classification.classifier import Classifier
 from .config import AppConfig
 from .errors import ConfirmationNeeded, Declined, NotFound, PolicyDenied, UsageError
@@ -28,7 +27,6 @@ from .mime.compose import BodyStamp, Composed, compose
 from .mime.fields import checked_address
 from .mime.view import header_text, view
 from .model.draft import Draft, DraftAttachment, DraftKind, Quote
-from .model.marking import head_of
 from .model.message import Address, BodyType, StoredMessage, addresses
 from .model.outbox import DropDraft, Parcel, QueueMail, SaveDraft
 from .model.questions import Confirm, Question
@@ -39,6 +37,7 @@ from .policy.dlp import FILES, Action
 from .policy.user_settings import Settings
 from .rms.gate import Door
 from .sealing import inner_attachments, seal
+from .stamping import carried, stamp
 from .store.app_policy import guard
 from .store.originals import Original, original
 from .store.store import Store
@@ -380,23 +379,6 @@ def domains(outgoing: Outgoing, sending: Sending) -> Outgoing:
     return outgoing
 
 
-def classification(outgoing: Outgoing, sending: Sending) -> Outgoing:
-    """Mark the message as its draft says, as its original is marked, or by default; see `classification.outgoing`.
-
-    Raises `ClassificationRequired`, `ClassificationDowngrade`, `ClassificationRefused`.
-    """
-    draft = outgoing.draft
-    if sending.classifier is None:
-        return outgoing
-    answered = sending.store.messages([draft.original]) if draft.original is not None else []
-    original = marks.original_of(answered[0].marking if answered else None, draft.classification, sending.now)
-    given = marks.Outgoing(draft.subject, draft.sender.address, marks.chosen_of(draft.classification), draft.headers)
-    stamped = marks.stamp(sending.classifier, given, original)
-    outgoing.draft = replace(draft, subject=stamped.subject, headers=stamped.headers)
-    outgoing.stamp = stamped.body
-    return outgoing
-
-
 def form(outgoing: Outgoing, sending: Sending) -> Outgoing:
     """Text for every HTML; HTML only with `enabled_features` = `richtext_email_support`."""
     draft = outgoing.draft
@@ -484,7 +466,7 @@ STAGES: dict[str, Stage] = {
     "features": features,
     "size": size,
     "domains": domains,
-    "classification": classification,
+    "classification": stamp,
     "rights": protecting.stage,
     "form": form,
     "mime": mime,
@@ -571,11 +553,5 @@ def from_mime(sending: Sending, data: bytes) -> Draft:
         references=tuple(_IDENTIFIER.findall(str(head.get("References", "")))),
         importance=importance,
         read_receipt="Disposition-Notification-To" in head,
-        classification=_marked(sending, data, header_text(head.get("Subject", ""))),
+        classification=carried(sending, data, header_text(head.get("Subject", ""))),
     )
-
-
-def _marked(sending: Sending, data: bytes, subject: str) -> dict[str, object] | None:
-    """The marking that a MIME message carries already, as its choice."""
-    found = sending.classifier.read(head_of(data), subject).fields if sending.classifier is not None else {}
-    return {"chosen": {name: list(values) for name, values in found.items()}} if found else None

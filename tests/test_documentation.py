@@ -31,6 +31,7 @@ PAGES = (
     "docs/index.md",
     "docs/library.md",
     "docs/diagnosis.md",
+    "docs/items.md",
     "docs/command_line.md",
     "docs/errors.md",
     "docs/contributing.md",

@@ -18,9 +18,6 @@ from typing import Any, Final
 from ..config import AppConfig
 from ..config.bundle import archive, as_json, versions
 from ..errors import PolicyDenied
-from ..smime.encrypt import enveloped_data
-from ..smime.keychain import load_certificate
-from ..smime.passphrase import passphrase_envelope
 from ..store import diagnosis as kept
 from ..store.store import Store
 from .redact import Redactor, secrets_of
@@ -83,7 +80,7 @@ def collect(
 ) -> Feedback:
     """The bundle of a store under its configuration.
 
-    `calendar`: its entries, None where there is no calendar; taken under `enable_calendar_dump` only. `certificate`
+    `calendar`: entries in place of those of the store; taken under `enable_calendar_dump` only. `certificate`
     (DER) is the reader's; without one the calendar is encrypted under a new passphrase. `policy_report` tells how far
     the server's policy is kept. Raises `PolicyDenied` without `feedback_email_address`, `KeyImportFailed` and
     `CertificateUnusable` for the certificate, `StoreError`.
@@ -138,7 +135,7 @@ def _bundle(
     passphrase: str | None = None
     if not config.enable_calendar_dump:
         missing.append("the calendar: enable_calendar_dump is false")
-    elif calendar is None:
+    elif (calendar := kept.calendar(store.database) if calendar is None else calendar) is None:
         missing.append("the calendar: this store holds none")
     else:
         files[CALENDAR_FILE], passphrase = _sealed(calendar, certificate)
@@ -175,6 +172,10 @@ def _folders(store: Store) -> list[dict[str, Any]]:
 
 def _sealed(calendar: Iterable[Mapping[str, Any]], certificate: bytes | None) -> tuple[bytes, str | None]:
     """The calendar as JSON lines, encrypted, and the passphrase where there is no certificate."""
+    from ..smime.encrypt import enveloped_data  # cryptography, which nothing else here needs
+    from ..smime.keychain import load_certificate
+    from ..smime.passphrase import passphrase_envelope
+
     lines = "".join(json.dumps(entry, ensure_ascii=False, default=str) + "\n" for entry in calendar).encode()
     if certificate is not None:
         return enveloped_data(lines, [load_certificate(certificate)]), None

@@ -12,11 +12,18 @@ from ..diagnosis.feedback import Feedback
 from ..diagnosis.session import Diagnosis
 from ..diagnosis.traffic import TrafficLog
 from ..errors import PolicyDenied
-from . import AsyncOnline, Online
+from ..model.draft import DraftAttachment
+from ..model.outbox import OutboxEntry
+from ..model.questions import Confirm
 from .governed import report_of
+from .writing import AsyncWriting, Writing
 
 
-class Diagnosing(Online):
+def _attachment(feedback: Feedback) -> DraftAttachment:
+    return DraftAttachment(name=feedback.name, content=feedback.archive, content_type="application/zip")
+
+
+class Diagnosing(Writing):
     """Methods of `Mailbox`."""
 
     _diagnosis: Diagnosis
@@ -46,12 +53,21 @@ class Diagnosing(Online):
         """
         return self._diagnosis.collect(comment, certificate, report_of(self.store).as_dict())
 
+    def send_feedback(
+        self, comment: str = "", *, certificate: bytes | None = None, confirm: Confirm | None = None
+    ) -> tuple[Feedback, OutboxEntry]:
+        """`feedback`, sent to its address: the bundle and how far it came. `confirm` and what is raised: see `send`."""
+        made = self.feedback(comment, certificate=certificate)
+        return made, self.send(
+            self.new(to=made.to, subject=made.subject, text=made.text, attachments=[_attachment(made)]), confirm=confirm
+        )
+
     def crash_reports(self) -> list[CrashReport]:
         """The crash reports that the store keeps, oldest first; none under `disable_analytics`."""
         return self._diagnosis.crash_reports()
 
 
-class AsyncDiagnosing(AsyncOnline):
+class AsyncDiagnosing(AsyncWriting):
     """Methods of `AsyncMailbox`."""
 
     _mailbox: Diagnosing
@@ -67,6 +83,14 @@ class AsyncDiagnosing(AsyncOnline):
     async def feedback(self, comment: str = "", *, certificate: bytes | None = None) -> Feedback:
         """See `Mailbox.feedback`."""
         return await asyncio.to_thread(partial(self._mailbox.feedback, comment, certificate=certificate))
+
+    async def send_feedback(
+        self, comment: str = "", *, certificate: bytes | None = None, confirm: Confirm | None = None
+    ) -> tuple[Feedback, OutboxEntry]:
+        """See `Mailbox.send_feedback`."""
+        made = await self.feedback(comment, certificate=certificate)
+        draft = await self.new(to=made.to, subject=made.subject, text=made.text, attachments=[_attachment(made)])
+        return made, await self.send(draft, confirm=confirm)
 
     async def crash_reports(self) -> list[CrashReport]:
         """See `Mailbox.crash_reports`."""

@@ -6,8 +6,10 @@ all of it.
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ..model.changes import ResetCollections
 from . import mail
@@ -138,6 +140,17 @@ def forget_crashes(database: Database) -> None:
     """Drop the reports, if there are any: `disable_analytics` was set."""
     if database.scalar("SELECT 1 FROM crash_reports LIMIT 1") is not None:
         database.execute("DELETE FROM crash_reports")
+
+
+def calendar(database: Database) -> Iterator[dict[str, Any]] | None:
+    """Every event as it is stored, oldest first; None where this store has no calendar."""
+    if database.scalar("SELECT 1 FROM sqlite_master WHERE name = 'items'") is None:
+        return None
+    rows = database.all(
+        "SELECT i.server_id, f.name, i.gone, i.data FROM items i JOIN folders f ON f.id = i.folder_id "
+        "WHERE i.class = 'Calendar' ORDER BY i.id"
+    )
+    return ({"server_id": row[0], "folder": row[1], "gone": row[2], **json.loads(row[3])} for row in rows)
 
 
 def forget_all(database: Database) -> None:

@@ -101,7 +101,7 @@ def export(
             _to_folder(store, ids, target / "tmp", report, progress, target / "cur", _maildir_name)
         else:
             pieces = _mbox if form == "mbox" else _jsonl
-            with _new_file(target) as file:
+            with new_file(target) as file:
                 for message in _messages(store, ids, report):
                     for piece in pieces(store, message, report, contents):
                         report.bytes += file.write(piece)
@@ -315,7 +315,7 @@ def _temporary(folder: Path) -> tuple[Path, IO[bytes]]:
 
 
 @contextmanager
-def _new_file(target: Path) -> Iterator[IO[bytes]]:
+def new_file(target: Path) -> Iterator[IO[bytes]]:
     """A file that appears at `target` when the block ends well."""
     if os.path.lexists(target):
         raise UsageError(f"{target} is there already; an export replaces nothing")

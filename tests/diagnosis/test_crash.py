@@ -35,7 +35,7 @@ def poisoned_by_ulrike(*_: Any, **__: Any) -> None:
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emailplus.store.mail.apply_windows", poisoned_by_ulrike)
+    monkeypatch.setattr("emailplus.store.passes.apply_windows", poisoned_by_ulrike)
 
 
 class Collector:

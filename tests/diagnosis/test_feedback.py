@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import email
+import email.policy
 import io
 import json
 import subprocess
@@ -151,9 +153,17 @@ def test_enable_calendar_dump_decides(world: World) -> None:
     assert b"enable_calendar_dump is false" in there["README.txt"]
     _, there = bundle(world, {**TO, "enable_calendar_dump": "true"}, calendar=CALENDAR)
     assert feedback.CALENDAR_FILE in there
-    _, there = bundle(world, {**TO, "enable_calendar_dump": "true"}, calendar=None)
-    assert feedback.CALENDAR_FILE not in there
-    assert b"this store holds none" in there["README.txt"]
+
+
+def test_the_calendar_comes_from_the_store(world: World) -> None:
+    start, end = ("Calendar:StartTime", "20261201T090000Z"), ("Calendar:EndTime", "20261201T100000Z")
+    world.alice.add_item("Calendar", [("Calendar:Subject", "Holunder"), start, end])
+    world.alice.add_item("Notes", [("Email:Subject", "Zahlungsplan")])
+    world.sync(TO)
+    with world.open({**TO, "enable_calendar_dump": "true"}) as mailbox:
+        made = mailbox.feedback()
+    done = opened(files(made.archive)[feedback.CALENDAR_FILE], "-pwri_password", made.passphrase or "")
+    assert [json.loads(line)["subject"] for line in done.stdout.decode().splitlines()] == ["Holunder"]
 
 
 def test_disable_analytics_leaves_crash_reports_out(world: World) -> None:
@@ -170,6 +180,36 @@ def test_a_password_that_got_into_another_key_leaves_nothing(world: World) -> No
     odd = {**TO, "email_default_signature": f"my password is {PASSWORD}"}
     _, there = bundle(world, odd)
     assert PASSWORD.encode() not in there["configuration.json"]
+
+
+def delivered(world: World) -> Any:
+    (item,) = world.exchange.user("bob").items("Inbox")
+    return email.message_from_bytes(item.raw, policy=email.policy.default)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_it_is_sent_to_its_address(world: World, asynchronous: bool) -> None:
+    keys = {**TO, "feedback_email_address": "bob@example.test"}
+    world.sync(keys)
+
+    async def send() -> tuple[Feedback, Any]:
+        async with await AsyncMailbox.open(world.config(**keys), store=world.path, key=KEY) as mailbox:
+            return await mailbox.send_feedback("It does not work.")
+
+    if asynchronous:
+        made, entry = asyncio.run(send())
+    else:
+        with world.open(keys) as mailbox:
+            made, entry = mailbox.send_feedback("It does not work.")
+    assert entry.state.value == "confirmed"
+    message = delivered(world)
+    assert message["To"] == "bob@example.test"
+    assert message["Subject"] == made.subject
+    assert "It does not work." in message.get_body().get_content()
+    (attachment,) = message.iter_attachments()
+    assert (attachment.get_filename(), attachment.get_content_type()) == (made.name, "application/zip")
+    assert attachment.get_content() == made.archive
+    assert "log.jsonl" in files(attachment.get_content())
 
 
 def test_show_configuration_obeys_its_key(world: World) -> None:
@@ -301,6 +341,20 @@ def test_the_report_command(world: World) -> None:
     again = run(world, *REPORT, allow_logging="true")
     assert again.returncode == 2
     assert "is there already" in again.stderr
+
+
+def test_the_report_command_sends(world: World) -> None:
+    run(world, *SYNC)
+    report = ("report", "--config", "app.json", "--store", "store.db", "--send", "--json")
+    done = run(world, *report, feedback_email_address="bob@example.test")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "confirmed"
+    assert "README.txt" in files(next(delivered(world).iter_attachments()).get_content())
+    elsewhere = {"feedback_email_address": "help@vendor.example", "email_alert_unsafe_domains": "true"}
+    asked = run(world, *report, **elsewhere, email_safe_domains="example.test")
+    assert asked.returncode == 2
+    assert "ConfirmationNeeded" in asked.stdout
+    assert run(world, "report", "--config", "app.json", "--store", "store.db").returncode == 2
 
 
 def test_the_report_command_without_an_address(world: World) -> None:

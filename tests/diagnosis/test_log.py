@@ -123,7 +123,7 @@ def test_an_unexpected_error_is_told_by_type_and_place(
     def broken(*_: Any, **__: Any) -> None:
         raise ValueError(f"cannot read 'Quartalszahlen für Ulrike' of bob@example.test with {PASSWORD}")
 
-    monkeypatch.setattr("emailplus.store.mail.apply_windows", broken)
+    monkeypatch.setattr("emailplus.store.passes.apply_windows", broken)
     with pytest.raises(ValueError, match="Quartalszahlen"):
         world.sync(KEYS)
     (failed,) = (json.loads(line) for line in lines if json.loads(line)["event"] == "failed")

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from emailplus.diagnosis.recovery import Start
 from emailplus.diagnosis.session import RECOVERED
 from emailplus.mailbox import Mailbox
 from emailplus.mock import Http
+from emailplus.model.contact import Contact
+from emailplus.model.draft import DraftAttachment
+from emailplus.model.outbox import OutboxState
 from emailplus.store import diagnosis as kept
 from emailplus.store.schema.diagnosis import CACHED, KEPT, OWNED
 from emailplus.store.store import Store
@@ -130,6 +135,86 @@ def test_after_the_wipe_everything_is_fetched_again(world: World) -> None:
     assert after["damage"] == []
     assert (after["index entries"], after["ownerless chunks"], after["unindexed"]) == (12, 0, 0)
     assert world.sync(KEYS).added == 0
+
+
+def test_what_was_not_sent_yet_is_not_lost(world: World) -> None:
+    """A message in the outbox and a draft, each with an attachment, and an answer whose original is wiped."""
+    deliver(world.alice, mail("Question"))
+    world.sync(KEYS)
+    world.exchange.faults.add(Http(503), "SendMail", times=30)
+    world.exchange.faults.add(Http(503), "SmartReply", times=30)
+    file = DraftAttachment(name="plan.bin", content=noise(700_000))
+    with world.open(KEYS) as mailbox:
+        queued = mailbox.send(mailbox.new(to="bob@example.test", subject="Queued", text="Hello", attachments=[file]))
+        answer = mailbox.send(mailbox.reply(mailbox.search()[0].id, text="My answer"))
+        draft = mailbox.save(mailbox.new(to="bob@example.test", subject="Draft", text="Not yet", attachments=[file]))
+        mailbox.settings.choose("signature", "Regards")
+    assert {queued.state, answer.state} == {OutboxState.QUEUED}
+    with Store.open(world.path, KEY) as store:
+        for number in range(3):
+            killed(store, NOW + number)
+    world.exchange.faults.clear()
+    with world.open(KEYS) as mailbox:
+        assert mailbox.notices == [RECOVERED]
+        assert [entry.subject for entry in mailbox.outbox()] == ["Queued", "Re: Question"]
+        assert mailbox.draft(draft).attachments[0].content == file.content
+        assert mailbox.settings.signature == "Regards"
+        mailbox.sync()
+        assert {entry.state for entry in mailbox.outbox()} <= {OutboxState.CONFIRMED}
+        mailbox.send(mailbox.draft(draft))
+    arrived = [message_from_bytes(item.raw, policy=default) for item in world.exchange.user("bob").items("Inbox")]
+    assert sorted(message["Subject"] for message in arrived) == ["Draft", "Queued", "Re: Question"]
+    for message in arrived:
+        if message["Subject"] != "Re: Question":
+            (attachment,) = message.iter_attachments()
+            assert attachment.get_content() == file.content
+
+
+def test_a_change_that_waits_is_not_lost(world: World) -> None:
+    """A message marked as read here stays, with its folder, until the server knows; the others come anew."""
+    deliver(world.alice, mail("one"))
+    deliver(world.alice, mail("two"))
+    world.sync(KEYS)
+    with world.open(KEYS) as mailbox:
+        (found,) = mailbox.search("subject:two")
+        mailbox.mark_read([found.id])
+        waiting = len(mailbox.pending_changes())
+    assert waiting == 1
+    with Store.open(world.path, KEY) as store:
+        for number in range(3):
+            killed(store, NOW + number)
+    with world.open(KEYS) as mailbox:
+        assert mailbox.notices == [RECOVERED]
+        assert len(mailbox.pending_changes()) == 1
+        assert [message.id for message in mailbox.store.messages(list(mailbox.store.ids()))] == [found.id]
+        mailbox.sync()
+        assert mailbox.pending_changes() == []
+        assert {message.subject: message.read for message in mailbox.search()} == {"one": False, "two": True}
+    read = {message_from_bytes(item.raw)["Subject"]: item.read for item in world.alice.items("Inbox")}
+    assert read == {"one": False, "two": True}
+
+
+def test_contacts_that_wait_are_not_lost(world: World) -> None:
+    """One made here, one changed here, one of the server: only the last is wiped, and all are there in the end."""
+    world.alice.add_item("Contacts", [("Contacts:LastName", "Lee")])
+    world.alice.add_item("Contacts", [("Contacts:LastName", "Kim")])
+    world.sync(KEYS)
+    with world.open(KEYS) as mailbox:
+        (lee,) = mailbox.contacts("Lee")
+        mailbox.change_item(lee.id, first_name="Ann")
+        mailbox.create_item(Contact(last_name="Young"))
+        assert len(mailbox.waiting_changes()) == 2
+    with Store.open(world.path, KEY) as store:
+        for number in range(3):
+            killed(store, NOW + number)
+    with world.open(KEYS) as mailbox:
+        assert len(mailbox.waiting_changes()) == 2
+        assert sorted(contact.last_name for contact in mailbox.contacts()) == ["Lee", "Young"]
+        mailbox.sync()
+        assert mailbox.waiting_changes() == []
+        names = sorted((contact.last_name, contact.first_name) for contact in mailbox.contacts())
+    assert names == [("Kim", ""), ("Lee", "Ann"), ("Young", "")]
+    assert len(list(world.alice.items("Contacts"))) == 3
 
 
 def test_nothing_of_the_old_mail_is_left_in_the_index(world: World) -> None:

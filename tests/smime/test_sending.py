@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from emailplus.classification import ready
 from emailplus.errors import CertificateUnusable, ConfirmationNeeded, Declined, PolicyDenied, PolicyNotApplicable
 from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import MockExchange, MockPolicy
@@ -47,6 +49,7 @@ class Office:
     mailbox: Mailbox
     authority: Authority
     keys: dict[str, KeyEntry]
+    post: Post
 
     def publish(self, *names: str) -> None:
         """Put certificates into the company's directory."""
@@ -77,7 +80,7 @@ def office(post: Post, authority: Authority, tmp_path: Path) -> Iterator[Office]
     with MockExchange() as server, Mailbox.open(config(server, post), store=tmp_path / "m.db", key=KEY) as mailbox:
         server.trust.roots.append(authority.certificate.public_bytes(DER))
         mailbox.sync()
-        yield Office(server, mailbox, authority, keys)
+        yield Office(server, mailbox, authority, keys, post)
 
 
 def answering(answer: str, seen: list[Question] | None = None) -> Callable[[Question], str]:
@@ -328,3 +331,40 @@ def test_the_same_for_asyncio(office: Office) -> None:
     asyncio.run(go())
     (mail,) = office.arrived("bob")
     assert mail.report.word is Word.ENCRYPTED
+
+
+# -- with a classification
+
+
+MARKERS = ready.text("au_2025")
+
+
+def marked(office: Office, **more: Any) -> Draft:
+    office.mailbox.apply(config(office.server, office.post, email_security_classification_json=MARKERS))
+    return replace(office.draft(**more), classification={"chosen": {"SEC": ["SECRET"]}})
+
+
+def test_a_marking_is_stamped_before_signing_and_encrypting(office: Office) -> None:
+    office.publish("bob")
+    office.mailbox.send(marked(office, sign=True, encrypt=True))
+    (mail,) = office.arrived("bob")
+    assert mail.report.word is Word.TRUSTED
+    outer = message_from_bytes(mail.raw, policy=policy.default)
+    assert outer["X-Protective-Marking"].startswith("VER=2025.1, NS=gov.au, SEC=SECRET, ORIGIN=")
+    assert outer["Subject"] == "Figures [SEC=SECRET]"
+    inner = message_from_bytes(mail.content, policy=policy.default).get_content().split()
+    assert (inner[0], inner[-1]) == ("SECRET", "SECRET")
+    assert "figures" in inner
+    office.mailbox.sync()
+    (kept,) = office.mailbox.search("class:SECRET in:sent")
+    assert kept.marking is not None
+    assert kept.marking.label == "SEC=SECRET"
+
+
+@pytest.mark.parametrize("answer", ["without", "unencrypted"])
+def test_a_message_written_again_for_other_recipients_keeps_its_marking(office: Office, answer: str) -> None:
+    office.publish("bob")
+    office.mailbox.send(marked(office, to=f"{BOB}, {CAROL}", encrypt=True), confirm=answering(answer))
+    (mail,) = office.arrived("bob")
+    inner = message_from_bytes(mail.content, policy=policy.default).get_content().split()
+    assert (inner[0], inner[-1]) == ("SECRET", "SECRET")
