@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
-from .model.draft import Draft, DraftKind
+from .model.draft import Draft, DraftKind, Quote
 from .model.message import StoredMessage, addresses
 from .model.rights import Licence
 from .rms.compose import NO_RESTRICTION, protection
@@ -32,6 +32,15 @@ def begin(sending: Sending, message: StoredMessage, kind: DraftKind) -> bool:
     require(licence, OPERATIONS[kind], Door.PERSON, sending.now)
     readable = judge(licence, Operation.READ, sending.door, sending.now)
     return bool(readable) and bool(judge(licence, Operation.EDIT, Door.PERSON, sending.now))
+
+
+def quote_of(message: StoredMessage) -> Quote:
+    """What stands below an answer."""
+    sent = message.received.strftime("%A, %d %B %Y %H:%M UTC") if message.received is not None else ""
+    return Quote(
+        sender=message.sender, sent=sent, to=message.to, cc=message.cc, subject=message.subject, text=message.text,
+        html=message.html,
+    )  # fmt: skip
 
 
 def attach_whole(sending: Sending, message: StoredMessage) -> None:

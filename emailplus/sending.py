@@ -26,7 +26,7 @@ from .errors import ConfirmationNeeded, Declined, NotFound, PolicyDenied, UsageE
 from .mime.compose import BodyStamp, Composed, compose
 from .mime.fields import checked_address
 from .mime.view import header_text, view
-from .model.draft import Draft, DraftAttachment, DraftKind, Quote
+from .model.draft import Draft, DraftAttachment, DraftKind
 from .model.message import Address, BodyType, StoredMessage, addresses
 from .model.outbox import DropDraft, Parcel, QueueMail, SaveDraft
 from .model.questions import Confirm, Question
@@ -35,6 +35,7 @@ from .policy import recipients as safe_domains
 from .policy.addresses import read as read_addresses
 from .policy.dlp import FILES, Action
 from .policy.user_settings import Settings
+from .protecting import quote_of
 from .rms.gate import Door
 from .sealing import inner_attachments, seal
 from .stamping import carried, stamp
@@ -278,15 +279,6 @@ def _answer(
         thread_topic=message.thread_topic,
         thread_index=thread_index(source, sending.now),
     )
-
-
-def quote_of(message: StoredMessage) -> Quote:
-    """What stands below an answer."""
-    sent = message.received.strftime("%A, %d %B %Y %H:%M UTC") if message.received is not None else ""
-    return Quote(
-        sender=message.sender, sent=sent, to=message.to, cc=message.cc, subject=message.subject, text=message.text,
-        html=message.html,
-    )  # fmt: skip
 
 
 def thread_index(source: Original, now: datetime) -> bytes:
