@@ -11,6 +11,7 @@ from email.message import Message as HeaderFields
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 
+from . import protecting
 from .errors import NotFound, PolicyDenied, UsageError
 from .mime.fields import checked_address
 from .mime.view import header_text, view
@@ -18,8 +19,9 @@ from .model.draft import Draft, DraftAttachment, DraftKind
 from .model.message import Address, BodyType, StoredMessage, addresses
 from .model.outbox import DropDraft, SaveDraft
 from .policy.addresses import read as read_addresses
+from .protecting import quote_of
 from .sealing import inner_attachments
-from .sending import MESSAGE, Sending, quote_of
+from .sending import MESSAGE, Sending
 from .stamping import carried
 from .store.originals import Original, original
 from .store.store import Store
@@ -115,6 +117,7 @@ def forward(
     subject = message.subject if _FORWARD.match(message.subject) else f"Fwd: {message.subject}".strip()
     draft = _answer(sending, source, DraftKind.FORWARD, to=people(to), cc=(), subject=subject, text=text, html=html)
     if as_attachment:
+        protecting.attach_whole(sending, message)
         return replace(draft, quote=None, attachments=(whole(sending.store, message),))
     attachments = tuple(
         DraftAttachment(
@@ -181,7 +184,7 @@ def _answer(
         text=text,
         html=html,
         signature=sending.settings.signature,
-        quote=quote_of(message),
+        quote=quote_of(message) if protecting.begin(sending, message, kind) else None,
         original=message.id,
         in_reply_to=source.message_id,
         references=references,

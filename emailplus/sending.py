@@ -14,19 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from . import protecting
 from .classification.classifier import Classifier
 from .config import AppConfig
 from .errors import ConfirmationNeeded, Declined, NotFound, UsageError
 from .mime.compose import BodyStamp, Composed, compose
 from .mime.fields import checked_address
-from .model.draft import Draft, DraftAttachment, DraftKind, Quote
-from .model.message import StoredMessage
+from .model.draft import Draft, DraftAttachment, DraftKind
 from .model.outbox import Parcel, QueueMail
 from .model.questions import Confirm, Question
 from .policy import limits
 from .policy import recipients as safe_domains
 from .policy.dlp import FILES, Action
 from .policy.user_settings import Settings
+from .protecting import quote_of
+from .rms.gate import Door
 from .sealing import seal
 from .stamping import stamp
 from .store.app_policy import guard
@@ -52,6 +54,8 @@ class Sending:
     confirm: Confirm | None = None
     classifier: Classifier | None = None
     """None: classification is off."""
+    door: Door = Door.PROGRAM
+    """Who writes: content of a protected original is not for programs unless its licence says so."""
 
     def ask(self, question: Question) -> str:
         """The answer of a person. Raises `ConfirmationNeeded` without one who can be asked, `Declined` for a no."""
@@ -92,6 +96,8 @@ class Outgoing:
     """From the stage `mime` on: the complete message, header fields and entity apart."""
     stamp: BodyStamp | None = None
     """Set by `classification`: what stands above and below the bodies."""
+    by_server: bool = False
+    """Set by `rights`: the server adds the original, protected; nothing of it is in the draft."""
     parcels: list[Parcel] = field(default_factory=list)
     """Filled by `smime` where it protects the message, else by `parcels`."""
 
@@ -190,19 +196,12 @@ def parcels(outgoing: Outgoing, sending: Sending) -> Outgoing:
         missing = next(a.name for a in draft.attachments if not sending.has_content(a))
         raise NotFound(f"the attachment {missing!r} is not in the store; synchronise, or take it out")
     if source is not None:
-        outgoing.parcels = [Parcel(complete, command, source=draft.original, replace=True, template=draft.template)]
+        outgoing.parcels = [
+            Parcel(complete, command, source=draft.original, replace=not outgoing.by_server, template=draft.template)
+        ]
     else:
         outgoing.parcels = [Parcel(complete, template=draft.template)]
     return outgoing
-
-
-def quote_of(message: StoredMessage) -> Quote:
-    """What stands below an answer."""
-    sent = message.received.strftime("%A, %d %B %Y %H:%M UTC") if message.received is not None else ""
-    return Quote(
-        sender=message.sender, sent=sent, to=message.to, cc=message.cc, subject=message.subject, text=message.text,
-        html=message.html,
-    )  # fmt: skip
 
 
 def _source(draft: Draft, sending: Sending) -> Original | None:
@@ -238,6 +237,7 @@ STAGES: dict[str, Stage] = {
     "size": size,
     "domains": domains,
     "classification": stamp,
+    "rights": protecting.stage,
     "form": form,
     "mime": mime,
     "smime": seal,

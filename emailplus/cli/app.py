@@ -17,8 +17,10 @@ from . import (
     export_command,
     mock_commands,
     read_commands,
+    rights_commands,
     send_commands,
     server_commands,
+    show_command,
     sync_command,
 )
 from .classify_commands import classify_app
@@ -58,10 +60,11 @@ def _root(
 app.command("demo")(demo.demo)
 app.command("sync")(sync_command.sync)
 app.command("search")(read_commands.search)
-app.command("show")(read_commands.show)
 app.command("gal")(server_commands.gal)
 app.command("oof")(server_commands.oof)
 app.command("discover")(server_commands.discover)
+app.command("show")(show_command.show)
+app.command("templates")(rights_commands.templates)
 app.command("send")(send_commands.send)
 app.command("drafts")(send_commands.drafts)
 app.command("outbox")(send_commands.outbox)

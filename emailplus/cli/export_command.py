@@ -51,6 +51,7 @@ def export(
                 {"message_id": part.message_id, "name": part.name, "state": part.state, "reason": part.reason}
                 for part in report.missing
             ],
+            "denied": [{"message_id": number, "reason": reason} for number, reason in report.denied],
         }
         if as_json:
             common.print_json(document)
@@ -61,7 +62,9 @@ def export(
             )
             for part in report.missing:
                 common.say(f"  message {part.message_id}: {part.name or 'body'} ({part.state}) {part.reason}")
-        if report.missing:
+            for number, reason in report.denied:
+                common.say(f"  message {number} is protected and was left out: {reason}")
+        if report.missing or report.denied:
             raise typer.Exit(NotFound.exit_code)
 
 

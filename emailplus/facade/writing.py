@@ -10,11 +10,20 @@ from .. import account, changing, drafting, sending
 from ..drafting import People
 from ..eas.flows.fetch_mime import fetch_mime
 from ..eas.flows.synchronise import RunPlan, send_outbox
-from ..errors import ConnectionFailed, MailboxFull, RecipientsRefused, SendQuotaExceeded, SendRefused, ServerBusy
+from ..errors import (
+    ConnectionFailed,
+    MailboxFull,
+    RecipientsRefused,
+    RightsRefused,
+    SendQuotaExceeded,
+    SendRefused,
+    ServerBusy,
+)
 from ..markings import MailboxClassification
 from ..model.draft import Draft, DraftAttachment, StoredDraft
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Confirm
+from ..rms.gate import Door
 from ..sending import Sending
 from ..settings import MailboxSettings
 from ..store import originals, outbox
@@ -31,6 +40,7 @@ class Writing(Online):
 
     settings: MailboxSettings
     classification: MailboxClassification
+    door: Door
     read_only: bool
 
     def _sending(self, confirm: Confirm | None = None) -> Sending:
@@ -41,6 +51,7 @@ class Writing(Online):
             account.utc_now(),
             confirm,
             classifier=self.classification.classifier,
+            door=self.door,
         )
 
     def new(
@@ -199,6 +210,8 @@ def refusal(entry: OutboxEntry) -> SendRefused | MailboxFull:
         kind = RecipientsRefused
     elif entry.status == 115:
         kind = SendQuotaExceeded
+    elif entry.status in range(168, 173):
+        kind = RightsRefused
     return kind(text, command=entry.command, status=entry.status or 0, entry=entry)
 
 

@@ -55,6 +55,8 @@ MAX_ATTEMPTS = 5
 
 PREVIOUSLY_SENT = 118
 
+RIGHTS_OFF = 168
+"""Status: rights management is not available."""
 _FALLBACK = frozenset({121, 150, 178, 179})
 """Statuses that say the server cannot build the reply or forward: the complete message goes instead."""
 
@@ -138,6 +140,10 @@ def _send(session: Session, entry: OutboxEntry, now: float, result: FlushResult)
     try:
         mime: bytes = yield from load(OutboxContent(entry.id))
     except NotFound:  # taken back meanwhile
+        return
+    if entry.template and not session.version.rights:  # it would leave unprotected (MS-ASRM 2.2.2.19)
+        why = f"rights management exists from ActiveSync 14.1 on; this server speaks {session.version.name}"
+        yield from _fail(entry, why, RIGHTS_OFF, result)
         return
     command = _command(session, entry, mime)
     if not (yield from commit(MarkSent(entry.id, now))):
