@@ -127,8 +127,8 @@ class Items(Online):
         `folder`: name of the folder, default the standard one of the class. An event gets the reminder of
         `calendar_default_reminder` unless it has one (-1: none), and its marking (`classification.mark_event` chooses
         another). Attendees are told only with `send_updates`; `confirm` answers `UnsafeRecipients`, asked before
-        attendees outside `email_safe_domains` are told. Raises `UsageError` for what cannot be an item, `ClassificationRequired`,
-        `NotFound` for a folder that is not there, `ConfirmationNeeded`.
+        attendees outside `email_safe_domains` are told. Raises `UsageError` for what cannot be an item,
+        `ClassificationRequired`, `NotFound` for a folder that is not there, `ConfirmationNeeded`.
         """
         changing.writable(self.read_only)
         target = self._folder_for(item.item_class, folder)
