@@ -1,8 +1,8 @@
 """Every benchmark, and one table of all figures: `python bench/run.py [--json] [--full] [--quick] [NAME ...]`.
 
-NAMEs are codec, parse, classification and job; none given means all of them. Each runs in a process of its own, one
-after the other. A benchmark that cannot run here has a row that says what it wants; nothing is installed. The exit code
-is 0 whatever the figures are, 1 when a benchmark broke.
+NAMEs are codec, parse, view, classification, smime and job; none given means all of them. Each runs in a process of its
+own, one after the other. A benchmark that cannot run here has a row that says what it wants; nothing is installed. The
+exit code is 0 whatever the figures are, 1 when a benchmark broke.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from table import Row, absent, at_least, text  # noqa: E402
+from table import Row, absent, at_least, at_most, text  # noqa: E402
 
 # As in `codec.py`: (corpus, form, direction) -> times as fast as libwbxml's conversion from or to XML.
 CODEC_TARGETS = {
@@ -82,6 +82,20 @@ def parse_rows(times: dict[str, float]) -> list[Row]:
     return rows
 
 
+def view_rows(result: dict[str, Any]) -> list[Row]:
+    """Messages seen in a second against Python's email package, and the memory that a large attachment costs."""
+    times: dict[str, float] = result["microseconds"]
+    theirs = times["peer"]
+    rows = []
+    for name, what in (("view", "MIME to a view"), ("safe", "MIME to a view with safe HTML")):
+        figure = f"{what}, against email.message_from_bytes and get_body"
+        rows.append(at_least(figure, f"{times[name]:,.0f} us", f"{theirs:,.0f} us", theirs / times[name], 5))
+    share = result["peak"] / result["large"]
+    size = f"{result['peak'] / 2**20:.1f} MB"
+    rows.append(at_most("memory of a view, against its 200 MB attachment", size, "200 MB", share, 0.05))
+    return rows
+
+
 def job_rows(rows: list[dict[str, Any]]) -> list[Row]:
     return [Row(**row) for row in rows]
 
@@ -89,11 +103,13 @@ def job_rows(rows: list[dict[str, Any]]) -> list[Row]:
 BENCHMARKS: dict[str, tuple[str, Callable[[Any], list[Row]]]] = {
     "codec": ("WBXML codec against libwbxml", codec_rows),
     "parse": ("bytes to objects, against exchangelib", parse_rows),
+    "view": ("MIME to views, against Python's email package", view_rows),
     "classification": ("receiving a marking, against a plain loop", job_rows),
+    "smime": ("S/MIME, against cryptography and OpenSSL", job_rows),
     "job": ("the whole job", job_rows),
 }
 
-TAKES = {"full": ("job",), "quick": ("job", "classification")}
+TAKES = {"full": ("job",), "quick": ("job", "classification", "smime")}
 """Options of this script, and which benchmarks take them."""
 
 

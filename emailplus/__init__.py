@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .errors import (
         AuthenticationFailed,
         ConfigurationError,
+        ConfirmationNeeded,
         ConnectionFailed,
+        Declined,
         DeviceBlocked,
         EmailplusError,
         LimitExceeded,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         PolicyError,
         ProtocolError,
         RemoteWiped,
+        SendRefused,
         ServerBusy,
         ServerError,
         StoreBusy,
@@ -39,8 +42,10 @@ if TYPE_CHECKING:
     from .mailbox import AsyncMailbox, Mailbox
     from .model import events
     from .model.changes import Trouble
+    from .model.draft import Draft, DraftAttachment
     from .model.folder import Folder
     from .model.message import StoredAttachment, StoredMessage
+    from .model.outbox import OutboxEntry
     from .report import SyncReport
     from .store.keys import EnvironmentKey, KeyFile, KeyProvider, KeyringKey, Passphrase, RawKey
 
@@ -49,15 +54,18 @@ __version__ = "0.1.0"
 _HOMES = {
     "config": ("AppConfig",),
     "errors": (
-        "AuthenticationFailed", "ConfigurationError", "ConnectionFailed", "DeviceBlocked", "EmailplusError",
+        "AuthenticationFailed", "ConfigurationError", "ConfirmationNeeded", "ConnectionFailed", "Declined",
+        "DeviceBlocked", "EmailplusError", "SendRefused",
         "LimitExceeded", "NotFound", "PolicyError", "ProtocolError", "RemoteWiped", "ServerBusy", "ServerError",
         "StoreBusy", "StoreDamaged", "StoreError", "StoreKeyMissing", "UsageError", "WrongStoreKey",
     ),
     "mailbox": ("AsyncMailbox", "Mailbox"),
     "model": ("events",),
     "model.changes": ("Trouble",),
+    "model.draft": ("Draft", "DraftAttachment"),
     "model.folder": ("Folder",),
     "model.message": ("StoredAttachment", "StoredMessage"),
+    "model.outbox": ("OutboxEntry",),
     "report": ("SyncReport",),
     "store.keys": ("EnvironmentKey", "KeyFile", "KeyProvider", "KeyringKey", "Passphrase", "RawKey"),
 }  # fmt: skip
@@ -69,8 +77,12 @@ __all__ = [
     "AsyncMailbox",
     "AuthenticationFailed",
     "ConfigurationError",
+    "ConfirmationNeeded",
     "ConnectionFailed",
+    "Declined",
     "DeviceBlocked",
+    "Draft",
+    "DraftAttachment",
     "EmailplusError",
     "EnvironmentKey",
     "Folder",
@@ -80,11 +92,13 @@ __all__ = [
     "LimitExceeded",
     "Mailbox",
     "NotFound",
+    "OutboxEntry",
     "Passphrase",
     "PolicyError",
     "ProtocolError",
     "RawKey",
     "RemoteWiped",
+    "SendRefused",
     "ServerBusy",
     "ServerError",
     "StoreBusy",

@@ -105,6 +105,7 @@ def mail_decision(
 
     def decide(policy: ServerPolicy | None) -> tuple[MailPlan, float | None]:
         merged = merge(config, policy, choice=period)
+        features = Features.of(config)
         content = ContentPolicy(
             max_body=merged.max_body,
             max_attachment=merged.max_attachment,
@@ -112,8 +113,8 @@ def mail_decision(
             mime_for_headers=classifier is not None and classifier.needs_headers,
             attachments=merged.attachments,
             html=merged.html,
+            rights=features.rights_management,
         )
-        features = Features.of(config)
         plan = MailPlan(
             mail_filter_type(merged.sync_period),
             content,

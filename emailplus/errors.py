@@ -18,6 +18,7 @@
     │   ├── DiscoveryFailed         no server for this email address; `.trace` holds every step
     │   ├── RedirectLoop                451 without an end
     │   ├── ServerBusy                  503 or throttled; `.retry_after` seconds
+    │   │   └── RightsServiceBusy       rights management is not available at present (status 169)
     │   ├── MailboxFull                 507 or status 113
     │   ├── NoCommonVersion             server and client share no protocol version
     │   ├── NotOffered              the server, or its protocol version, lacks what was asked for
@@ -29,15 +30,22 @@
     │           ├── InvalidSyncKey          start that collection again, losing nothing
     │           ├── FolderHierarchyChanged  FolderSync first
     │           ├── ItemUnavailable         the one item or attachment cannot be had
+    │           ├── RightsManagementFailed  the server's rights management did not do it
+    │           │   ├── RightsManagementOff     switched off, or not for this device (status 168)
+    │           │   ├── RightsServiceFailed     it cannot be done (status 170)
+    │           │   ├── UnknownTemplate         no such rights policy template (status 171)
+    │           │   └── ProtectionRefused       the licence does not permit it (status 172)
     │           └── SendRefused             the server does not take a message; `.entry` is in the outbox
     │               ├── RecipientsRefused       a recipient is unknown or not allowed, or there is none
-    │               └── SendQuotaExceeded       the user may not send any more at present
+    │               ├── SendQuotaExceeded       the user may not send any more at present
+    │               └── RightsRefused           rights management does not take it (status 168 to 172)
     ├── PolicyError (6)
     │   ├── ProvisioningRequired        the server wants its policy applied first
     │   ├── PolicyNotApplicable         the policy cannot be kept by this engine
     │   ├── DeviceBlocked               blocked or quarantined by an administrator
     │   ├── RemoteWiped                 the server ordered a wipe; it was carried out
     │   ├── PolicyDenied                a key or the app policy forbids it; `.rule` names which
+    │   ├── RightsDenied                protected content; its licence does not grant this; `.right`, `.template`
     │   └── ClassificationRefused       a choice of markings is not allowed; `.refusals` says why
     │       ├── ClassificationRequired  the message needs a marking before it is sent
     │       └── ClassificationDowngrade the original message's marking may not be lowered
@@ -182,9 +190,15 @@ class RedirectLoop(ServerError):
 class ServerBusy(ServerError):
     """The server is overloaded or throttles this account; try again after `retry_after` seconds."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, *, status: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.status = status
+        """The command's Status, where it was one that said so."""
+
+
+class RightsServiceBusy(ServerBusy):
+    """The server's rights management is not available at present (status 169); try again later."""
 
 
 class MailboxFull(ServerError):
@@ -248,6 +262,26 @@ class ItemUnavailable(CommandFailed):
     """One item or attachment cannot be had; the others go on."""
 
 
+class RightsManagementFailed(CommandFailed):
+    """The server's rights management did not carry it out (MS-ASRM, status 168 and 170 to 172)."""
+
+
+class RightsManagementOff(RightsManagementFailed):
+    """Rights management is switched off on the server, or not open to this device or connection (status 168)."""
+
+
+class RightsServiceFailed(RightsManagementFailed):
+    """Rights management cannot do it; trying again will not help (status 170)."""
+
+
+class UnknownTemplate(RightsManagementFailed):
+    """The server has no rights policy template of that TemplateID (status 171)."""
+
+
+class ProtectionRefused(RightsManagementFailed):
+    """The licence of the message does not permit the operation (status 172)."""
+
+
 class SendRefused(CommandFailed):
     """The server does not take a message. It stays in the outbox, failed; `entry` is its line there."""
 
@@ -262,6 +296,10 @@ class RecipientsRefused(SendRefused):
 
 class SendQuotaExceeded(SendRefused):
     """The user may not send any more at present (status 115)."""
+
+
+class RightsRefused(SendRefused):
+    """The server's rights management does not take the message (status 168 to 172; MS-ASRM 3.2.5.1)."""
 
 
 class PolicyError(EmailplusError):
@@ -292,6 +330,19 @@ class PolicyDenied(PolicyError):
     def __init__(self, message: str, *, rule: str) -> None:
         super().__init__(message)
         self.rule = rule
+
+
+class RightsDenied(PolicyError):
+    """Protected content: the licence does not grant this (MS-ASRM_R186).
+
+    `right` is the element that would have to be true ("" where the licence expired or has no readable date), `template`
+    the name of the rights policy template.
+    """
+
+    def __init__(self, message: str, *, right: str, template: str) -> None:
+        super().__init__(message)
+        self.right = right
+        self.template = template
 
 
 class ClassificationRefused(PolicyError):

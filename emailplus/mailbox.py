@@ -26,6 +26,8 @@ from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.items import AsyncItems, Items
 from .facade.protected import AsyncProtected, Protected
+from .facade.rights import AsyncProtecting, Protecting
+from .facade.view import AsyncViewing, Viewing
 from .flow import Flow
 from .markings import MailboxClassification
 from .model import events
@@ -34,10 +36,13 @@ from .model.folder import Folder
 from .model.message import StoredMessage
 from .policy.dlp import DataLossPrevention, Unlock
 from .protection import Protection
+from .reading import Reading
 from .reconfigure import ConfigChange, put_in_force
 from .report import SyncReport
+from .rms.gate import Door, Operation, require
 from .settings import PICTURES_FACT, MailboxSettings
 from .store import app_policy as governance
+from .store import rights
 from .store.keys import KeyProvider, as_provider
 from .store.store import Store
 
@@ -69,7 +74,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected):
+class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -85,8 +90,12 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected):
         password: str | None,
         query_form: str = "plain",
         reporter: Reporter | None = None,
+        *,
+        acting_for_person: bool = False,
     ) -> None:
         self.config = config
+        self.door = Door.PERSON if acting_for_person else Door.PROGRAM
+        """Who reads here: it decides about protected content (`emailplus.rms.gate`)."""
         self.store = store
         self._password = password
         self._query_form = query_form
@@ -108,6 +117,9 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected):
         self.protection = Protection(store, settings=self.settings.in_force)
         self.protection.install()
         self.settings.listeners.append(self.protection.settle)
+        self.reading = Reading(store, lambda: self.config, door=self.door, protection=self.protection)
+        """Messages as people see them; see `emailplus.reading`."""
+        rights.purge(store.database, account.utc_now().timestamp())
 
     @classmethod
     def open(
@@ -122,6 +134,7 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected):
         host_enforces: Collection[str] | None = None,
         read_only: bool = False,
         reporter: Reporter | None = None,
+        acting_for_person: bool = False,
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
@@ -132,6 +145,8 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected):
         `app_policy`: what the device manager allows the app; the store remembers it, None leaves that one in force.
         `host_enforces`: elements of the server's policy (MS-ASPROV 2.2.2.28) that the machine around the engine keeps,
         "*" where a device manager provisions it; remembered likewise.
+        `acting_for_person`: this client shows mail to its user, and does nothing else with it: protected content is
+        open to it as to a person, not only where its licence allows programs. It is logged.
         `read_only`: nothing is changed or sent, here or on the server; `sync` only reads.
         Raises `StoreError` and its kinds, and `PolicyDenied` where the app policy does not let the data be opened.
         """
@@ -144,9 +159,11 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected):
             if app_policy is not None:
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
-            mailbox = cls(config, opened, password, query_form, reporter)
+            mailbox = cls(config, opened, password, query_form, reporter, acting_for_person=acting_for_person)
             remember_claims(opened, host_enforces, provider)
             mailbox.read_only = read_only
+            if acting_for_person:
+                mailbox._diagnosis.log.write("acting for a person: protected content is shown")
             return mailbox
         except BaseException:
             opened.close()
@@ -294,15 +311,31 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected):
         return self.store.folders()
 
     def message(self, message_id: int) -> StoredMessage:
-        """One message with its text and attachments, those inside its S/MIME layers as `parts`. Raises `NotFound`."""
+        """One message with its text and attachments, those inside its S/MIME layers as `parts`.
+
+        Raises `NotFound`, and `RightsDenied` where it is protected and its licence does not give its content to
+        programs (see `Mailbox.open`).
+        """
+        rights.require(self.store.database, message_id, Operation.READ, self.door, account.utc_now())
         return self.store.message(message_id)
 
     def attachment(self, attachment_id: int) -> Iterator[bytes]:
-        """The content of an attachment, piece by piece. Raises `NotFound`."""
+        """The content of an attachment, piece by piece. Raises `NotFound` and `RightsDenied`, as `message`."""
+        licence = rights.licence_of_attachment(self.store.database, attachment_id)
+        require(licence, Operation.READ, self.door, account.utc_now())
         return self.store.attachment_content(attachment_id)
 
 
-class AsyncMailbox(AsyncCommands, AsyncGoverned, AsyncItems, AsyncDiagnosing, AsyncChanging, AsyncProtected):
+class AsyncMailbox(
+    AsyncCommands,
+    AsyncGoverned,
+    AsyncItems,
+    AsyncDiagnosing,
+    AsyncChanging,
+    AsyncProtected,
+    AsyncProtecting,
+    AsyncViewing,
+):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
 
     _mailbox: Mailbox
@@ -339,6 +372,7 @@ class AsyncMailbox(AsyncCommands, AsyncGoverned, AsyncItems, AsyncDiagnosing, As
         host_enforces: Collection[str] | None = None,
         read_only: bool = False,
         reporter: Reporter | None = None,
+        acting_for_person: bool = False,
     ) -> AsyncMailbox:
         """See `Mailbox.open`."""
         opening = partial(
@@ -352,6 +386,7 @@ class AsyncMailbox(AsyncCommands, AsyncGoverned, AsyncItems, AsyncDiagnosing, As
             host_enforces=host_enforces,
             read_only=read_only,
             reporter=reporter,
+            acting_for_person=acting_for_person,
         )
         return cls(await asyncio.to_thread(opening))
 

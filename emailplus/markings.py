@@ -21,6 +21,10 @@ from .classification.classifier import Choosing, Classifier, from_config
 from .config import AppConfig
 from .errors import NotFound, UsageError
 from .model.draft import Draft
+from .model.event import Event
+from .model.marking import Marking
+from .model.message import Body, BodyType
+from .stamping import given, original_of
 from .store import markings
 from .store.store import Store
 
@@ -103,11 +107,8 @@ class MailboxClassification:
 
         Raises `ClassificationRefused` for one that the configuration, or the original, forbids.
         """
-        kept = draft.classification
-        stored = self._store.messages([draft.original]) if draft.original is not None else []
-        original = outgoing.original_of(stored[0].marking if stored else None, kept, datetime.now(UTC))
-        given = outgoing.Outgoing(draft.subject, draft.sender.address, outgoing.chosen_of(kept), draft.headers)
-        return outgoing.choose(self._on(), given, original)
+        original = original_of(draft, self._store, datetime.now(UTC))
+        return outgoing.choose(self._on(), given(draft), original)
 
     def mark(self, draft: Draft, wanted: Mapping[str, Iterable[str]]) -> Draft:
         """The draft with these values in these fields; what they exclude is cleared. Raises `ClassificationRefused`."""
@@ -116,6 +117,34 @@ class MailboxClassification:
         for name in sorted(wanted, key=lambda name: order.index(name) if name in order else len(order)):
             choice = choice.choose(name, *wanted[name])
         return replace(draft, classification=choice.saved())
+
+    def read(self, subject: str) -> Marking:
+        """The marking of an item that has no header fields, a calendar event."""
+        return self._on().read(b"", subject)
+
+    def mark_event(self, event: Event, wanted: Mapping[str, Iterable[str]] | None = None) -> Event:
+        """A new calendar event with its marking in subject and body; as it is where classification is off.
+
+        `wanted`: values by field; None: those that stand in the subject already, else the default. Marking twice
+        changes nothing. Raises `ClassificationRequired`, `ClassificationRefused`.
+        """
+        if self.classifier is None:
+            return event
+        body = event.body if event.body is not None else Body(BodyType.PLAIN, b"", 0)
+        written = body.data.decode(errors="replace")
+        stamped = outgoing.stamp_item(
+            self.classifier,
+            subject=event.subject,
+            text=written if body.type == BodyType.PLAIN else "",
+            html=written if body.type == BodyType.HTML else "",
+            origin=self._config().email_address,
+            chosen=wanted,
+        )
+        if body.type not in (BodyType.PLAIN, BodyType.HTML):
+            return replace(event, subject=stamped.subject)
+        data = (stamped.html if body.type == BodyType.HTML else stamped.text).encode()
+        changed = event.body if data == body.data else Body(body.type, data, len(data))
+        return replace(event, subject=stamped.subject, body=changed)
 
     def _original(self, message_id: int) -> Mapping[str, tuple[str, ...]]:
         if not self._store.messages([message_id]):

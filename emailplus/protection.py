@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from . import account
 from .errors import KeyImportFailed, NotFound, WrongKeyPassword
 from .mime.view import header_text, view
-from .model.directory import Resolution
+from .model.directory import CertificateVerdict, Resolution
 from .model.message import BodyType, Part, StoredMessage, addresses
 from .policy.user_settings import Settings
 from .smime import certificate as certs
@@ -256,6 +256,27 @@ class Protection:
             for step in find_path(certificate, pool, trust, trust.moment()).certificates[:-1]:
                 urls.update(dict.fromkeys(distribution_points(step)))
         certificates.want_lists(self._store.database, urls)
+
+
+MAX_VALIDATED = 100
+"""Certificates of one ValidateCert request, the chain included (MS-ASCMD 2.2.3.20)."""
+
+
+def signers_of(opened: OpenedMessage) -> tuple[list[bytes], list[bytes]]:
+    """(the certificates of the signers of a message, the others that came with it), DER, for ValidateCert."""
+    layers = [layer for layer in opened.report.layers if layer.kind == "signed"]
+    names = {s.certificate.fingerprint for layer in layers for s in layer.signers if s.certificate is not None}
+    signers = [certs.der(c) for c in opened.certificates if certs.fingerprint(c) in names][:MAX_VALIDATED]
+    others = [certs.der(c) for c in opened.certificates if certs.fingerprint(c) not in names]
+    return signers, others[: MAX_VALIDATED - len(signers)]
+
+
+def with_verdicts(opened: OpenedMessage, verdicts: Iterable[CertificateVerdict]) -> OpenedMessage:
+    """The report with what the server does not accept; that it accepts a certificate changes nothing."""
+    refused = [
+        Finding(Reason.SERVER_REFUSES, verdict.reason or verdict.name) for verdict in verdicts if not verdict.valid
+    ]
+    return replace(opened, report=opened.report.with_findings(*refused)) if refused else opened
 
 
 def _from(raw: bytes) -> tuple[str, ...]:

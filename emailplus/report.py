@@ -26,6 +26,10 @@ class SyncReport:
     fetched: int = 0
     """Bodies and attachments fetched apart from their message."""
     indexed: int = 0
+    sent: int = 0
+    """Messages of the outbox that are confirmed now."""
+    told: int = 0
+    """Changes made here that the server has now."""
     refused: list[Trouble] = field(default_factory=list)
     failed: list[Trouble] = field(default_factory=list)
     quarantined: list[Trouble] = field(default_factory=list)
@@ -61,6 +65,10 @@ class SyncReport:
                 self.indexed = event.done
             elif event.name == "expired":
                 self.expired += event.done
+        elif isinstance(event, events.MailSent):
+            self.sent += 1
+        elif isinstance(event, events.ChangesTold):
+            self.told += event.count
         elif isinstance(event, events.Warned):
             self.warnings.append(event.message)
         elif isinstance(event, events.MarkingsRead):
@@ -88,6 +96,8 @@ class SyncReport:
             "expired": self.expired,
             "fetched": self.fetched,
             "indexed": self.indexed,
+            "sent": self.sent,
+            "told": self.told,
             "refused": [_trouble(trouble) for trouble in self.refused],
             "failed": [_trouble(trouble) for trouble in self.failed],
             "quarantined": [_trouble(trouble) for trouble in self.quarantined],

@@ -185,7 +185,7 @@ def _composed(outgoing: Outgoing, sending: Sending) -> Outgoing:
     """The complete message, written again where its recipients changed."""
     draft = outgoing.draft
     if outgoing.composed is None and all(sending.has_content(attachment) for attachment in draft.attachments):
-        outgoing.composed = compose(draft, sending.now, sending.content)
+        outgoing.composed = compose(draft, sending.now, sending.content, stamp=outgoing.stamp)
     return outgoing
 
 

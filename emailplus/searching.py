@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from .errors import NotOffered
 from .model.search import FoundMail, MailQuery
 from .store.database import Database
-from .store.search import Query, Term, folder_ids, vip_addresses
+from .store.items import vip_addresses
+from .store.search import Query, Term, folder_ids
 from .store.text import address_of, folded
 
 _MATCH = re.compile(r'(?:(?P<column>\w+) : )?"(?P<phrase>.*)"(?P<prefix>\*?)', re.S)

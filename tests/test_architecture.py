@@ -50,7 +50,8 @@ def test_every_effect_is_in_the_table() -> None:
 
 
 def test_the_page_about_passes_uses_the_names_of_the_code() -> None:
-    source = (PACKAGE / "store" / "mail.py").read_text(encoding="utf-8")
+    store = PACKAGE / "store"
+    source = "".join((store / name).read_text(encoding="utf-8") for name in ("mail.py", "passes.py"))
     schema = "".join(MIGRATIONS)
     part = PAGE.partition("## Passes and marks")[2].partition("\n## ")[0]
     assert "`gone`" in part

@@ -31,6 +31,7 @@ PAGES = (
     "docs/index.md",
     "docs/library.md",
     "docs/diagnosis.md",
+    "docs/items.md",
     "docs/command_line.md",
     "docs/errors.md",
     "docs/contributing.md",
@@ -174,7 +175,7 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    named = set(re.findall(r": (\w+\.md)$", text_of("mkdocs.yml"), re.M))
+    named = set(re.findall(r": ([\w-]+\.md)$", text_of("mkdocs.yml"), re.M))
     assert {path.name for path in (ROOT / "docs").glob("*.md")} == named
 
 

@@ -3,16 +3,21 @@
 python tools/spec_index.py            # what is covered, by document
 python tools/spec_index.py --full     # every reference with its files and lines
 python tools/spec_index.py --check    # only problems; exit 1 if there are any
+python tools/spec_index.py --write    # docs/spec-coverage.md: the normative requirements and the tests that cover them
 
 Collected are sections (``MS-ASCMD 2.2.3.166``), requirement ids (``MS-ASCMD_R4512``), RFC numbers, and config keys.
 Config keys are checked against the key table of the project. Requirement ids are checked against the tables in
 ``spec/eas/requirements`` of the folder that EMAILPLUS_SHARED names, else of ``../shared`` beside the checkout; where
 there is none, it says so and checks the rest. A section that no requirement row stands in or under is a remark, not a
 problem: not every section of a document carries requirements.
+
+A requirement counts as covered where a test names it, or where a test reads its row as data and compares it with our
+tables (``tests/spec/rows.py``). ``--check`` also tells when the page is not what ``--write`` would write.
 """
 
 from __future__ import annotations
 
+import ast
 import csv
 import os
 import re
@@ -80,8 +85,7 @@ def collect(root: Path, files: Iterable[Path]) -> Index:
 
 def requirement_tables(root: Path) -> dict[str, dict[str, str]] | None:
     """Document -> requirement id -> section; None where the reference data is absent."""
-    shared = Path(os.environ.get("EMAILPLUS_SHARED") or root.parent / "shared")
-    folder = shared / "spec" / "eas" / "requirements"
+    folder = requirement_folder(root)
     if not folder.is_dir():
         return None
     tables = {}
@@ -124,6 +128,117 @@ def key_names() -> frozenset[str]:
     return frozenset(names)
 
 
+@dataclass(frozen=True, slots=True)
+class Normative:
+    """One normative row of a requirement table."""
+
+    document: str
+    section: str
+    chapter: str
+    """What its text is about: the name in its first brackets."""
+
+
+def normative_rows(folder: Path) -> dict[str, Normative]:
+    """Requirement id -> row, for the rows that bind somebody."""
+    found = {}
+    for path in sorted(folder.glob("*.tsv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                if row.get("kind") == "Normative":
+                    match = re.match(r"\[In ([^\]]+)\]", row["description"])
+                    found[row["req_id"]] = Normative(path.stem, row["section"], match[1] if match else "")
+    return found
+
+
+def tests_naming(root: Path) -> dict[str, list[str]]:
+    """Requirement id -> the tests that name it: in a decorator, a docstring or the body; else the file."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((root / "tests").rglob("*.py")):
+        if path.name == "test_spec_index.py":
+            continue
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(root).as_posix()
+        spans = [
+            (min([node.lineno, *(one.lineno for one in node.decorator_list)]), node.end_lineno or 0, node.name)
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_")
+        ]
+        for number, line in enumerate(text.splitlines(), start=1):
+            for match in REQUIREMENT.finditer(line):
+                inside = [test for first, last, test in spans if first <= number <= last]
+                found.setdefault(match[0], set()).add(f"{name}::{inside[0]}" if inside else name)
+    return {requirement: sorted(tests) for requirement, tests in found.items()}
+
+
+def tests_reading_rows(root: Path, folder: Path) -> dict[str, list[str]]:
+    """Requirement id -> the test that compares its row with our tables; none outside of the project itself."""
+    if root != ROOT:
+        return {}
+    sys.path.insert(0, str(ROOT))
+    from tests.spec import rows
+
+    found: dict[str, list[str]] = {}
+    for test, read in rows.KINDS.items():
+        for row, agrees in read(folder):
+            if agrees:
+                found.setdefault(row.id, []).append(test)
+    return found
+
+
+def coverage(root: Path, folder: Path) -> str:
+    """The page: a table of documents, then for each the sections with what is covered by which tests."""
+    rows = normative_rows(folder)
+    covered: dict[str, set[str]] = {}
+    for source in (tests_naming(root), tests_reading_rows(root, folder)):
+        for requirement, tests in source.items():
+            if requirement in rows:
+                covered.setdefault(requirement, set()).update(tests)
+    lines = [
+        "# Coverage of the specifications",
+        "",
+        "Written by `tools/spec_index.py --write`. A normative requirement counts as covered where a test names it, or",
+        "where a test reads its row as data and compares it with our tables (`tests/spec/rows.py`). Most other rows",
+        "describe the schemas, which every answer of the mock and every request of the client is validated against in",
+        "the tests, or say the same as a covered row in other words; they are not counted.",
+        "",
+        "| Document | Normative | Covered | |",
+        "|---|---:|---:|---:|",
+    ]
+    documents = sorted({row.document for row in rows.values()})
+    for document in documents:
+        ids = [requirement for requirement, row in rows.items() if row.document == document]
+        done = sum(requirement in covered for requirement in ids)
+        lines.append(f"| {document} | {len(ids)} | {done} | {done / len(ids):.0%} |")
+    lines.append(f"| all | {len(rows)} | {len(covered)} | {len(covered) / max(len(rows), 1):.0%} |")
+    for document in documents:
+        lines += _document_coverage(document, rows, covered)
+    return "\n".join(lines) + "\n"
+
+
+def _document_coverage(document: str, rows: Mapping[str, Normative], covered: Mapping[str, set[str]]) -> Iterator[str]:
+    sections: dict[tuple[str, str], list[str]] = {}
+    for requirement, row in rows.items():
+        if row.document == document:
+            sections.setdefault((row.section, row.chapter), []).append(requirement)
+    yield from ("", f"## {document}", "", "| Section | About | Covered | By |", "|---|---|---:|---|")
+    for (section, chapter), ids in sorted(sections.items(), key=lambda item: _section_key(item[0])):
+        done = [requirement for requirement in ids if requirement in covered]
+        if done:
+            tests = sorted({test for requirement in done for test in covered[requirement]})
+            shown = ", ".join(f"`{test.removeprefix('tests/')}`" for test in tests[:4])
+            more = f" and {len(tests) - 4} more" if len(tests) > 4 else ""
+            yield f"| {section} | {chapter.replace('|', '/')} | {len(done)} of {len(ids)} | {shown}{more} |"
+
+
+def _section_key(section: tuple[str, str]) -> tuple[list[int], str]:
+    return [int(part) if part.isdigit() else 0 for part in section[0].split(".")], section[1]
+
+
+def requirement_folder(root: Path) -> Path:
+    """Where the requirement tables are, if they are."""
+    shared = Path(os.environ.get("EMAILPLUS_SHARED") or root.parent / "shared")
+    return shared / "spec" / "eas" / "requirements"
+
+
 def _where(places: Sequence[Place]) -> str:
     name, line = places[0]
     return f"{name}:{line}"
@@ -154,7 +269,7 @@ def full(index: Index) -> Iterator[str]:
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     """Entry point; 0 done, 1 problems found, 2 wrong usage."""
-    if list(arguments) not in ([], ["--check"], ["--full"]):
+    if list(arguments) not in ([], ["--check"], ["--full"], ["--write"]):
         print(__doc__, file=sys.stderr)
         return 2
     index = collect(root, sources(root))
@@ -163,11 +278,19 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         print("spec_index: NO REFERENCE DATA (EMAILPLUS_SHARED): requirement ids are not checked", file=sys.stderr)
     if "--full" in arguments:
         print(*full(index), sep="\n")
+    elif "--write" in arguments:
+        if tables is None:
+            return 2
+        (root / "docs" / "spec-coverage.md").write_text(coverage(root, requirement_folder(root)), encoding="utf-8")
     elif "--check" not in arguments:
         print(*summary(index, tables), sep="\n")
         if tables is not None:
             print(*remarks(index, tables), sep="\n")
     wrong = problems(index, tables, key_names())
+    page = root / "docs" / "spec-coverage.md"
+    current = "--check" not in arguments or tables is None or not page.is_file()
+    if not current and page.read_text(encoding="utf-8") != coverage(root, requirement_folder(root)):
+        wrong.append("docs/spec-coverage.md is out of date: run python tools/spec_index.py --write")
     for line in wrong:
         print(line, file=sys.stderr)
     return 1 if wrong else 0

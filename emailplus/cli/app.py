@@ -11,7 +11,18 @@ except ImportError:  # pragma: no cover - the core is installed without the extr
     sys.exit("the command line needs an extra: pip install 'emailplus[cli]'")
 
 from .. import __version__
-from . import change_commands, demo, export_command, mock_commands, read_commands, send_commands, sync_command
+from . import (
+    change_commands,
+    demo,
+    export_command,
+    mock_commands,
+    read_commands,
+    rights_commands,
+    send_commands,
+    server_commands,
+    show_command,
+    sync_command,
+)
 from .classify_commands import classify_app
 from .config_commands import config_app
 from .policy_commands import policy_app
@@ -48,9 +59,12 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.command("sync")(sync_command.sync)
-app.command("folders")(read_commands.folders)
 app.command("search")(read_commands.search)
-app.command("show")(read_commands.show)
+app.command("gal")(server_commands.gal)
+app.command("oof")(server_commands.oof)
+app.command("discover")(server_commands.discover)
+app.command("show")(show_command.show)
+app.command("templates")(rights_commands.templates)
 app.command("send")(send_commands.send)
 app.command("drafts")(send_commands.drafts)
 app.command("outbox")(send_commands.outbox)
@@ -61,6 +75,7 @@ app.command("pending")(change_commands.pending)
 app.command("export")(export_command.export)
 app.command("report")(report)
 app.command("settings")(settings)
+app.add_typer(server_commands.folders_app, name="folders")
 app.add_typer(config_app, name="config")
 app.add_typer(policy_app, name="policy")
 app.add_typer(classify_app, name="classify")

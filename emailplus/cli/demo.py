@@ -13,7 +13,6 @@ from ..config import AppConfig
 from ..errors import EmailplusError
 from ..mailbox import Mailbox
 from . import common
-from .read_commands import _readable
 
 
 def demo(
@@ -65,7 +64,7 @@ def _demo(store: Path) -> None:
                 console.print(f"{message.id:>4}  {message.sender}: {message.subject}", markup=False)
             console.rule("4. One message")
             if found:
-                console.print(_readable(mailbox.message(found[0].id), html=False), markup=False)
+                console.print(mailbox.reading.terminal(found[0].id), markup=False)
             console.rule("5. Second sync: nothing is fetched twice")
             again = mailbox.sync()
             print_report(console, again)

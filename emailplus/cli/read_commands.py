@@ -1,17 +1,14 @@
-"""`emailplus folders | search | show`: reading a store. No server and no app config are needed."""
+"""`emailplus folders | search`: reading a store. No server and no app config are needed."""
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import NotFound, UsageError
+from ..mime.terminal import plain
 from ..model.message import StoredMessage
-from ..policy.dlp import FILES, Action
-from ..store.app_policy import guard
 from ..store.search import search as find
 from . import common
 from .common import JsonOption, KeyFileOption, PassphraseFileOption, StoreOption
@@ -88,38 +85,6 @@ def search(
         console.print(f"{len(messages)} messages", style="dim")
 
 
-def show(
-    message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id, as search prints it.")],
-    store: StoreOption,
-    key_file: KeyFileOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    attachment: Annotated[
-        int | None, typer.Option("--attachment", metavar="ID", help="Write this attachment to standard output.")
-    ] = None,
-    html: Annotated[bool, typer.Option("--html", help="The HTML body as it came, not as text.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Print one message, or one of its attachments."""
-    with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
-        from ..protection import Protection
-
-        message = Protection(opened).attach(opened.message(message_id), contents=True)
-        if attachment is not None:
-            if as_json:
-                raise UsageError("an attachment is written as it is: leave --json out")
-            if attachment not in {item.id for item in message.attachments}:
-                raise NotFound(f"message {message_id} has no attachment {attachment}")
-            guard(opened.database).may(Action.OPEN_IN, FILES).require()
-            for piece in opened.attachment_content(attachment):
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
-            return
-        if as_json:
-            common.print_json(whole(message))
-            return
-        print(_readable(message, html))
-
-
 def summary(message: StoredMessage) -> dict[str, Any]:
     """A message without its body, for JSON."""
     return {
@@ -170,47 +135,12 @@ def whole(message: StoredMessage) -> dict[str, Any]:
     }
 
 
-def _readable(message: StoredMessage, html: bool) -> str:
-    lines = [
-        f"{name}: {_plain(value)}"
-        for name, value in (
-            ("From", message.sender),
-            ("To", message.to),
-            ("Cc", message.cc),
-            ("Date", message.received.isoformat(" ") if message.received else ""),
-            ("Subject", message.subject),
-            ("Folder", message.folder),
-            ("Marking", _marking(message)),
-        )
-        if value
-    ]
-    if message.security is not None and (message.security.layers or message.security.findings):
-        from ..smime.report import lines as report_lines
-
-        lines += [f"Security: {_plain(line)}" for line in report_lines(message.security)[:1]]
-        lines += [_plain(line) for line in report_lines(message.security)[1:]]
-    lines.append("")
-    if message.body_state == "stored":
-        lines.append(_plain(message.html if html and message.html else message.text))
-    elif message.body_state != "none":
-        lines.append(f"[the body is not here ({message.body_state}): {message.reason or 'it is fetched next time'}]")
-    for item in message.attachments:
-        note = "" if item.state == "stored" else f" ({item.state}{': ' + item.reason if item.reason else ''})"
-        lines.append(f"[attachment {item.id}: {_plain(item.name) or '(no name)'}, {item.size:,} bytes{note}]")
-    return "\n".join(lines)
-
-
 def _marking(message: StoredMessage) -> str:
     return message.marking.shown(datetime.now(UTC)) if message.marking is not None else ""
-
-
-def _plain(text: str) -> str:
-    """Without control characters: mail must not drive the terminal."""
-    return "".join(c for c in text if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f"))
 
 
 def _short(text: str, width: int) -> str:
     from rich.markup import escape
 
-    text = " ".join(_plain(text).split())
+    text = " ".join(plain(text).split())
     return escape(text if len(text) <= width else text[: width - 1] + "…")

@@ -10,8 +10,14 @@ from ..errors import (
     FolderHierarchyChanged,
     InvalidSyncKey,
     MailboxFull,
+    ProtectionRefused,
     ProvisioningRequired,
+    RightsManagementFailed,
+    RightsManagementOff,
+    RightsServiceBusy,
+    RightsServiceFailed,
     ServerBusy,
+    UnknownTemplate,
 )
 
 OK = 1
@@ -291,6 +297,14 @@ ADVICE: dict[str, str] = {
     "untrusted": "the certificate cannot be relied on",
 }
 
+_RIGHTS: dict[int, type[RightsManagementFailed]] = {
+    168: RightsManagementOff,
+    170: RightsServiceFailed,
+    171: UnknownTemplate,
+    172: ProtectionRefused,
+}
+"""MS-ASCMD 2.2.2, IRM_FeatureDisabled to IRM_OperationNotPermitted."""
+
 _BLOCKED = frozenset({126, 127, 128, 129, 130, 131, 139, 177})
 
 
@@ -315,6 +329,10 @@ def error(command: str, status: int, limit: int | None = None) -> EmailplusError
         return DeviceBlocked(text)
     if action == "reauth":
         return AuthenticationFailed(text)
+    if status == 169:
+        return RightsServiceBusy(text)
+    if status in _RIGHTS:
+        return _RIGHTS[status](text, command=command, status=status, action=action)
     if action == "retry_later":
         return ServerBusy(text)
     if status == 113:

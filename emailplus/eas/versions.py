@@ -32,6 +32,11 @@ class Version:
     """Cookies must be returned (MS-ASHTTP 2.2.1.1.2, from 16.0)."""
 
     @property
+    def rights(self) -> bool:
+        """Whether rights management exists: from 14.1 on (MS-ASRM 2.2.2)."""
+        return self.code >= 141
+
+    @property
     def drafts(self) -> bool:
         """Whether the Drafts folder is synchronised: from 16.0 on (MS-ASCMD_R5916)."""
         return self.code >= 160

@@ -5,17 +5,25 @@ from __future__ import annotations
 from .account import Account, AsyncAccount
 from .discovering import AsyncDiscovering, Discovering
 from .folders import AsyncFolders, Folders
+from .meetings import AsyncMeetings, Meetings
 from .operations import AsyncOperations, Operations
 from .people import AsyncPeople, People
 from .searching import AsyncSearching, Searching
 from .watching import AsyncWatching, Watching
 
 
-class Commands(Account, Discovering, Folders, Operations, People, Searching, Watching):
+class Commands(Account, Discovering, Folders, Meetings, Operations, People, Searching, Watching):
     """Methods of `Mailbox`."""
 
 
 class AsyncCommands(
-    AsyncAccount, AsyncDiscovering, AsyncFolders, AsyncOperations, AsyncPeople, AsyncSearching, AsyncWatching
+    AsyncAccount,
+    AsyncDiscovering,
+    AsyncFolders,
+    AsyncMeetings,
+    AsyncOperations,
+    AsyncPeople,
+    AsyncSearching,
+    AsyncWatching,
 ):
     """Methods of `AsyncMailbox`."""

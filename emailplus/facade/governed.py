@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from abc import abstractmethod
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from ..config.app_policy import AppConnectPolicy
 from ..eas.flows.provision import ACKNOWLEDGED_FACT, HOST_FACT, PASSPHRASE_FACT
@@ -17,6 +20,8 @@ from ..policy.passphrase import Passphrase
 from ..policy.policy_report import PolicyReport, assess, checked_claims
 from ..policy.server_policy import ServerPolicy
 from ..store import app_policy
+from ..store.contact_export import ContactExport
+from ..store.contact_export import export_contacts as write_contacts
 from ..store.keys import KeyProvider
 from ..store.keys import Passphrase as StorePassphrase
 from ..store.store import Store
@@ -80,6 +85,16 @@ class Governed(Online):
         """
         return app_policy.guard(self.store.database, self.config).may(action, target)
 
+    def export_contacts(
+        self, target: str | os.PathLike[str], *, version: str = "4.0", query: str = ""
+    ) -> ContactExport:
+        """Write contacts as vCards ("3.0" or "4.0") to a file that is not there yet; those that hold all of `query`.
+
+        Raises `PolicyDenied` unless `allow_export_contacts` is true; `limit_contact_export_to` may leave names and
+        numbers only. Raises `UsageError` where the file cannot be written.
+        """
+        return write_contacts(self.store, Path(target), version, query=query, keys=self.config)
+
     def policy_report(self) -> PolicyReport:
         """How far the server's policy is kept, rule by rule, and what the server was told of it.
 
@@ -102,6 +117,13 @@ class AsyncGoverned(AsyncOnline):
     async def may(self, action: Action | str, target: Target = None) -> Decision:
         """See `Mailbox.may`."""
         return await asyncio.to_thread(self._mailbox.may, action, target)
+
+    async def export_contacts(
+        self, target: str | os.PathLike[str], *, version: str = "4.0", query: str = ""
+    ) -> ContactExport:
+        """See `Mailbox.export_contacts`."""
+        call = partial(self._mailbox.export_contacts, target, version=version, query=query)
+        return await asyncio.to_thread(call)
 
     async def policy_report(self) -> PolicyReport:
         """See `Mailbox.policy_report`."""

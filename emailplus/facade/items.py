@@ -17,14 +17,17 @@ from ..eas.items.changes import PRIVATE
 from ..eas.items.timezone import tzinfo_of
 from ..eas.versions import VERSIONS
 from ..errors import NotFound, UsageError
+from ..markings import MailboxClassification
 from ..model.changes import DeleteItem, DropChange, MarkVip, SaveItem
 from ..model.contact import Contact
 from ..model.event import Event, MeetingStatus, Occurrence
 from ..model.item import Item
-from ..model.message import StoredMessage
+from ..model.message import Address, StoredMessage
 from ..model.note import Note
 from ..model.queries import QueuedChange
+from ..model.questions import Confirm
 from ..model.task import Task
+from ..policy import recipients
 from ..settings import MailboxSettings
 from ..store import item_changes, items
 from ..store.text import folded
@@ -51,6 +54,7 @@ class Items(Online):
     """Methods of `Mailbox`."""
 
     settings: MailboxSettings
+    classification: MailboxClassification
     read_only: bool
     conflicts: str = "server_wins"
     """Who wins where an item was changed on both sides: "server_wins", "client_wins" or "keep_both" (two then)."""
@@ -115,12 +119,16 @@ class Items(Online):
 
     # -- changing
 
-    def create_item(self, item: Item, *, folder: str = "", send_updates: bool = False) -> int:
+    def create_item(
+        self, item: Item, *, folder: str = "", send_updates: bool = False, confirm: Confirm | None = None
+    ) -> int:
         """Create an event, contact, task or note; its id. It is here at once and on the server after the next sync.
 
         `folder`: name of the folder, default the standard one of the class. An event gets the reminder of
-        `calendar_default_reminder` unless it has one (-1: none). Attendees are told only with `send_updates`.
-        Raises `UsageError` for what cannot be an item, `NotFound` for a folder that is not there.
+        `calendar_default_reminder` unless it has one (-1: none), and its marking (`classification.mark_event` chooses
+        another). Attendees are told only with `send_updates`; `confirm` answers `UnsafeRecipients`, asked before
+        attendees outside `email_safe_domains` are told. Raises `UsageError` for what cannot be an item,
+        `ClassificationRequired`, `NotFound` for a folder that is not there, `ConfirmationNeeded`.
         """
         changing.writable(self.read_only)
         target = self._folder_for(item.item_class, folder)
@@ -132,7 +140,10 @@ class Items(Online):
             organizer=self.config.email_address,
             separate_title=self.config.allow_notes_title,
         )
+        if isinstance(ready, Event):
+            ready = self.classification.mark_event(ready)
         self._may_tell(ready, None, send_updates)
+        self._ask_about(ready, send_updates, confirm)
         batch = SaveItem(
             ready.properties(),
             folder_id=target,
@@ -143,12 +154,18 @@ class Items(Online):
         return int(self.store.apply(batch))
 
     def change_item(
-        self, item_id: int, *, instance: datetime | date | None = None, send_updates: bool = False, **values: Any
+        self,
+        item_id: int,
+        *,
+        instance: datetime | date | None = None,
+        send_updates: bool = False,
+        confirm: Confirm | None = None,
+        **values: Any,
     ) -> None:
         """Set attributes of an item (``location=None`` empties one); those that are not named stay.
 
-        `instance`: only that instance of a series, named by its `Occurrence.original_start`. Raises `NotFound`, or
-        `UsageError`.
+        `instance`: only that instance of a series, named by its `Occurrence.original_start`. `confirm` as for
+        `create_item`. Raises `NotFound`, `UsageError` or `ConfirmationNeeded`.
         """
         changing.writable(self.read_only)
         before = items.item(self.store.database, item_id)
@@ -162,6 +179,7 @@ class Items(Online):
             values["subject"] = note_subject(after, separate_title=False)
         check(after, values)
         self._may_tell(after, values, send_updates, before)
+        self._ask_about(after, send_updates, confirm)
         self.store.apply(
             SaveItem(
                 values,
@@ -222,6 +240,14 @@ class Items(Online):
                 return item.instance(exception)
         span = item.duration
         return replace(item, start=instance, end=instance + span, recurrence=None, exceptions=())
+
+    def _ask_about(self, after: Item, send_updates: bool, confirm: Confirm | None) -> None:
+        """Ask where an invite goes outside the safe domains (`email_alert_unsafe_domains`)."""
+        if not send_updates or not isinstance(after, Event) or after.meeting_status & MeetingStatus.RECEIVED:
+            return
+        question = recipients.question([Address(who.name, who.email) for who in after.attendees], self.config)
+        if question is not None:
+            changing.ask(confirm, question)
 
     def _may_tell(
         self, after: Item, values: dict[str, Any] | None, send_updates: bool, before: Item | None = None
@@ -295,16 +321,31 @@ class AsyncItems(ABC):
         """See `Mailbox.note_title`."""
         return str(self._mailbox.note_title(note))
 
-    async def create_item(self, item: Item, *, folder: str = "", send_updates: bool = False) -> int:
-        """See `Mailbox.create_item`."""
-        call = partial(self._mailbox.create_item, item, folder=folder, send_updates=send_updates)
+    async def create_item(
+        self, item: Item, *, folder: str = "", send_updates: bool = False, confirm: Confirm | None = None
+    ) -> int:
+        """See `Mailbox.create_item`. `confirm` is called in another thread."""
+        call = partial(self._mailbox.create_item, item, folder=folder, send_updates=send_updates, confirm=confirm)
         return await asyncio.to_thread(call)
 
     async def change_item(
-        self, item_id: int, *, instance: datetime | date | None = None, send_updates: bool = False, **values: Any
+        self,
+        item_id: int,
+        *,
+        instance: datetime | date | None = None,
+        send_updates: bool = False,
+        confirm: Confirm | None = None,
+        **values: Any,
     ) -> None:
-        """See `Mailbox.change_item`."""
-        call = partial(self._mailbox.change_item, item_id, instance=instance, send_updates=send_updates, **values)
+        """See `Mailbox.change_item`. `confirm` is called in another thread."""
+        call = partial(
+            self._mailbox.change_item,
+            item_id,
+            instance=instance,
+            send_updates=send_updates,
+            confirm=confirm,
+            **values,
+        )
         await asyncio.to_thread(call)
 
     async def delete_item(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
+from .. import account
+from ..config import AppConfig
 from ..eas.commands.search import Credentials
 from ..eas.flows import operations, search
 from ..eas.flows.folders import find_folder
@@ -11,12 +14,24 @@ from ..errors import UsageError
 from ..model.message import Message
 from ..model.search import Document, FoundMail
 from ..policy.body_preference import BodyPreference, BodyRequest
+from ..policy.features import Features
+from ..rms.gate import Door, Operation, require
 from ..store.store import Store
 from . import AsyncOnline, Dialogue, Online
 
 MAX_DOCUMENT = 64 << 20
 """Bytes of a document that are taken into memory unless the caller says otherwise."""
 _READABLE = BodyRequest((BodyPreference(2, None), BodyPreference(1, None)), 0)
+
+
+def _readable(config: AppConfig) -> BodyRequest:
+    return replace(_READABLE, rights=Features.of(config).rights_management)
+
+
+def _opened(message: Message, door: Door) -> Message:
+    """A fetched mail, if its licence lets it through this door."""
+    require(message.rights, Operation.READ, door, account.utc_now())
+    return message
 
 
 def _credentials(user: str | None, password: str | None) -> Credentials | None:
@@ -39,12 +54,16 @@ def _conversation(store: Store, message_id: int, folder: str) -> Dialogue[None]:
 class Operations(Online):
     """Methods of `Mailbox`."""
 
+    door: Door
+
     def fetch_found(self, found: FoundMail) -> Message:
         """A mail that the server found, with its body as HTML or text; it need not be in the store.
 
-        Raises `CommandFailed` or `ItemUnavailable` where it is gone by now.
+        Raises `CommandFailed` or `ItemUnavailable` where it is gone by now, `RightsDenied` where it is protected and
+        its licence does not give its content to programs.
         """
-        return self._converse(partial(operations.fetch_found, found=found, body=_READABLE))
+        body = _readable(self.config)
+        return _opened(self._converse(partial(operations.fetch_found, found=found, body=body)), self.door)
 
     def documents(self, link_id: str, *, user: str | None = None, password: str | None = None) -> list[Document]:
         """The file or folder at a UNC path or URL, then what the folder holds (document library, from 12.0 on).
@@ -81,7 +100,9 @@ class AsyncOperations(AsyncOnline):
 
     async def fetch_found(self, found: FoundMail) -> Message:
         """See `Mailbox.fetch_found`."""
-        return await self._converse(partial(operations.fetch_found, found=found, body=_READABLE))
+        held: Operations = self._mailbox  # type: ignore[attr-defined]
+        body = _readable(held.config)
+        return _opened(await self._converse(partial(operations.fetch_found, found=found, body=body)), held.door)
 
     async def documents(self, link_id: str, *, user: str | None = None, password: str | None = None) -> list[Document]:
         """See `Mailbox.documents`."""

@@ -14,9 +14,9 @@ from ..eas.flows import people
 from ..errors import ServerError
 from ..flow import Flow
 from ..flows.revocation import RevocationNews, fetch_revocation_lists
-from ..model.directory import Resolution
+from ..model.directory import CertificateVerdict, Resolution
 from ..model.draft import Draft
-from ..protection import AskPassword, Protection
+from ..protection import AskPassword, Protection, signers_of, with_verdicts
 from ..sealing import without_certificate
 from ..smime.keychain import Keychain, KeyEntry
 from ..smime.message import OpenedMessage
@@ -36,6 +36,14 @@ def _directory_question(addresses: Sequence[str]) -> Dialogue[list[Resolution]]:
     return partial(people.resolve, names=list(addresses), wish=Wish(Retrieval.FULL))
 
 
+def _server_question(opened: OpenedMessage, check_revocation: bool) -> Dialogue[list[CertificateVerdict]] | None:
+    """ValidateCert for the signers of a message; None where there is none."""
+    signers, others = signers_of(opened)
+    if not signers:
+        return None
+    return partial(people.validate_certificates, certificates=signers, chain=others, check_revocation=check_revocation)
+
+
 class Protected(Writing):
     """Methods of `Mailbox`."""
 
@@ -47,12 +55,16 @@ class Protected(Writing):
         """Our certificates with their keys: what is there, what is selected for which role, what may be used."""
         return self.protection.keychain
 
-    def opened(self, message_id: int) -> OpenedMessage:
+    def opened(self, message_id: int, *, ask_server: bool = False) -> OpenedMessage:
         """A stored message with its raw bytes, what lies inside its S/MIME layers, and the report.
 
-        Raises `NotFound`, also where the MIME of the message is not in the store.
+        `ask_server`: the server's verdict on the signers' certificates (ValidateCert) is asked for too, and one that
+        it does not accept is one more reason for distrust; its acceptance removes none. Raises `NotFound`, also where
+        the MIME of the message is not in the store, and with `ask_server` what `validate_certificates` raises.
         """
-        return self.protection.open(message_id)
+        opened = self.protection.open(message_id)
+        question = _server_question(opened, self.config.allow_certificate_revocation_check) if ask_server else None
+        return opened if question is None else with_verdicts(opened, self._converse(question))
 
     def import_certificate(self, attachment_id: int, ask: AskPassword) -> list[KeyEntry]:
         """Import the PFX that came as an attachment; `ask` is given its name and returns its password, or None.
@@ -113,9 +125,12 @@ class AsyncProtected(AsyncWriting):
         """See `Mailbox.keychain`."""
         return self._mailbox.keychain
 
-    async def opened(self, message_id: int) -> OpenedMessage:
+    async def opened(self, message_id: int, *, ask_server: bool = False) -> OpenedMessage:
         """See `Mailbox.opened`."""
-        return await asyncio.to_thread(self._mailbox.opened, message_id)
+        opened = await asyncio.to_thread(self._mailbox.protection.open, message_id)
+        check = self._mailbox.config.allow_certificate_revocation_check
+        question = _server_question(opened, check) if ask_server else None
+        return opened if question is None else with_verdicts(opened, await self._converse(question))
 
     async def import_certificate(self, attachment_id: int, ask: AskPassword) -> list[KeyEntry]:
         """See `Mailbox.import_certificate`; `ask` is called in a thread."""

@@ -14,9 +14,10 @@ from ..model.message import StoredMessage
 from ..model.search import FoundMail, Hit, Page, SearchResult, SearchToken
 from ..policy.features import Features
 from ..protection import Protection
+from ..rms.gate import Door
 from ..store import found as store_found
+from ..store import rights, tokens
 from ..store import search as local
-from ..store import tokens
 from ..store.store import Store
 from . import AsyncOnline, Dialogue, Online
 
@@ -30,6 +31,7 @@ class _Everywhere:
 
     store: Store
     protection: Protection
+    door: Door
     query: str
     folder: str
     limit: int
@@ -53,7 +55,9 @@ class _Everywhere:
         return self._messages(ids)
 
     def _messages(self, ids: list[int]) -> list[StoredMessage]:
-        return [self.protection.attach(message) for message in self.store.messages(ids)]
+        found = self.store.messages(ids)
+        rights.withheld(found, self.door)
+        return [self.protection.attach(message) for message in found]
 
     def dialogue(self, plan: searching.Plan) -> Dialogue[Page[FoundMail]]:
         limit = min(MAX_FROM_SERVER, max(self.limit, 1))
@@ -83,6 +87,7 @@ class _Everywhere:
 class Searching(Online):
     """Methods of `Mailbox`."""
 
+    door: Door
     protection: Protection
 
     def search(self, query: str = "", *, limit: int | None = 50, folder: str = "") -> list[StoredMessage]:
@@ -92,6 +97,7 @@ class Searching(Online):
         """
         database, smart = self.store.database, Features.of(self.config).smart_folders
         found = self.store.messages(local.search(database, query, limit, folder=folder, smart_folders=smart))
+        rights.withheld(found, self.door)
         return [self.protection.attach(message) for message in found]
 
     def search_tokens(self, typed: str = "") -> list[SearchToken]:
@@ -116,7 +122,7 @@ class Searching(Online):
 
     def _everywhere(self, query: str, folder: str, limit: int) -> _Everywhere:
         smart = Features.of(self.config).smart_folders
-        return _Everywhere(self.store, self.protection, query, folder, limit, smart)
+        return _Everywhere(self.store, self.protection, self.door, query, folder, limit, smart)
 
 
 class AsyncSearching(AsyncOnline):

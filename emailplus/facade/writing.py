@@ -6,15 +6,25 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from .. import account, changing, sending
+from .. import account, changing, drafting, sending
+from ..drafting import People
 from ..eas.flows.fetch_mime import fetch_mime
 from ..eas.flows.synchronise import RunPlan, send_outbox
-from ..errors import ConnectionFailed, MailboxFull, RecipientsRefused, SendQuotaExceeded, SendRefused, ServerBusy
+from ..errors import (
+    ConnectionFailed,
+    MailboxFull,
+    RecipientsRefused,
+    RightsRefused,
+    SendQuotaExceeded,
+    SendRefused,
+    ServerBusy,
+)
 from ..markings import MailboxClassification
 from ..model.draft import Draft, DraftAttachment, StoredDraft
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Confirm
-from ..sending import People, Sending
+from ..rms.gate import Door
+from ..sending import Sending
 from ..settings import MailboxSettings
 from ..store import originals, outbox
 from . import AsyncOnline, Listener, Online
@@ -30,6 +40,7 @@ class Writing(Online):
 
     settings: MailboxSettings
     classification: MailboxClassification
+    door: Door
     read_only: bool
 
     def _sending(self, confirm: Confirm | None = None) -> Sending:
@@ -40,6 +51,7 @@ class Writing(Online):
             account.utc_now(),
             confirm,
             classifier=self.classification.classifier,
+            door=self.door,
         )
 
     def new(
@@ -54,17 +66,17 @@ class Writing(Online):
         attachments: Iterable[DraftAttachment] = (),
     ) -> Draft:
         """A new message with the user's signature; nothing is saved or sent. Raises `UsageError` for a bad address."""
-        return sending.new(
+        return drafting.new(
             self._sending(), to=to, cc=cc, bcc=bcc, subject=subject, text=text, html=html, attachments=attachments
         )
 
     def reply(self, message_id: int, *, text: str = "", html: str = "") -> Draft:
         """An answer to whoever wrote message `message_id`. Raises `NotFound`."""
-        return sending.reply(self._sending(), message_id, text=text, html=html)
+        return drafting.reply(self._sending(), message_id, text=text, html=html)
 
     def reply_all(self, message_id: int, *, text: str = "", html: str = "") -> Draft:
         """An answer to everyone in it but ourselves. Raises `NotFound`."""
-        return sending.reply(self._sending(), message_id, text=text, html=html, to_all=True)
+        return drafting.reply(self._sending(), message_id, text=text, html=html, to_all=True)
 
     def forward(
         self, message_id: int, *, to: People = (), text: str = "", html: str = "", as_attachment: bool = False
@@ -73,16 +85,16 @@ class Writing(Online):
 
         Raises `NotFound`, or `UsageError` for `as_attachment` of one whose MIME is not in the store.
         """
-        return sending.forward(self._sending(), message_id, to=to, text=text, html=html, as_attachment=as_attachment)
+        return drafting.forward(self._sending(), message_id, to=to, text=text, html=html, as_attachment=as_attachment)
 
     def draft_from(self, mime: bytes) -> Draft:
         """The draft that a MIME message stands for, recipients from its header. Raises `UsageError`."""
-        return sending.from_mime(self._sending(), mime)
+        return drafting.from_mime(self._sending(), mime)
 
     def save(self, draft: Draft) -> int:
         """Keep a draft with its attachments in the store, over the one with its `id`; the id. Raises `NotFound`."""
         changing.writable(self.read_only)
-        return sending.save(self._sending(), draft)
+        return drafting.save(self._sending(), draft)
 
     def draft(self, draft_id: int) -> Draft:
         """A saved draft, whole. Raises `NotFound`."""
@@ -95,7 +107,7 @@ class Writing(Online):
     def discard(self, draft_id: int) -> None:
         """Remove a saved draft. Raises `NotFound`, or `UsageError` for one that waits in the outbox."""
         changing.writable(self.read_only)
-        sending.discard(self.store, draft_id)
+        drafting.discard(self.store, draft_id)
 
     def outbox(self) -> list[OutboxEntry]:
         """What waits, what failed, and what was sent lately; oldest first."""
@@ -144,8 +156,8 @@ class Writing(Online):
         Where its MIME is not in the store it is fetched. Raises `PolicyDenied` where the key is not set, `NotFound`,
         `ItemUnavailable` where the server no longer has the message, and as `send`.
         """
-        sending.phishing_report(self._sending(), message_id, b"")
-        draft = sending.phishing_report(self._sending(), message_id, self.original_mime(message_id), text=text)
+        drafting.phishing_report(self._sending(), message_id, b"")
+        draft = drafting.phishing_report(self._sending(), message_id, self.original_mime(message_id), text=text)
         return self.send(draft, confirm=confirm, listener=listener)
 
     def original_mime(self, message_id: int) -> bytes:
@@ -198,6 +210,8 @@ def refusal(entry: OutboxEntry) -> SendRefused | MailboxFull:
         kind = RecipientsRefused
     elif entry.status == 115:
         kind = SendQuotaExceeded
+    elif entry.status in range(168, 173):
+        kind = RightsRefused
     return kind(text, command=entry.command, status=entry.status or 0, entry=entry)
 
 
@@ -291,9 +305,9 @@ class AsyncWriting(AsyncOnline):
     ) -> OutboxEntry:
         """See `Mailbox.report_phishing`."""
         state = await asyncio.to_thread(self._mailbox._sending)
-        await asyncio.to_thread(sending.phishing_report, state, message_id, b"")
+        await asyncio.to_thread(drafting.phishing_report, state, message_id, b"")
         mime = await self.original_mime(message_id)
-        draft = await asyncio.to_thread(partial(sending.phishing_report, state, message_id, mime, text=text))
+        draft = await asyncio.to_thread(partial(drafting.phishing_report, state, message_id, mime, text=text))
         return await self.send(draft, confirm=confirm, listener=listener)
 
     async def original_mime(self, message_id: int) -> bytes:

@@ -1,109 +1,467 @@
-"""A MIME message as its readable text and its attachments (RFC 2045 to 2049), tolerant of what real mail does.
+"""A message as something that can be shown: text, safe HTML, files, appointments, cards (RFC 2045 to 2049).
 
-Used off the synchronisation path only: to index, to show and to export.
+    seen = read(mime)                      # or from_body(...) for a body that ActiveSync delivered apart
+    seen.text, seen.attachments, seen.problems
+    seen.safe_html(pictures=False).new     # sanitised; nothing is fetched
+
+Nothing here fails: `problems` says what could not be read, and why something is missing. `view` is the small form that
+the index and the store use.
 """
 
 from __future__ import annotations
 
-import email
-import email.policy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from email.header import decode_header, make_header
-from email.message import Message as MimePart
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Literal
 
-MAX_PARTS = 1000
-"""Parts that are looked at; deeper or wider mail is cut there."""
+from ..model.message import BodyType
+from . import cards, charset, headers, html_text, names, quotes, rtf, sanitise, tnef
+from .brief import MimeView, PartView, decoded_text, header_text, is_attached, view
+from .parts import MAX_PARTS, Part, Source, parse
+
+__all__ = [
+    "MAX_PARTS", "AnnouncedFile", "AttachmentView", "MessageView", "MimeView", "PartView", "SafeBody", "decoded_text",
+    "from_body", "header_text", "read", "view",
+]  # fmt: skip
+
+MAX_TEXT = 4 << 20
+"""Bytes of one text part that are read, and characters of all together."""
+MAX_TNEF = 64 << 20
+MAX_NESTED_TNEF = 3
+
+Kind = Literal["file", "message", "signature", "calendar", "contact"]
+Pieces = Callable[[], Iterator[bytes]]
+
+_SIGNATURES = frozenset(("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"))
+_PKCS7 = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
+_TNEF = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
+_CARDS = frozenset(("text/vcard", "text/x-vcard", "text/directory"))
+_RTF = frozenset(("text/rtf", "application/rtf", "text/richtext-ms"))
 
 
 @dataclass(slots=True)
-class PartView:
-    """One attachment inside the MIME."""
+class AttachmentView:
+    """A file of a message. Its bytes come when asked for, piece by piece."""
+
+    name: str
+    """Safe to use as a file name, and different from the others of the message."""
+    written: str
+    """The name as the sender wrote it; never use it as a path."""
+    content_type: str
+    size: int
+    """Bytes, as far as they are known without decoding."""
+    content_id: str
+    inline: bool
+    """Meant to be seen within the text."""
+    pieces: Pieces
+    kind: Kind = "file"
+    id: int | None = None
+    """The store's number of it, where it lies there apart."""
+
+    def content(self) -> bytes:
+        """All of it."""
+        return b"".join(self.pieces())
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedFile:
+    """A file as its message announces it: a MIME part, or an attachment that lies in the store apart."""
 
     name: str
     content_type: str
+    size: int
     content_id: str
     inline: bool
-    data: bytes
+    pieces: Pieces
+    id: int | None = None
+    location: str = ""
+    charset: str = ""
+
+    def text(self) -> str:
+        """Its beginning as text."""
+        data = b""
+        for piece in self.pieces():
+            data += piece
+            if len(data) >= MAX_TEXT:
+                break
+        return charset.decode(data[:MAX_TEXT], self.charset)[0]
 
 
 @dataclass(slots=True)
-class MimeView:
-    """`text` and `html` are the bodies found, "" where there is none."""
+class SafeBody:
+    """The HTML body, safe: what is new, and the quoted history behind it ("" where none was recognised)."""
 
+    new: str
+    history: str = ""
+    pictures: list[sanitise.Picture] = field(default_factory=list)
+    links: list[sanitise.Link] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    """Content-IDs and locations of the pictures that stand in the text."""
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def blocked(self) -> int:
+        """Remote pictures that would be there if pictures were shown."""
+        return sum(
+            picture.kind == "picture" and not picture.shown and not picture.tracking for picture in self.pictures
+        )
+
+    @property
+    def trackers(self) -> list[str]:
+        """Addresses of pictures that are there to tell the sender that the message was opened; never shown."""
+        return [picture.url for picture in self.pictures if picture.tracking]
+
+
+@dataclass(slots=True)
+class MessageView:
+    """A message for people. Header values are decoded; `text` is plain, `html` is what the sender wrote: UNSAFE."""
+
+    subject: str = ""
+    sender: str = ""
+    to: str = ""
+    cc: str = ""
+    bcc: str = ""
+    reply_to: str = ""
+    date: datetime | None = None
+    message_id: str = ""
     text: str = ""
     html: str = ""
-    attachments: list[PartView] = field(default_factory=list)
+    """The HTML body as it came, or "". Show `safe_html` instead."""
+    attachments: list[AttachmentView] = field(default_factory=list)
+    resources: dict[str, Callable[[], bytes]] = field(default_factory=dict)
+    """Content-ID or location (lower case) -> bytes, for pictures within the text."""
+    events: list[cards.EventView] = field(default_factory=list)
+    contacts: list[cards.ContactView] = field(default_factory=list)
+    protection: str = ""
+    """"signed", "encrypted" or "": what the structure says, before anything is checked."""
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def new_text(self) -> str:
+        """The text without its quoted history."""
+        return quotes.split_text(self.text)[0]
+
+    @property
+    def quoted_text(self) -> str:
+        """The quoted history, "" where none was recognised."""
+        return quotes.split_text(self.text)[1]
+
+    def safe_html(self, *, pictures: bool = False, rewrite: Callable[[str], str | None] | None = None) -> SafeBody:
+        """The body as HTML that can be shown, from the HTML or else from the text.
+
+        `pictures`: remote ones keep their addresses. `rewrite`: what becomes of http and https links, None for nothing.
+        Raises `UsageError` where a body has HTML and the extra `html` is not installed.
+        """
+        if not self.html:
+            new, history = quotes.split_text(self.text)
+            return SafeBody(html_text.to_html(new, rewrite), html_text.to_html(history, rewrite) if history else "")
+        from . import pictures as inline
+
+        found, problems = inline.inline_pictures(self.html, self.resources)
+        choice = sanitise.Choice(pictures, rewrite, found)
+        new, history = quotes.split_html(self.html)
+        first = sanitise.sanitise(new, choice)
+        if first.problems and not first.markup:
+            return SafeBody(html_text.to_html(self.text, rewrite), problems=[*problems, *first.problems])
+        body = SafeBody(first.markup, "", first.pictures, first.links, first.used, [*problems, *first.problems])
+        if history:
+            second = sanitise.sanitise(history, choice)
+            body.history = second.markup
+            body.pictures += second.pictures
+            body.links += second.links
+            body.used |= second.used
+            body.problems += second.problems
+        return body
+
+    def readable_text(self) -> str:
+        """The text for a terminal: the plain body, else the HTML as text with its links."""
+        if not self.html or self.text_is_written:
+            return self.text
+        return html_text.readable(self.safe_html().new + self.safe_html().history) or self.text
+
+    text_is_written: bool = True
+    """False: there was no plain text, `text` was made from the HTML."""
 
 
-def view(data: bytes, *, contents: bool = True) -> MimeView:
-    """Read a message. `contents` False leaves the attachments' bytes out."""
-    message = email.message_from_bytes(data, policy=email.policy.compat32)
-    result = MimeView()
-    for number, part in enumerate(_leaves(message)):
-        if number >= MAX_PARTS:
-            break
-        kind = part.get_content_type()
-        name = _name(part)
-        attached = part.get_content_disposition() == "attachment" or bool(name)
-        if kind == "text/plain" and not attached:
-            result.text = "\n".join(filter(None, (result.text, decoded_text(part))))
-        elif kind == "text/html" and not attached:
-            result.html = "\n".join(filter(None, (result.html, decoded_text(part))))
-        else:
-            result.attachments.append(
-                PartView(
-                    name=name,
-                    content_type=kind,
-                    content_id=str(part.get("Content-ID", "")).strip().strip("<>"),
-                    inline=part.get_content_disposition() == "inline",
-                    data=payload(part) if contents else b"",
-                )
-            )
-    return result
+# -- from MIME ---------------------------------------------------------------------------------------------------------
 
 
-def _leaves(part: MimePart) -> Iterator[MimePart]:
-    """Parts without parts, in order; an attached message is a leaf."""
-    stack = [part]
-    while stack:
-        current = stack.pop()
-        inner = current.get_payload()
-        if current.get_content_maintype() == "multipart" and isinstance(inner, list):
-            stack.extend(reversed([child for child in inner if isinstance(child, MimePart)]))
-        else:
-            yield current
+def read(source: Source) -> MessageView:
+    """A MIME message (`bytes`, or an `mmap` of a file). Never fails."""
+    tree = parse(source)
+    root = tree.root
+    seen = MessageView(problems=list(tree.problems))
+    wanted = {"subject": "subject", "from": "sender", "to": "to", "cc": "cc", "bcc": "bcc", "reply-to": "reply_to"}
+    met: dict[str, list[str]] = {}
+    for name, value in root.fields:
+        if name in wanted:
+            met.setdefault(name, []).append(value)
+        elif name == "date" and seen.date is None:
+            seen.date = _date(value)
+        elif name == "message-id" and not seen.message_id:
+            seen.message_id = value.strip()
+    for name, values in met.items():
+        written = values[0] if name in ("subject", "from") else ", ".join(values)
+        setattr(seen, wanted[name], headers.decoded(written))
+    work = _Reading(seen)
+    work.part(root)
+    work.finish()
+    return seen
 
 
-def payload(part: MimePart) -> bytes:
-    """Decoded bytes of a leaf; an attached message as it stands."""
-    inner = part.get_payload()
-    if isinstance(inner, list):
-        return inner[0].as_bytes() if inner and isinstance(inner[0], MimePart) else b""
-    data = part.get_payload(decode=True)
-    return data if isinstance(data, bytes) else b""
-
-
-def decoded_text(part: MimePart) -> str:
-    """Text of a part: the declared charset, then UTF-8, then windows-1252."""
-    data = payload(part)
-    for charset in (part.get_content_charset(), "utf-8", "cp1252"):
-        if charset:
-            try:
-                return data.decode(charset)
-            except (LookupError, UnicodeDecodeError):
-                continue
-    return data.decode("latin-1")
-
-
-def header_text(value: object) -> str:
-    """A header with its encoded words decoded (RFC 2047); as it stands where they are broken."""
+def _date(value: str) -> datetime | None:
     try:
-        return str(make_header(decode_header(str(value))))
-    except (LookupError, UnicodeDecodeError, ValueError):
-        return str(value)
+        return parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
-def _name(part: MimePart) -> str:
-    name = part.get_filename()
-    return header_text(name) if name else ""
+@dataclass(slots=True)
+class _Block:
+    """One piece of the body in one or both of its forms."""
+
+    plain: str | None = None
+    html: str | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    seen: MessageView
+    blocks: list[_Block] = field(default_factory=list)
+    files: list[AttachmentView] = field(default_factory=list)
+    length: int = 0
+
+    def part(self, part: Part) -> None:
+        kind = part.content_type
+        if part.children:
+            if kind == "multipart/alternative":
+                self._alternatives(part)
+            else:
+                self._multipart(part)
+        elif kind.startswith("multipart/"):
+            return  # it had a boundary and nothing between: there is nothing to see
+        elif kind in ("text/plain", "text/html") and not is_attached(part):
+            self.blocks.append(self._body(part))
+        else:
+            self._file(part)
+
+    def _multipart(self, part: Part) -> None:
+        if part.content_type == "multipart/signed":
+            self.seen.protection = self.seen.protection or "signed"
+        elif part.content_type == "multipart/encrypted":
+            self.seen.protection = "encrypted"
+        for child in part.children:
+            self.part(child)
+
+    def _alternatives(self, part: Part) -> None:
+        """RFC 2046 5.1.4: the same in several forms, the best one last. Files among them are taken all."""
+        before = self.blocks
+        plain: list[_Block] = []
+        rich: list[_Block] = []
+        for child in part.children:
+            self.blocks = []
+            if child.content_type == "text/calendar":
+                self._file(child, alternative=True)
+            elif child.children or child.content_type in ("text/plain", "text/html") or is_attached(child):
+                self.part(child)
+            if any(block.html is not None for block in self.blocks):
+                rich = self.blocks
+            elif self.blocks:
+                plain = plain or self.blocks
+        self.blocks = before
+        if not rich or not plain:
+            self.blocks += rich or plain
+            return
+        text = "\n".join(block.plain for block in plain if block.plain is not None)
+        self.blocks.append(_Block(text, "\n".join(_as_html(block) for block in rich)))
+
+    def _body(self, part: Part) -> _Block:
+        if self.length >= MAX_TEXT:
+            self.problem("more text than is shown was left out")
+            return _Block("")
+        text, repaired = part.text(MAX_TEXT)
+        if part.end - part.body > 2 * MAX_TEXT or len(text) > MAX_TEXT:
+            self.problem("a text was cut: it is longer than what is shown")
+            text = text[:MAX_TEXT]
+        self.length += len(text)
+        if repaired:
+            self.problem(f"a charset was repaired: {repaired}")
+        if part.content_type == "text/html":
+            return _Block(None, text)
+        if part.parameters.get("format", "").lower() == "flowed":
+            text = html_text.unflowed(text, part.parameters.get("delsp", "").lower() == "yes")
+        return _Block(text.replace("\r\n", "\n"))
+
+    def _file(self, part: Part, alternative: bool = False) -> None:
+        content_type = part.content_type
+        if content_type in _PKCS7:
+            form = part.parameters.get("smime-type", "").lower()
+            self.seen.protection = "signed" if form == "signed-data" else "encrypted"
+        elif content_type in _RTF and not is_attached(part) and not self.blocks:
+            self.rich(part.content()[: rtf.MAX_RTF])
+            return
+        content_id = part.content_id
+        self.file(
+            AnnouncedFile(
+                part.name or (_subject_of(part) if content_type == "message/rfc822" else ""),
+                content_type,
+                part.size,
+                content_id,
+                part.disposition == "inline" or (bool(content_id) and part.disposition != "attachment"),
+                part.pieces,
+                location=part.header("content-location").strip(),
+                charset=part.parameters.get("charset", ""),
+            ),
+            known=alternative and bool(self.seen.events),
+        )
+
+    def file(self, given: AnnouncedFile, known: bool = False) -> None:
+        """Take a file in. `known`: it says again what an earlier one said."""
+        content_type = given.content_type
+        kind: Kind = "file"
+        if content_type in _TNEF or given.name.lower() == "winmail.dat":
+            if self._opened(given):
+                return
+        elif content_type == "message/rfc822":
+            kind = "message"
+        elif content_type in _SIGNATURES:
+            kind = "signature"
+        elif content_type == "text/calendar":
+            kind = "calendar"
+            if not known:
+                self.seen.events += cards.events(given.text())
+        elif content_type in _CARDS:
+            kind = "contact"
+            self.seen.contacts += cards.contacts(given.text())
+        self._add(given, kind)
+
+    def _add(self, given: AnnouncedFile, kind: Kind = "file") -> None:
+        fallback = {"message": "message", "signature": "signature", "calendar": "invitation", "contact": "contact"}
+        safe = names.safe_name(given.name, given.content_type, fallback.get(kind, "attachment"))
+        if kind == "message" and not safe.lower().endswith((".eml", ".txt")):
+            safe = f"{safe}.eml"
+        item = AttachmentView(
+            safe,
+            given.name,
+            given.content_type,
+            given.size,
+            given.content_id,
+            given.inline,
+            given.pieces,
+            kind,
+            given.id,
+        )
+        self.files.append(item)
+        if given.content_type.startswith("image/") or given.content_id:
+            for key in (given.content_id, given.location):
+                if key:
+                    self.seen.resources.setdefault(key.lower(), item.content)
+
+    def _opened(self, given: AnnouncedFile) -> bool:
+        """Whether a winmail.dat could be opened."""
+        if given.size > MAX_TNEF:
+            self.problem("winmail.dat is too large to be opened")
+            return False
+        try:
+            self._packed(b"".join(given.pieces()), 0)
+        except tnef.NotTnef:
+            self.problem("winmail.dat is no TNEF: it could not be opened")
+            return False
+        return True
+
+    def _packed(self, data: bytes, depth: int) -> None:
+        opened = tnef.read(data)
+        for problem in opened.problems:
+            self.problem(problem)
+        if not self.blocks and not depth:
+            if opened.html:
+                self.blocks.append(_Block(opened.text or None, opened.html))
+            elif opened.rtf:
+                self.rich(opened.rtf, opened.text)
+            elif opened.text:
+                self.blocks.append(_Block(opened.text.replace("\r\n", "\n")))
+        if not depth and not self.seen.subject:
+            self.seen.subject = opened.subject
+        for item in opened.attachments:
+            if item.embedded and depth < MAX_NESTED_TNEF:
+                inner = tnef.read(item.data)
+                name = f"{inner.subject or item.name or 'message'}.txt"
+                text = inner.text.encode() if inner.text else html_text.linear(inner.html).encode()
+                self._add(AnnouncedFile(name, "text/plain", len(text), "", False, partial(_one, text)), "message")
+                self._packed(item.data, depth + 1)
+                continue
+            content_type = item.content_type or names.guessed_type(item.name)
+            data = item.data
+            inline = bool(item.content_id)
+            self.file(AnnouncedFile(item.name, content_type, len(data), item.content_id, inline, partial(_one, data)))
+
+    def rich(self, data: bytes, text: str = "") -> None:
+        try:
+            self.blocks.append(_Block(text or None, rtf.to_html(rtf.decompressed(data))))
+        except rtf.BadRtf as problem:
+            self.problem(f"rich text could not be read: {problem}")
+            if text:
+                self.blocks.append(_Block(text))
+
+    def problem(self, text: str) -> None:
+        if text not in self.seen.problems:
+            self.seen.problems.append(text)
+
+    def finish(self) -> None:
+        """Put the pieces together."""
+        seen = self.seen
+        if any(block.html is not None for block in self.blocks):
+            seen.html = "\n".join(_as_html(block) for block in self.blocks)
+        seen.text_is_written = all(block.plain is not None for block in self.blocks)
+        seen.text = "\n".join(
+            block.plain if block.plain is not None else html_text.linear(block.html or "") for block in self.blocks
+        )
+        for item, name in zip(self.files, names.distinct([item.name for item in self.files]), strict=True):
+            item.name = name
+        seen.attachments = self.files
+
+
+def _as_html(block: _Block) -> str:
+    return block.html if block.html is not None else html_text.to_html(block.plain or "")
+
+
+def _one(data: bytes) -> Iterator[bytes]:
+    yield data
+
+
+def _subject_of(part: Part) -> str:
+    """The subject of an attached message."""
+    block = part.source[part.body : min(part.end, part.body + headers.MAX_HEADER)]
+    end = block.find(b"\r\n\r\n")
+    for name, value in headers.read(block[: end if end >= 0 else None]):
+        if name == "subject":
+            return headers.decoded(value)
+    return ""
+
+
+# -- from a body that came apart ---------------------------------------------------------------------------------------
+
+
+def from_body(body_type: int, data: bytes, files: Iterable[AnnouncedFile] = ()) -> MessageView:
+    """The body of an ActiveSync message (MS-ASAIRS 2.2.2.41.1): text, HTML, compressed RTF, or a whole MIME message.
+
+    `files` came apart from it. Subject and people do too, except in MIME; the caller fills them in.
+    """
+    if body_type == BodyType.MIME:
+        return read(data)
+    seen = MessageView()
+    work = _Reading(seen)
+    if len(data) > 2 * MAX_TEXT:
+        work.problem("a text was cut: it is longer than what is shown")
+    if body_type == BodyType.RTF:
+        work.rich(data if data[:5] == b"{\\rtf" else headers.base64_bytes(data[: 2 * rtf.MAX_RTF]))
+    elif data:
+        text = charset.decode(data[: 2 * MAX_TEXT], "utf-8")[0][:MAX_TEXT]
+        work.blocks.append(_Block(None, text) if body_type == BodyType.HTML else _Block(text.replace("\r\n", "\n")))
+    for given in files:
+        work.file(given)
+    work.finish()
+    return seen

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .mailbox import Flag, Mailbox
     from .policy import MockPolicy
     from .record import Request
+    from .rights import MockLicence
     from .server import MockExchange, default_users
     from .users import MockUser
 
@@ -50,6 +51,7 @@ _HOMES = {
     "mailbox": ("Flag", "Mailbox"),
     "policy": ("MockPolicy",),
     "record": ("Request",),
+    "rights": ("MockLicence",),
     "server": ("MockExchange", "default_users"),
     "users": ("MockUser",),
 }  # fmt: skip
@@ -71,6 +73,7 @@ __all__ = [
     "LoseResponse",
     "Mailbox",
     "MockExchange",
+    "MockLicence",
     "MockPolicy",
     "MockUser",
     "Request",

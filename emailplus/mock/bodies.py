@@ -43,6 +43,8 @@ class ItemOptions:
     filter_type: int = 0
     conflict: int = 1
     max_items: int | None = None
+    rights: bool = False
+    """RightsManagementSupport: protected mail is to be opened (MS-ASRM 2.2.2.15)."""
 
 
 def wire_text(data: bytes) -> Content:
@@ -213,6 +215,7 @@ def read_options(options: Sequence[Node], base: ItemOptions | None = None) -> It
         filter_type=values.get("AirSync:FilterType", 0),
         conflict=values.get("AirSync:Conflict", 1),
         max_items=values.get("AirSync:MaxItems"),
+        rights=values.get("RightsManagement:RightsManagementSupport", 0) == 1,
     )
 
 

@@ -111,14 +111,15 @@ class Directory:
         """Take a time of somebody; `start` and `end` are aware."""
         self.entry(key).appointments.append((start, end, kind))
 
-    def find(self, owner: str, text: str) -> list[tuple[int, Entry]]:
-        """Whom a text may stand for: (recipient type, entry), 1 for the directory and 2 for the owner's contacts.
+    def find(self, owner: str, text: str, contacts: Iterable[Entry] = ()) -> list[tuple[int, Entry]]:
+        """Whom a text may stand for: (recipient type, entry), 1 for the directory and 2 for the owner's contacts
+        (`contacts` are further ones, of the mailbox).
 
         An address or a whole name is that entry alone; else whatever begins like it, by name.
         """
         everyone = [(1, entry) for entry in self.entries]
         known = {entry.email.lower() for entry in self.entries}
-        own = self.contacts.get(owner.lower(), [])
+        own = [*self.contacts.get(owner.lower(), []), *contacts]
         everyone += [(2, entry) for entry in own if entry.email.lower() not in known or entry.members is not None]
         wanted = " ".join(text.lower().split())
         exact = [row for row in everyone if wanted in (row[1].email.lower(), row[1].name.lower())]

@@ -29,6 +29,7 @@ from .oof import OutOfOffice
 from .policy import MockPolicy
 from .query import ACCEPT_MULTIPART, Query, QueryError, parse_query
 from .record import KEEP_BYTES, Recorder, Request
+from .rights import MockLicence
 from .users import MockUser
 
 _DEVICE_ID = re.compile(r"^[A-Za-z0-9]{1,32}$")
@@ -178,7 +179,7 @@ class Exchange:
         for listener in self._listeners:
             listener()
 
-    def submit(self, raw: bytes, recipients: Iterable[str]) -> list[str]:
+    def submit(self, raw: bytes, recipients: Iterable[str], licence: MockLicence | None = None) -> list[str]:
         """Deliver a message to those of its recipients who have a mailbox here.
 
         Returns the other addresses; they are kept with the message in `undelivered`.
@@ -191,7 +192,7 @@ class Exchange:
                 unknown.append(address)
                 self.undelivered.append((address, raw))
             else:
-                mailbox.deliver(raw, received=self.received_now(mailbox.email))
+                mailbox.deliver(raw, received=self.received_now(mailbox.email), licence=licence)
         return unknown
 
     # -- one request

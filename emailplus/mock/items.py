@@ -13,6 +13,7 @@ from ..eas.wbxml import Node
 from .bodies import ItemOptions, body_node, body_part_node, legacy_body, native_type
 from .mailbox import Flag, Item
 from .mime import Message, Part
+from .rights import licence_node, sealed
 
 _PREFIX = re.compile(r"^\s*(?:(?:re|fwd?|aw|wg|sv|antw|tr|rv)(?:\[\d+\])?\s*:\s*)+", re.I)
 _MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
@@ -37,9 +38,21 @@ def dashed(moment: datetime) -> str:
 
 
 def email_properties(
-    item: Item, message: Message, options: ItemOptions, version: int, parts: list[bytes] | None = None
+    item: Item,
+    message: Message,
+    options: ItemOptions,
+    version: int,
+    parts: list[bytes] | None = None,
+    *,
+    user: str = "",
 ) -> list[Node]:
-    """The children of ApplicationData (or of ItemOperations:Properties) for one message."""
+    """The children of ApplicationData (or of ItemOperations:Properties) for one message.
+
+    Protected mail comes opened with its licence to a client that asks for it, to any other as a wrapper.
+    """
+    opened = item.licence is not None and options.rights and version >= 141
+    if item.licence is not None and not opened:
+        message = sealed(message)
     headers = message.headers
     to = headers.all("to")
     subject = headers.get("subject")
@@ -74,6 +87,8 @@ def email_properties(
     if version >= 140:
         nodes += _conversation(item, message)
         nodes += _version_14(item, message, version)
+    if item.licence is not None and opened:
+        nodes.append(licence_node(item.licence, message.headers.all("from"), user))
     return nodes
 
 

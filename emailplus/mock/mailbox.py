@@ -17,6 +17,7 @@ from ..eas.wbxml import Content, Node
 from ..errors import NotFound, UsageError
 from .mime import Message
 from .pim import complete
+from .rights import MockLicence
 
 Source: TypeAlias = "bytes | Callable[[], bytes]"
 """The bytes of a message, or a function that makes them each time they are needed (for huge mailboxes)."""
@@ -69,6 +70,7 @@ class Item:
     verb: int = 0  # LastVerbExecuted: 0 none, 1 reply, 2 reply all, 3 forward
     categories: tuple[str, ...] = ()
     draft: bool = False
+    licence: MockLicence | None = None  # protected mail (MS-ASRM)
     nodes: list[Node] | None = None  # of a class other than Email: its properties (`mock.pim`), and no source
     files: dict[str, bytes] = field(default_factory=dict)  # contents of its attachments, by FileReference
     version: int = 0  # the folder's `modification` when it last changed
@@ -210,13 +212,18 @@ class Mailbox:
         read: bool = False,
         flag: Flag | None = None,
         draft: bool = False,
+        licence: MockLicence | None = None,
     ) -> str:
-        """Put a message into a folder and return its server id. `received` is aware; None means now."""
+        """Put a message into a folder and return its server id. `received` is aware; None means now.
+
+        `licence`: it is protected (MS-ASRM).
+        """
         with self.lock:
             target = self.folder(folder)
             item = self._insert(target, eml, received or self.clock(), read)
             item.flag = flag
             item.draft = draft
+            item.licence = licence
             self._changed()
             return item.server_id
 
@@ -301,6 +308,14 @@ class Mailbox:
             folder.touch(item, "flag")
             self._changed()
 
+    def protect(self, server_id: str, licence: MockLicence | None) -> None:
+        """Protect an item with a licence, give it another one, or (None) take its protection off."""
+        with self.lock:
+            folder, item = self.find(server_id)
+            item.licence = licence
+            folder.touch(item)
+            self._changed()
+
     def categorise(self, server_id: str, *categories: str) -> None:
         """Set the categories."""
         with self.lock:
@@ -336,6 +351,7 @@ class Mailbox:
             self._parsed.pop(server_id, None)
             moved = self._insert(target, item.source, item.received, item.read)
             moved.flag, moved.verb, moved.categories, moved.draft = item.flag, item.verb, item.categories, item.draft
+            moved.licence = item.licence
             moved.nodes, moved.files = item.nodes, item.files
             self._changed()
             return moved.server_id

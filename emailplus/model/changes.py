@@ -314,11 +314,24 @@ class Trouble:
 
 
 @dataclass(slots=True)
+class RefreshMessage:
+    """Body, attachments and licence of one message as they were just fetched. Result: its licence now, or None.
+
+    Without a `message` (it could not be read) nothing is written.
+    """
+
+    message_id: int
+    message: Message | None
+
+
+@dataclass(slots=True)
 class EndRun:
     """Remove what fell out of the sync period or belongs to nothing any more. Result: messages removed."""
 
     cutoff: float | None = None
     """Unix time before which mail leaves the store; None keeps all."""
+    now: float | None = None
+    """Unix time: the content of protected mail whose licence has expired by then leaves the store too."""
 
 
 @dataclass(slots=True)

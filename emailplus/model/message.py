@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..smime.report import SecurityReport
 
 from .marking import Marking
+from .rights import Licence, Right
 
 if TYPE_CHECKING:
     from .meeting import FollowUp, MeetingRequest
@@ -104,6 +105,8 @@ class Message:
     native_body_type: int = 0
     last_verb: int = 0
     draft: bool = False
+    rights: Licence | None = None
+    """The licence of protected mail (MS-ASRM 2.2.2.14)."""
     categories: tuple[str, ...] = ()
     preview: str = ""
     body: Body | None = None
@@ -195,6 +198,14 @@ class StoredMessage:
     """The meeting that the mail is about; `Mailbox.event_of` gives its event."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Rarer properties by the name of their attribute of `Message`: caller_id, actual_sender, ..."""
+    rights: Licence | None = None
+    """The licence of a protected message; None: it is not protected."""
+
+    def may(self, right: Right) -> bool:
+        """Whether its licence grants a right; without a licence every right is granted. What is done with the message
+        asks `rms.gate`, which knows about expiry and doors too."""
+        return self.rights is None or self.rights.grants(right)
+
     marking: Marking | None = None
     """None: classification is not configured."""
     parts: list[Part] = field(default_factory=list)

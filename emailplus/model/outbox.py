@@ -132,6 +132,8 @@ class SettleMail:
     state: OutboxState
     reason: str = ""
     status: int | None = None
+    attempted: bool = True
+    """False: nothing left the house, that was no attempt."""
 
 
 @dataclass(slots=True)

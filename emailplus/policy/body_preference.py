@@ -23,10 +23,14 @@ class BodyRequest:
 
     preferences: tuple[BodyPreference, ...]
     mime_support: int
+    rights: bool = False
+    """Protected mail is to be opened by the server: RightsManagementSupport, from 14.1 on (MS-ASRM 2.2.2.15)."""
 
     def whole(self) -> BodyRequest:
         """The same forms without truncation, for a body fetched apart."""
-        return BodyRequest(tuple(BodyPreference(p.type, None) for p in self.preferences), self.mime_support)
+        return BodyRequest(
+            tuple(BodyPreference(p.type, None) for p in self.preferences), self.mime_support, self.rights
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class ContentPolicy:
     """False: the server's policy forbids attachments (AttachmentsEnabled)."""
     html: bool = True
     """False: the server's policy allows plain text only (AllowHTMLEmail)."""
+    rights: bool = False
+    """Protected mail is opened by the server, and its licence kept (`enabled_features` = `rms_support`)."""
 
     def body_request(self, inline: int | None = None) -> BodyRequest:
         """The body preference of a Sync: MIME for everything, or HTML before plain text with MIME for S/MIME mail.
@@ -57,11 +63,11 @@ class ContentPolicy:
             cut = min(cut, self.max_body)
         if self.always_fetch_mime or self.mime_for_headers:
             # Alone: of several forms SOGo takes the last, and MIME is one that every server has.
-            return BodyRequest((BodyPreference(4, cut),), 2)
+            return BodyRequest((BodyPreference(4, cut),), 2, self.rights)
         return self.readable_request(cut)
 
     def readable_request(self, cut: int | None = None) -> BodyRequest:
         """Text instead of MIME: for a message whose MIME would carry an attachment that is refused."""
         forms = (2, 1) if self.html else (1,)
         preferences = [BodyPreference(form, cut) for form in forms]
-        return BodyRequest((*preferences, BodyPreference(4, cut)), 1)
+        return BodyRequest((*preferences, BodyPreference(4, cut)), 1, self.rights)

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     DECRYPTION_FAILED = "decryption failed"
     LIMIT = "limit"
     INCOMPLETE = "not here in full"
+    SERVER_REFUSES = "the mail server does not accept the certificate"
     SENDER_SHOWN = "shown with another sender"
 
 

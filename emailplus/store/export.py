@@ -23,6 +23,7 @@ from typing import IO, Literal, get_args
 from ..errors import NotFound, UsageError
 from ..model.message import BodyType, StoredMessage, addresses
 from ..policy.dlp import FILES, Action
+from ..rms.gate import Door, Operation, judge
 from . import spool
 from .app_policy import guard
 from .keys import sync_directory
@@ -64,6 +65,9 @@ class ExportReport:
     missing: list[MissingPart] = field(default_factory=list)
     not_found: list[int] = field(default_factory=list)
     """Ids that are not in the store."""
+    denied: list[tuple[int, str]] = field(default_factory=list)
+    """Protected messages that may not be exported, with the reason; nothing of them was written."""
+    door: Door = Door.PROGRAM
 
 
 def export(
@@ -74,10 +78,12 @@ def export(
     *,
     contents: bool = False,
     progress: Callable[[int], object] | None = None,
+    door: Door = Door.PROGRAM,
 ) -> ExportReport:
     """Write messages to `target`: a folder for "eml" and "maildir", a file that is not there yet for "mbox", "jsonl".
 
     Stored MIME goes out byte for byte (mbox: mboxrd quoting and LF line ends); other mail is reconstructed.
+    Protected mail needs ExportAllowed, and for a program ProgrammaticAccessAllowed; what may not go is in `denied`.
     `contents`: attachments in "jsonl" carry their bytes in base64. `progress` is called with the messages done.
     Raises `UsageError` where the target cannot be written, `StoreDamaged`; then no half-written file stays. Raises
     `PolicyDenied` where the app policy lets nothing out (`open_in`).
@@ -85,7 +91,7 @@ def export(
     guard(store.database).may(Action.OPEN_IN, FILES).require()
     if form not in FORMS:
         raise UsageError(f"{form!r} is not a form of export; possible are {', '.join(FORMS)}")
-    report = ExportReport(form, target)
+    report = ExportReport(form, target, door=door)
     try:
         if form == "eml":
             _to_folder(store, ids, target, report, progress, target, _eml_name)
@@ -95,7 +101,7 @@ def export(
             _to_folder(store, ids, target / "tmp", report, progress, target / "cur", _maildir_name)
         else:
             pieces = _mbox if form == "mbox" else _jsonl
-            with _new_file(target) as file:
+            with new_file(target) as file:
                 for message in _messages(store, ids, report):
                     for piece in pieces(store, message, report, contents):
                         report.bytes += file.write(piece)
@@ -120,11 +126,16 @@ def _messages(store: Store, ids: Iterable[int], report: ExportReport) -> Iterato
     waiting = iter(ids)
     while page := list(islice(waiting, _PAGE)):
         found = {message.id: message for message in store.messages(page)}
+        now = datetime.now(UTC)
         for number in page:
-            if number in found:
+            if number not in found:
+                report.not_found.append(number)
+                continue
+            verdict = judge(found[number].rights, Operation.EXPORT, report.door, now)
+            if verdict:
                 yield found[number]
             else:
-                report.not_found.append(number)
+                report.denied.append((number, verdict.reason))
 
 
 def _mime(store: Store, message: StoredMessage, report: ExportReport) -> Iterator[bytes]:
@@ -304,7 +315,7 @@ def _temporary(folder: Path) -> tuple[Path, IO[bytes]]:
 
 
 @contextmanager
-def _new_file(target: Path) -> Iterator[IO[bytes]]:
+def new_file(target: Path) -> Iterator[IO[bytes]]:
     """A file that appears at `target` when the block ends well."""
     if os.path.lexists(target):
         raise UsageError(f"{target} is there already; an export replaces nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import NotFound
 from ..model.search import FoundMail
 from .database import Database
 
@@ -27,3 +28,15 @@ def known(database: Database, found: FoundMail) -> tuple[int, bool] | None:
     else:
         return None
     return (row[0], bool(row[1])) if row is not None else None
+
+
+def place(database: Database, message_id: int) -> tuple[str, str]:
+    """CollectionId and ServerId of a message here. Raises `NotFound`."""
+    row = database.one(
+        "SELECT f.server_id, m.server_id FROM messages m JOIN folders f ON f.id = m.folder_id "
+        "WHERE m.id = ? AND m.gone = 0",
+        (message_id,),
+    )
+    if row is None:
+        raise NotFound(f"there is no message {message_id} in this store")
+    return row[0], row[1]

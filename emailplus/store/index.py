@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from ..mime.html_text import linear
 from ..mime.view import view
 from ..model.message import BodyType
-from . import spool
+from ..rms.gate import Door, Operation, judge
+from . import rights, spool
 from .database import Database
-from .text import INDEX_LIMIT, html_to_text, spaced
+from .text import INDEX_LIMIT, spaced
 
 Unwrap = Callable[[bytes], bytes]
 """From stored MIME to the entity whose text is indexed: takes off layers of S/MIME as far as the settings allow."""
@@ -26,17 +29,19 @@ def index_messages(database: Database, limit: int, unwrap: Unwrap = as_it_is) ->
     """Take the next `limit` messages into the index; the number taken, 0 when it is complete."""
     rows = database.all(
         "SELECT id, subject, sender, recipients, cc, bcc, reply_to, body_type, body_state, body_blob, "
-        "message_class, body_size FROM messages "
+        "message_class, body_size, licence FROM messages "
         "WHERE indexed = 0 AND cached = 1 ORDER BY id LIMIT ?",
         (limit,),
     )
     if not rows:
         return 0
     entries = []
+    now = datetime.now(UTC)
     for row in rows:
         people = " ".join(filter(None, row[2:7]))
         text = ""
-        if row[8] == "stored":
+        # The index answers programs: words of protected content are in it only where a program may have them.
+        if row[8] == "stored" and judge(rights.stored(row[12]), Operation.SEARCH, Door.PROGRAM, now):
             if row[7] == BodyType.MIME and row[10].upper().startswith("IPM.NOTE.SMIME"):
                 text = _protected_text(database, row[0], row[9], row[11], unwrap)
             else:
@@ -53,7 +58,7 @@ def _protected_text(database: Database, message_id: int, blob: int | None, size:
     if size > MAX_UNWRAPPED:
         return ""
     found = view(unwrap(body_bytes(database, message_id, blob)), contents=False)
-    return found.text or html_to_text(found.html)
+    return found.text or linear(found.html)
 
 
 def forget_if_empty(database: Database) -> None:
@@ -76,6 +81,6 @@ def body_text(database: Database, message_id: int, body_type: int, blob: int | N
     data = body_bytes(database, message_id, blob, None if limit is None else limit * 8)
     if body_type == BodyType.MIME:
         found = view(data, contents=False)
-        return found.text or html_to_text(found.html)
+        return found.text or linear(found.html)
     text = data.decode(errors="replace")
-    return html_to_text(text) if body_type == BodyType.HTML else text
+    return linear(text) if body_type == BodyType.HTML else text

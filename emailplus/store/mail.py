@@ -15,6 +15,7 @@ from typing import Any
 from ..model.changes import ItemChange, ResetCollections, SyncCounts, Window
 from ..model.meeting import MeetingRequest
 from ..model.message import Attachment, Message
+from ..model.rights import Licence
 from . import markings
 from .database import Database, Row
 from .values import dumps, loads
@@ -23,7 +24,8 @@ _COLUMNS = (
     "subject", "sender", "recipients", "cc", "bcc", "reply_to", "display_to", "received", "importance", "read",
     "flag_status", "message_class", "content_class", "thread_topic", "thread", "conversation_index",
     "internet_code_page", "native_body_type", "last_verb", "draft", "categories", "preview", "extra",
-    "body_type", "body_size", "body_state", "body_reason", "details", "meeting_uid", "fingerprint",
+    "licence", "licence_expires", "body_type", "body_size", "body_state", "body_reason", "details", "meeting_uid",
+    "fingerprint",
 )  # fmt: skip
 DETAILS = (
     "flag", "meeting", "last_verb_time", "received_as_bcc", "actual_sender", "account_id", "caller_id", "voice_notes",
@@ -332,6 +334,8 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
         values["meeting_uid"] = _meeting_uid(change.values["meeting"])
     if "categories" in change.values:
         values["categories"] = "\n".join(change.values["categories"])
+    if "rights" in change.values:
+        values["licence"], values["licence_expires"] = _licence(change.values["rights"])
     if change.values.get("received") is not None:
         values["received"] = change.values["received"].timestamp()
     if change.values.get("conversation_id"):
@@ -357,6 +361,20 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
     counts.changed += 1
 
 
+def refresh(database: Database, local_id: int, message: Message) -> None:
+    """Bring body, attachments and licence of a row up to what was just fetched."""
+    row = database.one("SELECT folder_id, server_id, pass FROM messages WHERE id = ?", (local_id,))
+    if row is None:
+        return
+    values: dict[str, Any] = {"rights": message.rights, "body": message.body, "body_state": "stored"}
+    if message.attachments:
+        values["attachments"] = message.attachments
+        database.execute(
+            "UPDATE attachments SET state = 'pending' WHERE message_id = ? AND state = 'expired'", (local_id,)
+        )
+    _change(database, ItemChange(row[1], values), row[0], row[2], True, SyncCounts())
+
+
 def unindex(database: Database, local_id: int) -> None:
     """Take a message out of the full-text index; the next `IndexMessages` takes it in again."""
     if database.scalar("SELECT indexed FROM messages WHERE id = ?", (local_id,)):
@@ -373,10 +391,17 @@ def _values(message: Message) -> Row:
         received, message.importance, int(message.read), message.flag_status, message.message_class,
         message.content_class, message.thread_topic, _thread(message), message.conversation_index,
         message.internet_code_page, message.native_body_type, message.last_verb, int(message.draft),
-        "\n".join(message.categories), message.preview, message.extra,
+        "\n".join(message.categories), message.preview, message.extra, *_licence(message.rights),
         body.type if body else 0, body.size if body else 0, message.body_state, message.body_reason,
         _details(message.__dict__), _meeting_uid(message.meeting), _fingerprint(message, received),
     )  # fmt: skip
+
+
+def _licence(licence: Licence | None) -> tuple[str, float | None]:
+    """The two columns of a licence."""
+    if licence is None:
+        return "", None
+    return licence.to_json(), licence.expires.timestamp() if licence.expires is not None else None
 
 
 def _details(values: Mapping[str, Any], before: str = "") -> str:

@@ -266,9 +266,9 @@ def _settle(database: Database, batch: model.SettleMail) -> None:
                 batch.state.value,
                 batch.reason,
                 batch.status,
-                int(batch.state is OutboxState.QUEUED),
+                int(not batch.attempted),
                 batch.entry_id,
-            ),  # nothing left the house: that was no attempt
+            ),
         )
         if batch.state is not OutboxState.CONFIRMED:
             return

@@ -33,6 +33,7 @@ from datetime import date, datetime, timedelta
 from ..errors import UsageError
 from .classification import HOLDS, MARKED
 from .database import Database
+from .items import vip_addresses
 from .text import folded, spaced
 
 MAX_LENGTH = 4096
@@ -170,14 +171,6 @@ def _folders(database: Database, wanted: str) -> list[tuple[int, str]]:
 def folder_ids(database: Database, name: str) -> list[str]:
     """ServerIds of the folders that ``in:`` and this name stand for."""
     return [row[1] for row in _folders(database, folded(name.strip()))]
-
-
-def vip_addresses(database: Database) -> set[str]:
-    """The mail addresses of contacts marked VIP, folded."""
-    if database.scalar("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'items'") is None:
-        return set()
-    rows = database.all("SELECT people FROM items WHERE class = 'Contacts' AND vip = 1 AND gone = 0")
-    return {address for row in rows for address in row[0].split()}
 
 
 def parse(query: str, *, now: datetime | None = None) -> Query:

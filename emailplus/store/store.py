@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFound, StoreDamaged
+from ..mime.html_text import linear
 from ..mime.view import PartView, view
 from ..model import changes, queries
 from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder
@@ -30,19 +31,20 @@ from . import (
     mail_changes,
     markings,
     outbox,
+    pictures,
+    rights,
     settings,
     spool,
 )
 from .database import Database
 from .keys import KeyProvider, as_provider
 from .schema.keychain import NAMES as KEYCHAIN_TABLES
-from .text import html_to_text
 from .values import loads
 
 _MESSAGE = (
     "m.id, f.name, m.server_id, m.subject, m.sender, m.recipients, m.cc, m.reply_to, m.received, m.importance, "
     "m.read, m.flag_status, m.message_class, m.thread, m.thread_topic, m.categories, m.preview, m.body_size, "
-    "m.body_type, m.body_state, m.body_reason, m.details"
+    "m.body_type, m.body_state, m.body_reason, m.details, m.licence"
 )
 
 
@@ -73,6 +75,7 @@ class Store:
             changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
             changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
             changes.TakeTroubles: lambda _: self._take_troubles(),
+            changes.RefreshMessage: lambda batch: rights.refresh(database, batch),
             changes.EndRun: self._end_run,
             changes.ForgetContents: lambda _: self._forget_contents(),
             changes.Wipe: self._wipe,
@@ -296,6 +299,8 @@ class Store:
                     (batch.cutoff,),
                 )
                 removed = max(0, int(cursor.rowcount))
+            if batch.now is not None:
+                rights.purge(self.database, batch.now)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum(2000)")  # a page for each row of the answer
         return removed
@@ -319,6 +324,8 @@ class Store:
             for table in KEYCHAIN_TABLES:
                 self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
+            pictures.forget(self.database)
+            rights.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")
@@ -371,10 +378,10 @@ class Store:
             if message.body_type == BodyType.MIME:
                 parts = view(data, contents=False)
                 message.html = parts.html
-                message.text = parts.text or html_to_text(parts.html)
+                message.text = parts.text or linear(parts.html)
             elif message.body_type == BodyType.HTML:
                 message.html = data.decode(errors="replace")
-                message.text = html_to_text(message.html)
+                message.text = linear(message.html)
             else:
                 message.text = data.decode(errors="replace")
         message.attachments = self.attachments(message_id)
@@ -454,5 +461,5 @@ def _stored(row: tuple[Any, ...]) -> StoredMessage:
         message_class=row[12], conversation_id=row[13], thread_topic=row[14],
         categories=tuple(filter(None, row[15].split("\n"))), preview=row[16], size=row[17], body_type=row[18],
         body_state=row[19], reason=row[20], flag=details.pop("flag", None), meeting=details.pop("meeting", None),
-        details=details,
+        details=details, rights=rights.stored(row[22]),
     )  # fmt: skip

@@ -90,16 +90,16 @@ def test_smart_folders_exist_where_the_feature_is_on(store: Store) -> None:
 
 
 def test_mail_from_people_marked_vip(store: Store) -> None:
-    if not store.database.all("SELECT 1 FROM sqlite_master WHERE name = 'items'"):
-        pytest.skip("contacts are not kept yet")
-    store.database.execute(
-        "INSERT INTO items (folder_id, class, server_id, vip, people) VALUES (1, 'Contacts', 'x', 1, 'ann@example.com')"
+    database = store.database
+    database.execute(
+        "INSERT INTO items (id, folder_id, class, server_id, people) VALUES (7, 1, 'Contacts', 'x', 'ann@example.com')"
     )
+    database.execute("INSERT INTO vips (item_id) VALUES (7)")
     try:
         assert found(store, "is:vip") == "da"  # and not joann@
         assert found(store, "is:vip has:attachment") == "d"
     finally:
-        store.database.execute("DELETE FROM items")
+        database.execute("DELETE FROM items")
 
 
 # -- suggestions

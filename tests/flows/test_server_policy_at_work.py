@@ -220,3 +220,40 @@ def test_the_report_by_command_and_for_asyncio(make_world: Callable[..., World])
             return await mailbox.policy_report()
 
     assert asyncio.run(ask()).as_dict() == document
+
+
+def filters(world: World) -> dict[str, set[str]]:
+    """FilterType of each collection in the Sync requests, by the name of its folder; "" where none was given."""
+    found: dict[str, set[str]] = {}
+
+    def walk(node: Any) -> None:
+        name, content = node
+        inner = content if isinstance(content, list) else []
+        if name == "AirSync:Collection":
+            flat = dict(child for child in inner if isinstance(child[1], str))
+            options = next((child[1] for child in inner if child[0] == "AirSync:Options" and child[1]), [])
+            chosen = {value for tag, value in options if tag == "AirSync:FilterType"} or {""}
+            found.setdefault(flat["AirSync:CollectionId"], set()).update(chosen)
+        for child in inner:
+            walk(child)
+
+    for request in world.exchange.requests.of("Sync"):
+        if request.tree is not None:
+            walk(request.tree)
+    with Store.open(world.path, KEY) as store:
+        names = {folder.server_id: folder.name for folder, *_ in store.folders()}
+    return {names[server_id]: chosen - {""} for server_id, chosen in found.items()}
+
+
+@pytest.mark.parametrize(("server", "calendar"), [("4", {"4"}), ("0", {"0"}), ("7", {"7"})])
+def test_events_follow_the_server_and_mail_the_shortest_period(
+    make_world: Callable[..., World], server: str, calendar: set[str]
+) -> None:
+    """MaxCalendarAgeFilter is the calendar's own limit; the period of mail is none of its business, nor of tasks."""
+    world = make_world(policy=policy(MaxCalendarAgeFilter=server, MaxEmailAgeFilter="3"))
+    world.sync({"email_max_sync_period": "5"})
+    found = filters(world)
+    assert found["Inbox"] == {"3"}
+    assert found["Calendar"] == calendar
+    assert found["Tasks"] <= {"0"}
+    assert found["Contacts"] <= {"0"}

@@ -70,6 +70,7 @@ def test_changes_reach_the_server_in_every_version(make_world: Callable[..., Wor
             mailbox.message(four)
         report = mailbox.sync()
         new, old = version >= "14" and version[0] == "1", version == "2.5"
+        assert report.told == (4 if old else 6 if new else 5)
         assert len(report.warnings) == (2 if old else 0 if new else 1)
         ((_, first),) = on_server(world, "mail 0")
         ((_, second),) = on_server(world, "mail 1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from emailplus.cli.app import app
 from emailplus.errors import ClassificationDowngrade, ClassificationRefused, ClassificationRequired
 from emailplus.mailbox import Mailbox
 from emailplus.model.draft import DraftAttachment
+from emailplus.model.event import Event
+from emailplus.model.message import Body
 from emailplus.model.outbox import OutboxState
 
 from ..flows.test_markings import AU, COMPANY, marked
-from ..flows.world import KEY, World, deliver, noise
+from ..flows.world import KEY, NOW, World, deliver, noise
 from .test_send import VERSIONS, arrived
 
 LIST = {"email_classification_list": "SEC=UNCLASSIFIED;SEC=PROTECTED;SEC=PROTECTED,DLM=Sensitive"}
@@ -190,6 +193,31 @@ def test_values_are_put_into_a_draft_by_name(world: World) -> None:
             alice.classification.mark(answer, {"SEC": ["UNOFFICIAL"]})
         with pytest.raises(ClassificationRefused, match="no such field"):
             alice.classification.mark(answer, {"NOPE": ["x"]})
+
+
+def test_a_new_event_is_marked_in_subject_and_body(world: World) -> None:
+    start = NOW + timedelta(days=1)
+    event = Event(subject="Review", start=start, end=start + timedelta(hours=1), body=Body(1, b"Room 5\n", 7))
+    with world.open(COMPANY) as alice:
+        alice.sync()
+        first = alice.create_item(event)
+        marked_event = alice.classification.mark_event(event, {"Level": ["Confidential"]})
+        assert alice.classification.mark_event(marked_event) == marked_event
+        second = alice.create_item(marked_event)
+        alice.sync()
+        assert alice.waiting_changes() == []
+        made = [alice.item(number) for number in (first, second)]
+        assert [item.subject for item in made] == ["Review [Level: Internal]", "Review [Level: Confidential]"]
+        assert made[0].body_text.replace("\r", "").startswith("Classification: Internal\n\nRoom 5")
+        assert alice.classification.read(made[1].subject).fields == {"Level": ("Confidential",)}
+        page = replace(event, body=Body(2, b"<p>Room 5</p>", 13))
+        assert b"color:#C00000" in alice.classification.mark_event(page, {"Level": ["Confidential"]}).body.data
+        with pytest.raises(ClassificationRefused):
+            alice.classification.mark_event(event, {"Level": ["Cosmic"]})
+    with world.open(AU) as alice, pytest.raises(ClassificationRequired):
+        alice.create_item(event)
+    with world.open() as alice:
+        assert alice.classification.mark_event(event) is event
 
 
 def test_the_command_line_marks_what_it_sends(world: World, tmp_path: Path) -> None:

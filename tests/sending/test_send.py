@@ -178,7 +178,7 @@ def test_offline_it_waits_and_the_next_sync_sends_it(world: World) -> None:
     with world.open({"email_exchange_host": world.host}) as mailbox:
         report = mailbox.sync()
         assert [e.state for e in mailbox.outbox()] == [OutboxState.CONFIRMED] * 3
-        assert report.warnings == []
+        assert (report.warnings, report.sent) == ([], 3)
     assert [m["Subject"] for m in arrived(world)] == ["Note 0", "Note 1", "Note 2"]
 
 
@@ -223,6 +223,18 @@ def test_a_refused_password_leaves_the_message_queued(world: World) -> None:
     with world.open() as mailbox:
         assert mailbox.flush() == []
     assert len(box(world, "bob")) == 1
+
+
+def test_a_server_that_says_later_for_ever(world: World) -> None:
+    """SOGo's answer for a recipient that does not exist is "try later" (status 120): it is tried five times."""
+    world.exchange.faults.add(Status(120), "SendMail", times=None)
+    with world.open() as mailbox:
+        other = mailbox.new(to="carol@example.test", subject="Other")
+        for _ in range(4):
+            assert mailbox.send(note(mailbox, subject="Late") if not mailbox.outbox() else other).state == "queued"
+        mailbox.sync()
+        assert {e.subject: e.state.value for e in mailbox.outbox()}["Late"] == "failed"
+    assert world.sleeps == []
 
 
 # Answers.
@@ -287,6 +299,21 @@ def test_an_original_that_is_gone_on_the_server(make_world: Callable[..., World]
     (got,) = arrived(world, "carol")
     assert [part.get_content() for part in got.iter_attachments()] == [noise(90_000)]
     assert arrived(world)[0].get_content().count("Old.") == 1
+
+
+def test_a_smart_command_that_is_answered_by_500_gives_way(make_world: Callable[..., World]) -> None:
+    world = make_world(versions=("12.1",))
+    deliver(world.alice, mail("Plan", "Old.\n", attachments=(("a.bin", noise(90_000)),)))
+    world.sync()
+    world.exchange.faults.add(Http(500), "SmartForward", times=None)
+    with world.open() as mailbox:
+        forward = mailbox.forward(mailbox.search("plan")[0].id, to="carol@example.test")
+        assert mailbox.send(forward).state is OutboxState.UNCERTAIN
+        world.clock.now += timedelta(minutes=5)
+        assert mailbox.flush() == []
+        assert [e.command for e in mailbox.outbox()] == ["SendMail"]
+    (got,) = arrived(world, "carol")
+    assert [part.get_content() for part in got.iter_attachments()] == [noise(90_000)]
 
 
 def test_a_forward_of_what_was_never_fetched(world: World) -> None:

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from emailplus.classification import ready
 from emailplus.errors import CertificateUnusable, ConfirmationNeeded, Declined, PolicyDenied, PolicyNotApplicable
 from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import MockExchange, MockPolicy
@@ -24,7 +26,7 @@ from emailplus.smime.encrypt import encrypt_for
 from emailplus.smime.keychain import KeyEntry, Role
 from emailplus.smime.message import OpenedMessage, open_message
 from emailplus.smime.recipients import Source
-from emailplus.smime.report import Word
+from emailplus.smime.report import Reason, Word
 from emailplus.smime.sign import sign_clear
 from tests.smime.conftest import NOW, Authority
 from tests.smime.letters import READER, Post
@@ -47,6 +49,7 @@ class Office:
     mailbox: Mailbox
     authority: Authority
     keys: dict[str, KeyEntry]
+    post: Post
 
     def publish(self, *names: str) -> None:
         """Put certificates into the company's directory."""
@@ -77,7 +80,7 @@ def office(post: Post, authority: Authority, tmp_path: Path) -> Iterator[Office]
     with MockExchange() as server, Mailbox.open(config(server, post), store=tmp_path / "m.db", key=KEY) as mailbox:
         server.trust.roots.append(authority.certificate.public_bytes(DER))
         mailbox.sync()
-        yield Office(server, mailbox, authority, keys)
+        yield Office(server, mailbox, authority, keys, post)
 
 
 def answering(answer: str, seen: list[Question] | None = None) -> Callable[[Question], str]:
@@ -310,6 +313,24 @@ def test_header_protection_is_a_setting(office: Office) -> None:
     assert mail.report.word is Word.TRUSTED
 
 
+def test_the_servers_verdict_is_an_option(office: Office, post: Post) -> None:
+    """ValidateCert: what the server refuses is one more reason; nothing is asked unless it is wanted."""
+    number = _deliver_encrypted(office, post)
+    assert office.mailbox.opened(number).report.word is Word.TRUSTED
+    assert office.asked("ValidateCert") == 0
+    assert office.mailbox.opened(number, ask_server=True).report.word is Word.TRUSTED
+    office.server.trust.roots.clear()
+    report = office.mailbox.opened(number, ask_server=True).report
+    assert report.word is Word.DOUBTFUL
+    assert Reason.SERVER_REFUSES in {finding.reason for finding in report.reasons()}
+    assert office.asked("ValidateCert") == 2
+
+    async def go() -> OpenedMessage:
+        return await AsyncMailbox(office.mailbox).opened(number, ask_server=True)
+
+    assert asyncio.run(go()).report.word is Word.DOUBTFUL
+
+
 def test_the_same_for_asyncio(office: Office) -> None:
     office.publish("bob")
 
@@ -328,3 +349,40 @@ def test_the_same_for_asyncio(office: Office) -> None:
     asyncio.run(go())
     (mail,) = office.arrived("bob")
     assert mail.report.word is Word.ENCRYPTED
+
+
+# -- with a classification
+
+
+MARKERS = ready.text("au_2025")
+
+
+def marked(office: Office, **more: Any) -> Draft:
+    office.mailbox.apply(config(office.server, office.post, email_security_classification_json=MARKERS))
+    return replace(office.draft(**more), classification={"chosen": {"SEC": ["SECRET"]}})
+
+
+def test_a_marking_is_stamped_before_signing_and_encrypting(office: Office) -> None:
+    office.publish("bob")
+    office.mailbox.send(marked(office, sign=True, encrypt=True))
+    (mail,) = office.arrived("bob")
+    assert mail.report.word is Word.TRUSTED
+    outer = message_from_bytes(mail.raw, policy=policy.default)
+    assert outer["X-Protective-Marking"].startswith("VER=2025.1, NS=gov.au, SEC=SECRET, ORIGIN=")
+    assert outer["Subject"] == "Figures [SEC=SECRET]"
+    inner = message_from_bytes(mail.content, policy=policy.default).get_content().split()
+    assert (inner[0], inner[-1]) == ("SECRET", "SECRET")
+    assert "figures" in inner
+    office.mailbox.sync()
+    (kept,) = office.mailbox.search("class:SECRET in:sent")
+    assert kept.marking is not None
+    assert kept.marking.label == "SEC=SECRET"
+
+
+@pytest.mark.parametrize("answer", ["without", "unencrypted"])
+def test_a_message_written_again_for_other_recipients_keeps_its_marking(office: Office, answer: str) -> None:
+    office.publish("bob")
+    office.mailbox.send(marked(office, to=f"{BOB}, {CAROL}", encrypt=True), confirm=answering(answer))
+    (mail,) = office.arrived("bob")
+    inner = message_from_bytes(mail.content, policy=policy.default).get_content().split()
+    assert (inner[0], inner[-1]) == ("SECRET", "SECRET")

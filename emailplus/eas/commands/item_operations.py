@@ -55,15 +55,23 @@ class FetchedDocument:
     version: str
 
 
-def build_attachments(file_references: Sequence[str], first_byte: int = 0) -> Node:
-    """Fetch attachments; `first_byte` other than 0 asks for the rest from there on (Range, MS-ASCMD 2.2.3.143.1)."""
-    return (f"{NAME}:{NAME}", [_attachment(reference, first_byte) for reference in file_references])
+def build_attachments(file_references: Sequence[str], first_byte: int = 0, *, rights: bool = False) -> Node:
+    """Fetch attachments; `first_byte` other than 0 asks for the rest from there on (Range, MS-ASCMD 2.2.3.143.1).
+
+    `rights`: those of protected mail are to be opened (MS-ASRM 2.2.2.15).
+    """
+    return (f"{NAME}:{NAME}", [_attachment(reference, first_byte, rights) for reference in file_references])
 
 
-def _attachment(file_reference: str, first_byte: int) -> Node:
+def _attachment(file_reference: str, first_byte: int, rights: bool) -> Node:
     parts: list[Node] = [(f"{NAME}:Store", "Mailbox"), ("AirSyncBase:FileReference", file_reference)]
+    options: list[Node] = []
     if first_byte:
-        parts.append((f"{NAME}:Options", [(f"{NAME}:Range", f"{first_byte}-{LAST_BYTE}")]))
+        options.append((f"{NAME}:Range", f"{first_byte}-{LAST_BYTE}"))
+    if rights:
+        options.append(("RightsManagement:RightsManagementSupport", "1"))
+    if options:
+        parts.append((f"{NAME}:Options", options))
     return (f"{NAME}:Fetch", parts)
 
 
@@ -77,6 +85,15 @@ def build_body(collection_id: str, server_id: str, body: BodyRequest) -> Node:
         (f"{NAME}:Options", options),
     ]
     return (f"{NAME}:{NAME}", [(f"{NAME}:Fetch", parts)])
+
+
+def build_unprotected(collection_id: str, server_id: str, body: BodyRequest) -> Node:
+    """Fetch one message and take its protection off (MS-ASRM 2.2.2.11). From 14.1 on."""
+    tag, fetches = build_body(collection_id, server_id, body)
+    assert isinstance(fetches, list)
+    name, parts = fetches[0]
+    assert isinstance(parts, list)
+    return (tag, [(name, [*parts, ("RightsManagement:RemoveRightsManagementProtection", None)])])
 
 
 def build_found(long_id: str, body: BodyRequest) -> Node:

@@ -98,7 +98,7 @@ def build_mailbox(
         options.append(("Search:DeepTraversal", None))
     options.append(("Search:Range", _range(first, last, MAX_RESULTS)))
     if body is not None:
-        options += [*body_preferences(body), ("AirSync:MIMESupport", str(body.mime_support))]
+        options += [*body_preferences(body, version), ("AirSync:MIMESupport", str(body.mime_support))]
     return _store("Mailbox", [("Search:And", parts)], options)
 
 

@@ -166,19 +166,23 @@ def options(filter_type: int, body: BodyRequest, version: Version) -> list[Node]
         return parts
     if version.conversations:
         parts.append(("AirSync:Class", "Email"))
-    parts.extend(body_preferences(body))
+    parts.extend(body_preferences(body, version))
     parts.append(("AirSync:MIMESupport", str(body.mime_support)))
     return parts
 
 
-def body_preferences(body: BodyRequest) -> list[Node]:
-    """One BodyPreference a type (MS-ASAIRS 2.2.2.12)."""
+def body_preferences(body: BodyRequest, version: Version | None = None) -> list[Node]:
+    """One BodyPreference a type (MS-ASAIRS 2.2.2.12), and RightsManagementSupport where protected mail is to be opened
+    (MS-ASRM 2.2.2.15). `version` leaves the latter out where it does not exist yet.
+    """
     nodes: list[Node] = []
     for preference in body.preferences:
         parts: list[Node] = [("AirSyncBase:Type", str(preference.type))]
         if preference.truncation_size is not None:
             parts.append(("AirSyncBase:TruncationSize", str(preference.truncation_size)))
         nodes.append(("AirSyncBase:BodyPreference", parts))
+    if body.rights and (version is None or version.rights):
+        nodes.append(("RightsManagement:RightsManagementSupport", "1"))
     return nodes
 
 

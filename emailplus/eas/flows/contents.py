@@ -8,7 +8,7 @@ others go on.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import (
     CommandFailed,
@@ -114,7 +114,9 @@ def _batches(items: Iterable[PendingFetch]) -> Iterable[list[PendingFetch]]:
 
 
 def _fetch_small(session: Session, policy: ContentPolicy, batch: list[PendingFetch], patience: _Patience) -> Flow[None]:
-    request = item_operations.build_attachments([item.file_reference for item in batch])
+    request = item_operations.build_attachments(
+        [item.file_reference for item in batch], rights=policy.rights and session.version.rights
+    )
     try:
         root = yield from perform(session, item_operations.NAME, request, apply_policy)
         fetched = item_operations.parse_attachments(root) if root is not None else []
@@ -189,7 +191,9 @@ def _fetch_attachment(session: Session, policy: ContentPolicy, item: PendingFetc
         yield from commit(FinishBlob("attachment", item.item_id, blob, content_type=content_type))
         return
     payload = FetchPayload(ATTACHMENT_TAGS, base64_text=True, limit=left, resume_at=there)
-    request = item_operations.build_attachments([item.file_reference], there)
+    request = item_operations.build_attachments(
+        [item.file_reference], there, rights=policy.rights and session.version.rights
+    )
     yield from perform_to_spool(session, item_operations.NAME, request, apply_policy, payload, blob, multipart=True)
     code = _fetch_status(payload)
     if code == 8 and there:  # the range is not honoured: begin again (ItemOperations status 8)
@@ -206,6 +210,7 @@ def _fetch_body(session: Session, policy: ContentPolicy, item: PendingFetch) -> 
     if there:
         yield from commit(RestartBlob(blob))  # Range is for attachments (MS-ASCMD 2.2.3.143.1)
     wanted = policy.body_request().whole() if item.size else _without_mime(policy)
+    wanted = replace(wanted, rights=wanted.rights and session.version.rights)
     if not session.version.item_operations:
         yield from _fetch_body_by_sync(session, policy, item, blob, wanted)
         return
@@ -223,7 +228,9 @@ def _without_mime(policy: ContentPolicy) -> BodyRequest:
     """Text only: the MIME would carry an attachment that is refused. MIME must not even be offered: SOGo's
     ItemOperations takes the last preference whatever MIMESupport says."""
     readable = policy.readable_request().whole()
-    return BodyRequest(tuple(p for p in readable.preferences if p.type != BodyType.MIME), 0)
+    return replace(
+        readable, preferences=tuple(p for p in readable.preferences if p.type != BodyType.MIME), mime_support=0
+    )
 
 
 def _fetch_body_by_sync(

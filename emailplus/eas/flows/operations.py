@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ...errors import (
@@ -29,6 +30,7 @@ PIECE = 1 << 20
 
 def fetch_found(session: Session, found: FoundMail, body: BodyRequest) -> Flow[Message]:
     """A mail that the server found, with its body; it need not be in the store. Raises `ItemUnavailable`."""
+    body = replace(body, rights=body.rights and session.version.rights)
     if found.server_id:
         request = item_operations.build_body(found.collection_id, found.server_id, body)
     else:

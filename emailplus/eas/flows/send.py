@@ -55,6 +55,8 @@ MAX_ATTEMPTS = 5
 
 PREVIOUSLY_SENT = 118
 
+RIGHTS_OFF = 168
+"""Status: rights management is not available."""
 _FALLBACK = frozenset({121, 150, 178, 179})
 """Statuses that say the server cannot build the reply or forward: the complete message goes instead."""
 
@@ -99,6 +101,8 @@ def settle_outbox(session: Session, now: float) -> Flow[FlushResult]:
         elif entry.attempts >= MAX_ATTEMPTS:
             yield from _fail(entry, f"the server gave no answer to {entry.attempts} attempts", None, result)
         elif _may_repeat(session, entry, found, now):
+            if _doubts_the_command(session, entry):
+                entry = yield from _as_a_whole(entry)
             yield from _send(session, entry, now, result)
         else:
             why = "the answer of the server was lost; it is looked for in Sent Items before it is sent again"
@@ -117,11 +121,29 @@ def _may_repeat(session: Session, entry: OutboxEntry, found: bool | None, now: f
     return found is False and entry.save and now - (entry.sent_at or 0.0) >= GRACE
 
 
+def _doubts_the_command(session: Session, entry: OutboxEntry) -> bool:
+    """Whether the complete message goes instead of a SmartReply or SmartForward that got no answer: SOGo answers 500 to
+    those of 12.1. Where ClientIds exist, the same command is repeated once first."""
+    spare = entry.command != send_mail.NAME and (entry.fallback or entry.replace)
+    return spare and (not session.version.conversations or entry.attempts > 1)
+
+
+def _as_a_whole(entry: OutboxEntry) -> Flow[OutboxEntry]:
+    """The entry as it stands once its complete message goes by SendMail; its ClientId stays."""
+    yield from commit(UseComplete(entry.id))
+    waiting: list[OutboxEntry] = yield from load(OutboxEntries((OutboxState.QUEUED,)))
+    return next(candidate for candidate in waiting if candidate.id == entry.id)
+
+
 def _send(session: Session, entry: OutboxEntry, now: float, result: FlushResult) -> Flow[None]:
     """One attempt, with its outcome committed and noted in `result`."""
     try:
         mime: bytes = yield from load(OutboxContent(entry.id))
     except NotFound:  # taken back meanwhile
+        return
+    if entry.template and not session.version.rights:  # it would leave unprotected (MS-ASRM 2.2.2.19)
+        why = f"rights management exists from ActiveSync 14.1 on; this server speaks {session.version.name}"
+        yield from _fail(entry, why, RIGHTS_OFF, result)
         return
     command = _command(session, entry, mime)
     if not (yield from commit(MarkSent(entry.id, now))):
@@ -129,12 +151,20 @@ def _send(session: Session, entry: OutboxEntry, now: float, result: FlushResult)
     try:
         root = yield from perform_once(session, command, apply_policy)
         code = compose_mail.parse(command.name, root)
-    except (ServerUnreachable, TlsFailed, ServerBusy) as problem:  # nothing was sent, or the server says so
-        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem)))
+    except ServerBusy as problem:  # the server says that it sent nothing
+        said_so = problem.status is not None
+        if said_so and entry.attempts + 1 >= MAX_ATTEMPTS:  # SOGo says so of recipients that do not exist
+            yield from _fail(entry, str(problem), problem.status, result)
+            return
+        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem), problem.status, attempted=said_so))
+        result.problem = None if said_so else problem
+        return
+    except (ServerUnreachable, TlsFailed) as problem:  # nothing was sent
+        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem), attempted=False))
         result.problem = problem
         return
     except EndpointNotFound as problem:
-        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem)))
+        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem), attempted=False))
         raise
     except (HttpStatusError, MailboxFull) as problem:
         code = 113 if isinstance(problem, MailboxFull) else problem.status
@@ -147,7 +177,7 @@ def _send(session: Session, entry: OutboxEntry, now: float, result: FlushResult)
         result.problem = problem
         return
     except EmailplusError as problem:  # credentials, policy: the server acted on nothing
-        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem)))
+        yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem), attempted=False))
         raise
     if code in (status.OK, PREVIOUSLY_SENT):
         yield from commit(SettleMail(entry.id, OutboxState.CONFIRMED, status=code))
@@ -162,14 +192,13 @@ def _refused(session: Session, entry: OutboxEntry, code: int, now: float, result
     problem = status.error(entry.command, code)
     if code in _FALLBACK and (entry.fallback or entry.replace):
         yield from emit(Warned(f"the server cannot find the original of {entry.subject!r}: it is sent as a whole"))
-        yield from commit(UseComplete(entry.id))
-        (again,) = [e for e in (yield from load(OutboxEntries((OutboxState.QUEUED,)))) if e.id == entry.id]
+        again = yield from _as_a_whole(entry)
         yield from _send(session, again, now, result)
         return
     if isinstance(problem, (CommandFailed, MailboxFull)):
         yield from _fail(entry, str(problem), code, result)
         return
-    yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem), code))
+    yield from commit(SettleMail(entry.id, OutboxState.QUEUED, str(problem), code, attempted=False))
     if not isinstance(problem, ServerError):
         raise problem
     result.problem = problem

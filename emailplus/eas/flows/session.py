@@ -101,8 +101,9 @@ def perform(
 def perform_once(session: Session, command: Command, provision: Provisioner | None) -> Flow[Node | None]:
     """Send a command that must not be carried out twice; its answer as of `perform`.
 
-    It is repeated only where the server says that it did nothing (a policy to apply, another address, 503, a status
-    that means later). A cut connection, 500, 502 and 504 are raised as `ConnectionFailed`: the server may have acted.
+    It is repeated only where the server says that it did nothing (a policy to apply, another address, 503). A cut
+    connection, 500, 502 and 504 are raised as `ConnectionFailed`: the server may have acted. A status that means later
+    is `ServerBusy` at once.
     """
     _, root = yield from _exchange(session, command, provision, None, 0, once=True)
     return root
@@ -160,7 +161,9 @@ def _exchange(
                     continue
                 if code in (None, status.OK) or action != "retry_later":
                     return response, root
-                problem = ServerBusy(f"{command.name}: {name} (status {code})")
+                problem = ServerBusy(f"{command.name}: {name} (status {code})", status=code)
+                if once:  # the caller knows when to try again
+                    raise problem
             elif _wants_policy(response, session):
                 if provision is None or provisioned:
                     raise _refusal(response)

@@ -10,7 +10,8 @@ full pass meets every item again, and only its end proves what is gone.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from ...errors import (
@@ -35,6 +36,7 @@ from ...model.queries import MailCollections
 from ...policy.body_preference import BodyRequest, ContentPolicy
 from ...policy.contents import body_state, decide
 from ...policy.features import is_smart_folder
+from ...rms.gate import Door, Operation, judge
 from .. import status
 from ..commands import get_item_estimate, long_poll, sync
 from ..commands.sync import CollectionAnswer, CollectionRequest
@@ -68,6 +70,8 @@ class MailPlan:
     """Emit `MessageReceived` for every new message."""
     cutoff: float | None = None
     """Unix time before which mail is out of the sync period."""
+    now: float = 0.0
+    """Unix time of the run."""
     linger: int = 0
     """Seconds to stay in one waiting Sync once everything is here; what comes in that time is taken at once."""
     calendar_filter: int = 0
@@ -89,9 +93,11 @@ class MailPlan:
     def options_fingerprint(self, item_class: str = "Email") -> str:
         """Changes when a collection must start again: other Options, or another way of keeping."""
         body = self.body_request()
+        rights = ";rights=1" if body.rights else ""
         forms = ",".join(f"{p.type}:{p.truncation_size}" for p in body.preferences)
         return (
             f"filter={self.filter_of(item_class)};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
+            f"{rights}"
         )
 
     def item_fingerprint(self, item_class: str, version: Version) -> str:
@@ -309,13 +315,13 @@ def _round(run: Run, active: list[Work]) -> Flow[list[Work]]:
             again.append(work)
     if run.plan.tell_messages and not run.plan.keep_content:
         for name, message in arrived:  # told before the key moves on: nothing is kept that could tell it later
-            yield from emit(MessageReceived(name, message))
+            yield from emit(MessageReceived(name, _told(message, run.plan.now)))
     if windows:
         counts: SyncCounts = yield from commit(SyncWindows(windows, run.plan.keep_content, run.cutoff))
         yield from emit(WindowStored(counts.added, counts.changed, counts.deleted, counts.expired, counts.quarantined))
     if run.plan.tell_messages and run.plan.keep_content:
         for name, message in arrived:
-            yield from emit(MessageReceived(name, message))
+            yield from emit(MessageReceived(name, _told(message, run.plan.now)))
     yield from emit(Progress(run.phase, run.done, run.total))
     yield from _tell_unreadable(asked, by_id)
     for work in lost:
@@ -324,6 +330,13 @@ def _round(run: Run, active: list[Work]) -> Flow[list[Work]]:
             again.append(restarted)
     again += yield from _wait_for(busy)
     return again + rest
+
+
+def _told(message: Message, now: float) -> Message:
+    """What a listener, a program, is told of a message: of protected mail only what its licence gives to programs."""
+    if judge(message.rights, Operation.NOTIFY, Door.PROGRAM, datetime.fromtimestamp(now, UTC)):
+        return message
+    return replace(message, body=None, preview="", extra=b"", attachments=[])
 
 
 def _wait_for(busy: list[tuple[Work, ServerBusy]]) -> Flow[list[Work]]:

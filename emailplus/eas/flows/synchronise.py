@@ -75,7 +75,7 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
 def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flow[None]:
     """Folders, mail and contents as the policy that is known has them. What it acknowledged holds for the whole run:
     a policy that changed on the way (MS-ASPROV_R625) is the caller's to notice."""
-    mail = replace(_mail_plan(plan, facts), linger=plan.linger)
+    mail = _mail_plan(plan, facts)
     content = mail.content
     limit, reason = content.max_attachment, ATTACHMENT_MESSAGE
     if not content.attachments:  # none is small enough
@@ -91,7 +91,7 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
         yield from settle_outbox(session, plan.now)
         yield from push_changes(session, mail, plan.now)  # of folders that began anew
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
-    removed = yield from commit(EndRun(mail.cutoff))
+    removed = yield from commit(EndRun(mail.cutoff, plan.now))
     if removed:
         yield from emit(Progress("expired", removed))
     if plan.fetch and mail.keep_content:
@@ -101,7 +101,9 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
 
 def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    return replace(mail, cutoff=cutoff, conflicts=plan.conflicts, read_only=plan.read_only)
+    return replace(
+        mail, cutoff=cutoff, linger=plan.linger, now=plan.now, conflicts=plan.conflicts, read_only=plan.read_only
+    )
 
 
 def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:

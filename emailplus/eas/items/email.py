@@ -15,6 +15,7 @@ from .attachments import read_attachments, write_old_attachments
 from .body import read_body
 from .calendar import write_attachments
 from .meeting import read_flag, read_meeting, write_flag, write_meeting
+from .rights import read_licence
 from .values import (
     Reader,
     Row,
@@ -103,7 +104,10 @@ ROWS: tuple[Row, ...] = (
 )
 """The table. What a client changes of a mail is written by `emailplus.eas.commands.mail_changes`."""
 
-PROPERTIES: dict[str, tuple[str, Reader]] = {row.tag: (row.attribute, row.read) for row in ROWS}
+PROPERTIES: dict[str, tuple[str, Reader]] = {
+    **{row.tag: (row.attribute, row.read) for row in ROWS},
+    "RightsManagement:RightsManagementLicense": ("rights", read_licence),  # only servers write it
+}
 
 _LEGACY_BODY = frozenset(
     {

@@ -12,6 +12,7 @@ from ..context import Answer, Context, StatusError, item_options
 from ..items import conversation_id, email_properties
 from ..mailbox import MAIL_TYPES
 from ..pim import properties
+from ..rights import NOT_PERMITTED, sealed
 from ..tree import child, children, text
 
 MAX_OPERATIONS = 100  # MS-ASCMD_R7489
@@ -72,10 +73,15 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
     except NotFound:
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "6"), *identity])
     options = item_options(child(operation, "ItemOperations:Options"))
+    if child(operation, "RightsManagement:RemoveRightsManagementProtection") is not None and item.licence is not None:
+        if not item.licence.export:  # MS-ASRM_R94
+            return ("ItemOperations:Fetch", [("ItemOperations:Status", str(NOT_PERMITTED)), *identity])
+        context.mailbox.protect(server_id, None)
     if item.nodes is not None:
         shown = properties(item.nodes, folder.item_class, options, context.version)
     else:
-        shown = email_properties(item, context.mailbox.message(item), options, context.version, parts)
+        message = context.mailbox.message(item)
+        shown = email_properties(item, message, options, context.version, parts, user=context.user.email)
     return (
         "ItemOperations:Fetch",
         [
@@ -125,7 +131,8 @@ def _fetch_document(context: Context, operation: Node, parts: list[bytes] | None
 
 def _fetch_attachment(context: Context, reference: str, operation: Node, parts: list[bytes] | None) -> Node:
     identity: Node = ("AirSyncBase:FileReference", reference)
-    found = find_attachment(context, reference)
+    opened = item_options(child(operation, "ItemOperations:Options")).rights and context.version >= 141
+    found = find_attachment(context, reference, opened=opened)
     if found is None:
         return ("ItemOperations:Fetch", [("ItemOperations:Status", "15"), identity])
     data, kind = found
@@ -152,8 +159,11 @@ def _fetch_attachment(context: Context, reference: str, operation: Node, parts: 
     )
 
 
-def find_attachment(context: Context, reference: str) -> tuple[bytes, str] | None:
-    """Bytes and content type of an attachment by its FileReference; None when there is none."""
+def find_attachment(context: Context, reference: str, *, opened: bool = False) -> tuple[bytes, str] | None:
+    """Bytes and content type of an attachment by its FileReference; None when there is none.
+
+    `opened`: of protected mail those inside; else it has only the wrapper's.
+    """
     server_id, _, index = unquote(reference).rpartition(":")
     try:
         _, item = context.mailbox.find(server_id)
@@ -163,6 +173,8 @@ def find_attachment(context: Context, reference: str) -> tuple[bytes, str] | Non
         data = next((data for name, data in item.files.items() if unquote(name) == unquote(reference)), None)
         return (data, "application/octet-stream") if data is not None else None
     message = context.mailbox.message(item)
+    if item.licence is not None and not opened:
+        message = sealed(message)
     parts = message.attachments()
     if not index.isdecimal() or int(index) >= len(parts):
         return None

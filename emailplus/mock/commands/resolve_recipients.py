@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parseaddr
 
 from ...eas.wbxml import Node
+from ...errors import NotFound
 from ..context import Answer, Context, StatusError
-from ..directory import SLOT, Entry
+from ..directory import SLOT, Busy, Entry
+from ..pim import moment
 from ..tree import as_text, child, every, number, text
 
 NAME = "ResolveRecipients"
@@ -82,7 +85,7 @@ def _time(written: str) -> datetime:
 
 
 def _response(context: Context, name: str, wanted: Wanted) -> Node:
-    found = context.exchange.directory.find(context.user.email, name)
+    found = context.exchange.directory.find(context.user.email, name, _contacts(context))
     if not found:
         return _answer(name, "4")
     if len(found) > 1:
@@ -161,8 +164,39 @@ def _availability(context: Context, entry: Entry, wanted: Wanted) -> list[Node]:
     wanted.availability_left -= 1
     nodes: list[Node] = [(f"{NAME}:Status", str(status))]
     if status == 1:
-        nodes.append((f"{NAME}:MergedFreeBusy", directory.merged(members, *wanted.period)))
+        people = [_with_calendar(context, member) for member in members]
+        nodes.append((f"{NAME}:MergedFreeBusy", directory.merged(people, *wanted.period)))
     return [(f"{NAME}:Availability", nodes)]
+
+
+def _contacts(context: Context) -> list[Entry]:
+    """The user's own contacts with an address, as entries."""
+    found = []
+    for folder in context.mailbox.folders.values():
+        for item in folder.items.values() if folder.item_class == "Contacts" else ():
+            data: Node = ("", item.nodes or [])
+            first, last = text(data, "Contacts:FirstName"), text(data, "Contacts:LastName")
+            address = parseaddr(text(data, "Contacts:Email1Address"))[1]
+            if address:
+                name = " ".join(filter(None, (first, last))) or text(data, "Contacts:FileAs") or address
+                found.append(Entry(name, address, first_name=first, last_name=last))
+    return found
+
+
+def _with_calendar(context: Context, entry: Entry) -> Entry:
+    """An entry with what its calendar holds beside the appointments that a test gave it; of a series the first time."""
+    try:
+        mailbox = context.exchange.user(entry.email)
+    except NotFound:
+        return entry
+    taken = list(entry.appointments)
+    for item in mailbox.by_type(8).items.values():
+        data: Node = ("", item.nodes or [])
+        kind = number(data, "Calendar:BusyStatus")
+        if kind in (1, 2, 3):
+            begin, end = (moment(text(data, f"Calendar:{name}Time")) for name in ("Start", "End"))
+            taken.append((begin, end, Busy(kind)))
+    return replace(entry, appointments=taken)
 
 
 def _picture(entry: Entry, wanted: Node, left: int | None) -> tuple[Node, int]:

@@ -133,7 +133,9 @@ def _search_mailbox(context: Context, query: Node | None, options: Node | None) 
 
 
 def _mail_result(context: Context, folder: Folder, item: Item, options: ItemOptions) -> Node:
-    properties = email_properties(item, context.mailbox.message(item), options, context.version)
+    properties = email_properties(
+        item, context.mailbox.message(item), options, context.version, user=context.user.email
+    )
     return (
         "Search:Result",
         [

@@ -14,6 +14,7 @@ from ..context import Answer, Context, StatusError
 from ..mailbox import Item
 from ..mime import Message
 from ..query import SAVE_IN_SENT
+from ..rights import NO_RESTRICTION, NOT_PERMITTED, MockLicence, check_answer, check_send, sealed
 from ..tree import child, text
 
 _INSTANCE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -32,10 +33,14 @@ class Parcel:
     item_id: str = ""
     instance_id: str = ""
     replace: bool = False
+    template: str = ""
 
 
 def send_mail(context: Context) -> Answer:
     parcel = _read(context)
+    status = check_send(context.exchange.rights_templates, parcel.template)
+    if status:
+        raise StatusError(status)
     return _send(context, parcel, parcel.mime)
 
 
@@ -55,12 +60,35 @@ def _smart(context: Context, *, forward: bool) -> Answer:
         raise StatusError(104)  # MS-ASCMD_R541, R578
     item = _original(context, parcel)
     mime = parcel.mime
-    if not parcel.replace:
+    _permitted(context, parcel, item, forward=forward)
+    if item.licence is not None and not parcel.replace:
+        if not parcel.template:  # MS-ASRM_R367: the original does not go out unprotected
+            mime = with_original(mime, sealed(context.mailbox.message(item)), forward=forward)
+        elif item.licence.edit and (item.licence.export or parcel.template == item.licence.template_id):
+            mime = with_original(mime, context.mailbox.message(item), forward=forward)
+        else:  # MS-ASRM_R41, R470: as an attachment, still protected
+            mime = with_original(mime, sealed(context.mailbox.message(item)), forward=True)
+    elif not parcel.replace:
         mime = with_original(mime, context.mailbox.message(item), forward=forward)
     answer = _send(context, parcel, mime)
     verb = 3 if forward else 2 if len(recipients(Message(mime))) > 1 else 1
     context.mailbox.set_verb(item.server_id, verb)
     return answer
+
+
+def _permitted(context: Context, parcel: Parcel, item: Item, *, forward: bool) -> None:
+    """What the licence of the original, if it has one, says of an answer (MS-ASRM 3.2.5.1)."""
+    status = check_send(context.exchange.rights_templates, parcel.template)
+    if item.licence is not None:
+        same = parcel.template == item.licence.template_id and context.exchange.rights_templates is not None
+        status = 0 if same else status
+        if not status and parcel.template == NO_RESTRICTION and not item.licence.export:
+            status = NOT_PERMITTED
+        original = context.mailbox.message(item)
+        people = recipients(Message(parcel.mime))
+        status = status or check_answer(item.licence, original, people, context.user.email, forward=forward)
+    if status:
+        raise StatusError(status)
 
 
 def _original(context: Context, parcel: Parcel) -> Item:
@@ -102,6 +130,7 @@ def _read(context: Context) -> Parcel:
         item_id=text(source, "ComposeMail:ItemId") or text(source, "ComposeMail:LongId"),
         instance_id=text(source, "ComposeMail:InstanceId"),
         replace=child(tree, "ComposeMail:ReplaceMime") is not None,
+        template=text(tree, "RightsManagement:TemplateID"),
     )
 
 
@@ -114,13 +143,30 @@ def _send(context: Context, parcel: Parcel, mime: bytes) -> Answer:
     outgoing = prepare(mime, context.user, context.exchange.clock())
     if not outgoing.recipients:
         raise StatusError(119)
-    context.exchange.submit(outgoing.raw, outgoing.recipients)
+    licence = _licence(context, parcel)
+    context.exchange.submit(outgoing.raw, outgoing.recipients, licence)
     if parcel.save:
         folder = context.mailbox.by_type(5)
         received = context.exchange.received_now(context.mailbox.email)
-        context.mailbox.deliver(outgoing.kept, folder.server_id, received, read=True)
+        context.mailbox.deliver(outgoing.kept, folder.server_id, received, read=True, licence=licence)
     if parcel.client_id:
         sent[parcel.client_id] = True
         if len(sent) > REMEMBERED:
             sent.popitem(last=False)
     return Answer(content_type="")  # MS-ASCMD_R463
+
+
+def _licence(context: Context, parcel: Parcel) -> MockLicence | None:
+    """What the message is protected with on its way: the template that it names, as its sender's content."""
+    if not parcel.template or parcel.template == NO_RESTRICTION:
+        return None
+    names = {identity: (name, description) for identity, name, description in context.exchange.rights_templates or ()}
+    name, description = names.get(parcel.template, ("Protected", ""))
+    return MockLicence(
+        template_id=parcel.template,
+        template_name=name,
+        template_description=description or name,
+        content_owner=context.user.email,
+        reply=True,
+        reply_all=True,
+    )

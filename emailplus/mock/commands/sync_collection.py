@@ -98,7 +98,7 @@ def _properties(context: Context, changes: Changes, item: Item, options: ItemOpt
         changed = changed_properties(item, changes.client_version(item.server_id) or 0, context.version)
         if changed is not None:
             return changed
-    return email_properties(item, context.mailbox.message(item), options, context.version)
+    return email_properties(item, context.mailbox.message(item), options, context.version, user=context.user.email)
 
 
 def _client_command(
@@ -150,6 +150,6 @@ def _fetch(context: Context, changes: Changes, item: Item) -> Node:
     if item.nodes is not None:
         shown = properties(item.nodes, changes.folder.item_class, whole, context.version)
     else:
-        shown = email_properties(item, context.mailbox.message(item), whole, context.version)
+        shown = email_properties(item, context.mailbox.message(item), whole, context.version, user=context.user.email)
     identity: Node = ("AirSync:ServerId", item.server_id)
     return ("AirSync:Fetch", [identity, ("AirSync:Status", "1"), ("AirSync:ApplicationData", shown)])

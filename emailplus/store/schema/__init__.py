@@ -6,7 +6,7 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import classification, diagnosis, items, keychain, mail, mail_changes, outbox, policy, settings
+from . import classification, diagnosis, items, keychain, mail, mail_changes, outbox, policy, rights, settings, view
 
 MIGRATIONS: tuple[str, ...] = (
     mail.TABLES,
@@ -17,6 +17,8 @@ MIGRATIONS: tuple[str, ...] = (
     classification.MARKINGS,
     mail_changes.TABLES,
     keychain.TABLES,
+    view.TABLES,
+    rights.TABLES,
     items.TABLES,
 )
 

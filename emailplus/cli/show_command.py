@@ -1,0 +1,110 @@
+"""`emailplus show`: one message, for a terminal, as an HTML page, as JSON, or one of its attachments."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import NotFound, UsageError
+from ..policy.dlp import FILES, Action
+from ..reading import Reading
+from ..rms.gate import Door, Operation
+from ..store import rights
+from ..store.app_policy import guard
+from ..store.store import Store
+from . import common
+from .common import JsonOption, KeyFileOption, PassphraseFileOption, StoreOption
+from .read_commands import whole
+
+MAX_WIDTH = 120
+
+
+def show(
+    message_id: Annotated[int, typer.Argument(metavar="ID", help="The message's id, as search prints it.")],
+    store: StoreOption,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="The app config; else the one in force in the store.",
+            show_default=False,
+        ),
+    ] = None,
+    key_file: KeyFileOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    attachment: Annotated[
+        int | None, typer.Option("--attachment", metavar="ID", help="Write this attachment to standard output.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write it as an HTML page (-: standard output).")
+    ] = None,
+    pictures: Annotated[
+        bool | None,
+        typer.Option("--pictures/--no-pictures", help="With --html: remote pictures, this once.", show_default=False),
+    ] = None,
+    always: Annotated[
+        str | None,
+        typer.Option("--always-pictures", metavar="message|sender", help="With --html: show pictures from now on."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print one message, write it as an HTML page, or write one of its attachments.
+
+    The page holds no script and fetches nothing. Remote pictures are left out unless the configuration or the user
+    wants them.
+    """
+    with common.errors_as_exit_codes(as_json), common.open_store(store, key_file, passphrase_file) as opened:
+        reading = Reading(opened, common.load_config(config) if config is not None else None)
+        if as_json and (attachment is not None or html is not None):
+            raise UsageError("an attachment or a page is written as it is: leave --json out")
+        if attachment is not None:
+            _write_attachment(opened, message_id, attachment)
+        elif html is not None:
+            if always is not None:
+                if always not in ("message", "sender"):
+                    raise UsageError("--always-pictures takes message or sender")
+                common.say(f"pictures are shown for {reading.show_pictures(message_id, of_sender=always == 'sender')}")
+            _write_page(reading.page(message_id, pictures=pictures).html, html)
+        elif pictures is not None or always is not None:
+            raise UsageError("pictures are shown in a page: give --html FILE too")
+        elif as_json:
+            rights.require(opened.database, message_id, Operation.READ, Door.PROGRAM)
+            common.print_json(whole(reading.protection.attach(opened.message(message_id), contents=True)))
+        else:
+            width = min(MAX_WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else 0
+            print(reading.terminal(message_id, width=width))
+
+
+def _write_attachment(opened: Store, message_id: int, attachment: int) -> None:
+    if attachment not in {item.id for item in opened.message(message_id).attachments}:
+        raise NotFound(f"message {message_id} has no attachment {attachment}")
+    guard(opened.database).may(Action.OPEN_IN, FILES).require()
+    rights.require(opened.database, message_id, Operation.COPY, Door.PROGRAM)
+    for piece in opened.attachment_content(attachment):
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+def _write_page(page: str, target: Path) -> None:
+    """Write for the owner's eyes only, whole or not at all."""
+    if str(target) == "-":
+        sys.stdout.write(page)
+        return
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(page)
+        os.replace(temporary, target)
+    except OSError as problem:
+        raise UsageError(f"the page cannot be written to {target}: {problem.strerror}") from problem
+    finally:
+        temporary.unlink(missing_ok=True)

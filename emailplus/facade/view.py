@@ -1,0 +1,49 @@
+"""Messages as people see them."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Protocol
+
+from ..mime.page import Page
+from ..mime.view import MessageView
+from ..reading import Reading
+
+
+class Viewing:
+    """Methods of `Mailbox`."""
+
+    reading: Reading
+
+    def view(self, message_id: int) -> MessageView:
+        """One message taken apart: text, safe HTML, files, and what could not be read. Raises `NotFound`."""
+        return self.reading.view(message_id)
+
+    def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
+        """One message as an HTML page that fetches nothing; see `Reading.page`. Raises `NotFound`."""
+        return self.reading.page(message_id, pictures=pictures)
+
+    def show_pictures(self, message_id: int, *, of_sender: bool = False, show: bool = True) -> str:
+        """Remember that the pictures of a message, or of all mail of its sender, are shown; see `Reading`."""
+        return self.reading.show_pictures(message_id, of_sender=of_sender, show=show)
+
+
+class _Holder(Protocol):
+    _mailbox: Viewing
+
+
+class AsyncViewing:
+    """Methods of `AsyncMailbox`."""
+
+    async def view(self: _Holder, message_id: int) -> MessageView:
+        """See `Mailbox.view`."""
+        return await asyncio.to_thread(self._mailbox.view, message_id)
+
+    async def page(self: _Holder, message_id: int, *, pictures: bool | None = None) -> Page:
+        """See `Mailbox.page`."""
+        return await asyncio.to_thread(partial(self._mailbox.page, message_id, pictures=pictures))
+
+    async def show_pictures(self: _Holder, message_id: int, *, of_sender: bool = False, show: bool = True) -> str:
+        """See `Mailbox.show_pictures`."""
+        return await asyncio.to_thread(partial(self._mailbox.show_pictures, message_id, of_sender=of_sender, show=show))

@@ -1,0 +1,190 @@
+"""Calendar and contact parts (RFC 5545, RFC 2426, RFC 6350) as facts for a view: read as written, nothing computed.
+
+Both share their content lines: folded, ``NAME;PARAMETER=value:value``. Times keep the zone they were written with, a
+recurrence its rule; what an appointment really means is the calendar's business, not the view's.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MAX_TEXT = 1 << 20
+MAX_LINES = 20_000
+MAX_CARDS = 200
+MAX_PEOPLE = 500
+
+_FOLD = re.compile(r"\r?\n[ \t]")
+_LINE = re.compile(
+    r'(?:[\w-]{1,60}\.)?([A-Za-z0-9-]{1,60})((?:;[A-Za-z0-9-]{1,60}(?:=(?:"[^"]*"|[^";:,]*)(?:,(?:"[^"]*"|[^";:,]*))*)?)*):(.*)\Z',
+    re.S,
+)
+_PARAMETER = re.compile(r';([A-Za-z0-9-]+)(?:=("[^"]*"|[^";:]*))?')
+_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(Z?))?")
+_ESCAPE = re.compile(r"\\(.)", re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of an invitation. `state` is PARTSTAT in lower case, "" where there is none."""
+
+    name: str
+    address: str
+    state: str = ""
+    role: str = ""
+
+
+@dataclass(slots=True)
+class EventView:
+    """An appointment or task. `method` is that of the calendar: "REQUEST", "REPLY", "CANCEL", "PUBLISH" ..."""
+
+    kind: str = "event"
+    method: str = ""
+    summary: str = ""
+    start: str = ""
+    """``2026-11-25 10:00 (Europe/Berlin)``: as written, readable."""
+    end: str = ""
+    duration: str = ""
+    location: str = ""
+    description: str = ""
+    organizer: Person | None = None
+    attendees: list[Person] = field(default_factory=list)
+    rule: str = ""
+    status: str = ""
+    uid: str = ""
+    sequence: int = 0
+
+
+@dataclass(slots=True)
+class ContactView:
+    """A business card. `details` are (what, value) in the order of the card: "email, work", "tel, cell", "adr" ..."""
+
+    name: str = ""
+    organization: str = ""
+    title: str = ""
+    details: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    name: str
+    parameters: dict[str, str]
+    value: str
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    for number, written in enumerate(_FOLD.sub("", text[:MAX_TEXT]).replace("\r\n", "\n").split("\n")):
+        if number >= MAX_LINES:
+            return
+        match = _LINE.match(written)
+        if match is None:
+            continue
+        parameters: dict[str, str] = {}
+        for name, value in _PARAMETER.findall(match[2]):
+            # vCard 2.1 writes bare types: TEL;CELL:
+            parameters.setdefault(name.upper() if value else "TYPE", (value or name).strip('"'))
+        value = match[3]
+        if parameters.get("ENCODING", "").upper() == "QUOTED-PRINTABLE":
+            value = binascii.a2b_qp(value.encode("utf-8", "replace")).decode("utf-8", "replace")
+        yield _Line(match[1].upper(), parameters, value)
+
+
+def _plain(value: str) -> str:
+    return _ESCAPE.sub(lambda match: "\n" if match[1] in "nN" else match[1], value).strip()
+
+
+def events(text: str) -> list[EventView]:
+    """The appointments and tasks of an iCalendar text, at most `MAX_CARDS`."""
+    found: list[EventView] = []
+    method = ""
+    current: EventView | None = None
+    inside: list[str] = []
+    for line in _lines(text):
+        if line.name == "BEGIN":
+            inside.append(line.value.strip().upper())
+            if inside[-1] in ("VEVENT", "VTODO") and len(found) < MAX_CARDS:
+                current = EventView(kind="event" if inside[-1] == "VEVENT" else "task")
+                found.append(current)
+        elif line.name == "END":
+            if inside:
+                inside.pop()
+            current = current if inside and inside[-1] in ("VEVENT", "VTODO") else None
+        elif line.name == "METHOD" and len(inside) == 1:
+            method = line.value.strip().upper()[:20]
+        elif current is not None and inside[-1] in ("VEVENT", "VTODO"):
+            _event_line(current, line)
+    for event in found:
+        event.method = method
+    return found
+
+
+def _event_line(event: EventView, line: _Line) -> None:
+    simple = {"SUMMARY": "summary", "LOCATION": "location", "DESCRIPTION": "description", "RRULE": "rule",
+              "STATUS": "status", "UID": "uid", "DURATION": "duration"}  # fmt: skip
+    if line.name in simple:
+        setattr(event, simple[line.name], _plain(line.value)[:100_000])
+    elif line.name == "DTSTART":
+        event.start = moment(line.value, line.parameters.get("TZID", ""))
+    elif line.name in ("DTEND", "DUE"):
+        event.end = moment(line.value, line.parameters.get("TZID", ""))
+    elif line.name == "ORGANIZER":
+        event.organizer = _person(line)
+    elif line.name == "ATTENDEE" and len(event.attendees) < MAX_PEOPLE:
+        event.attendees.append(_person(line))
+    elif line.name == "SEQUENCE" and line.value.strip().isdigit():
+        event.sequence = int(line.value.strip()[:9])
+
+
+def _person(line: _Line) -> Person:
+    address = line.value.strip()
+    address = address[7:] if address[:7].lower() == "mailto:" else address
+    get = line.parameters.get
+    return Person(get("CN", ""), address, get("PARTSTAT", "").lower(), get("ROLE", "").lower())
+
+
+def moment(written: str, zone: str = "") -> str:
+    """A DATE or DATE-TIME for people; as it stands where it is none."""
+    match = _TIME.fullmatch(written.strip())
+    if match is None:
+        return written.strip()[:60]
+    day = f"{match[1]}-{match[2]}-{match[3]}"
+    if match[4] is None:
+        return day
+    return f"{day} {match[4]}:{match[5]}" + (" (UTC)" if match[7] else f" ({zone})" if zone else "")
+
+
+def contacts(text: str) -> list[ContactView]:
+    """The cards of a vCard text (2.1, 3.0, 4.0), at most `MAX_CARDS`."""
+    found: list[ContactView] = []
+    current: ContactView | None = None
+    for line in _lines(text):
+        if line.name == "BEGIN" and line.value.strip().upper() == "VCARD":
+            current = ContactView() if len(found) < MAX_CARDS else None
+            if current is not None:
+                found.append(current)
+        elif line.name == "END" and line.value.strip().upper() == "VCARD":
+            current = None
+        elif current is not None:
+            _contact_line(current, line)
+    return found
+
+
+def _contact_line(contact: ContactView, line: _Line) -> None:
+    value = _plain(line.value)
+    if line.name == "FN":
+        contact.name = value
+    elif line.name == "N" and not contact.name:
+        family, given = [*(_plain(piece) for piece in line.value.split(";")), "", ""][:2]
+        contact.name = " ".join(filter(None, (given, family)))
+    elif line.name == "ORG":
+        contact.organization = ", ".join(filter(None, (_plain(piece) for piece in line.value.split(";"))))
+    elif line.name == "TITLE":
+        contact.title = value
+    elif line.name in ("EMAIL", "TEL", "ADR", "URL", "BDAY", "NOTE") and value and len(contact.details) < MAX_PEOPLE:
+        kind = line.parameters.get("TYPE", "").lower().replace("pref", "").strip(", ")
+        if line.name == "ADR":
+            value = ", ".join(filter(None, (_plain(piece) for piece in line.value.split(";"))))
+        what = line.name.lower() + (f", {kind}" if kind and kind != "internet" else "")
+        contact.details.append((what, value))

@@ -1,0 +1,262 @@
+"""From a stored message to what a person sees: its view, under the configuration in force and the user's choices.
+
+    reading = Reading(store, config)
+    reading.view(7)                # MessageView: text, files, appointments, what could not be read
+    reading.page(7).html           # the page; nothing in it is fetched
+    reading.terminal(7, width=80)
+
+Without a configuration the one that the store remembers is in force: leaving `--config` out does not change the view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from .config import AppConfig
+from .config.snapshot import Snapshot
+from .errors import ConfigurationError, NotFound, UsageError
+from .mime import page as pages
+from .mime import terminal
+from .mime.names import guessed_type
+from .mime.page import Cell, Look, Page, Tone, Watermark
+from .mime.view import AnnouncedFile, AttachmentView, MessageView, from_body, read
+from .model.message import BodyType, StoredAttachment, StoredMessage
+from .model.rights import Licence
+from .policy import links, recipients
+from .protection import Protection, is_protected
+from .rms.gate import Door, Operation, judge, readable
+from .settings import MailboxSettings
+from .smime.report import Word
+from .smime.report import lines as report_lines
+from .store import pictures, rights
+from .store import settings as kept
+from .store.store import Store
+
+_TONES: dict[Word, Tone] = {
+    Word.TRUSTED: "good",
+    Word.UNPROTECTED: "plain",
+    Word.ENCRYPTED: "plain",
+    Word.INVALID: "bad",
+    Word.UNREADABLE: "bad",
+}
+"""How a verdict on S/MIME looks; only "trusted" is ever green."""
+
+LOOK_KEYS = (
+    "email_address", "email_device_id", "email_exchange_host", "email_exchange_username", "email_safe_domains",
+    "allow_safari_browser", "email_url_scheme_http", "email_url_scheme_https", "webatwork_install_link",
+    "show_pictures_default", "email_watermark", "email_watermark_parameters", "enabled_features", "disabled_features",
+)  # fmt: skip
+"""Keys that decide how a message looks; their values are no secrets."""
+
+
+class Reading:
+    """Reads messages of one store for people."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: AppConfig | Callable[[], AppConfig | None] | None = None,
+        *,
+        door: Door = Door.PERSON,
+        protection: Protection | None = None,
+    ) -> None:
+        self.store = store
+        self.protection = protection or Protection(store)
+        self._config = config
+        self.door = door
+        """Who sees what is read here: protected content is not for programs unless its licence says so."""
+
+    @property
+    def config(self) -> AppConfig | None:
+        """The configuration that decides: the one given, else the one that the store remembers."""
+        given = self._config() if callable(self._config) else self._config
+        return given if given is not None else remembered_config(self.store)
+
+    def view(self, message_id: int) -> MessageView:
+        """The message taken apart. Raises `NotFound`, and `RightsDenied` for protected content that is not for here."""
+        return self._view(self.store.messages([message_id]), message_id)
+
+    def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
+        """The message as an HTML page. `pictures` overrules for this once what was chosen. Raises `NotFound`."""
+        message = self._message(message_id)
+        return pages.render(self._view([message], message_id), self.look(message, pictures))
+
+    def terminal(self, message_id: int, *, width: int = 0) -> str:
+        """The message as lines for a terminal. Raises `NotFound`."""
+        message = self._message(message_id)
+        return terminal.render(self._view([message], message_id), self.look(message), width=width)
+
+    def show_pictures(self, message_id: int, *, of_sender: bool = False, show: bool = True) -> str:
+        """Remember the user's choice for a message, or for all mail of its sender; who or what it is about.
+
+        Raises `NotFound`, and `UsageError` where a sender cannot be made out.
+        """
+        message = self._message(message_id)
+        if not of_sender:
+            pictures.choose(self.store.database, "message", str(message_id), show)
+            return f"message {message_id}"
+        sender = pictures.sender_of(message.sender)
+        if not sender:
+            raise UsageError(f"message {message_id} does not say who sent it: choose for the message alone")
+        pictures.choose(self.store.database, "sender", sender, show)
+        return sender
+
+    def look(self, message: StoredMessage, show_pictures: bool | None = None) -> Look:
+        """How a message is shown under the configuration, and for its sender."""
+        cells = tuple(self._cells(message))
+        now = datetime.now(UTC)
+        config = self.config
+        chosen = show_pictures
+        if chosen is None and pictures.shown(self.store.database, message.id, message.sender):
+            chosen = True
+        if config is None:
+            return Look(
+                pictures=bool(chosen),
+                cells=cells,
+                printable=bool(judge(message.rights, Operation.PRINT, Door.PERSON, now)),
+                copyable=bool(judge(message.rights, Operation.COPY, Door.PERSON, now)),
+            )
+        if chosen is None:
+            chosen = MailboxSettings(self.store, lambda: config).in_force().show_pictures
+        domains = recipients.SafeDomains.of(config)
+        return Look(
+            pictures=chosen,
+            rewrite=partial(_rewritten, config),
+            unsafe=lambda address: not domains.covers(address.rpartition("@")[2]),
+            watermark=Watermark.of(config.email_watermark, config.email_watermark_parameters),
+            fit_to_width="fit_to_width" in config.enabled_features,
+            rich="wkwebview_mail_viewer" in config.enabled_features,
+            cells=cells,
+            printable=bool(judge(message.rights, Operation.PRINT, Door.PERSON, now)),
+            copyable=bool(judge(message.rights, Operation.COPY, Door.PERSON, now)),
+        )
+
+    def _message(self, message_id: int) -> StoredMessage:
+        found = self.store.messages([message_id])
+        if not found:
+            raise NotFound(f"there is no message {message_id} in this store")
+        return found[0]
+
+    def _cells(self, message: StoredMessage) -> Iterator[Cell]:
+        if message.importance == 2:
+            yield Cell("importance", "High importance", tone="warning")
+        if message.marking is not None and (shown := message.marking.shown(datetime.now(UTC))):
+            yield Cell("classification", shown, tone="warning" if message.marking.flagged else "plain")
+        report = self.protection.attach(message).security if not _unreadable(message) else None
+        if report is not None and (report.layers or report.findings):
+            first, *more = report_lines(report)
+            yield Cell("security", first, " ".join(more), _TONES.get(report.word, "warning"))
+        if message.rights is not None:
+            yield _rights_cell(message.rights)
+
+    def _view(self, found: list[StoredMessage], message_id: int) -> MessageView:
+        if not found:
+            raise NotFound(f"there is no message {message_id} in this store")
+        message = found[0]
+        gone = readable(message.rights, datetime.now(UTC))
+        if not gone:  # the header and the reason stay
+            seen = MessageView(problems=[f"the content is not shown: {gone.reason}"])
+            _fill(seen, message)
+            return seen
+        rights.require(self.store.database, message_id, Operation.READ, self.door)
+        announced = self.store.attachments(message_id)
+        data = self.store.body(message_id) if message.body_state == "stored" else b""
+        apart = message.body_type != BodyType.MIME or not data
+        files = [self._file(item) for item in announced if item.state == "stored"] if apart else []
+        seen = from_body(message.body_type if data else BodyType.PLAIN, data, files)
+        if not apart and (seen.protection or is_protected(message)):
+            opened = self.protection.open(message_id)
+            if opened.report.layers:
+                seen = read(opened.content)
+        if not apart:
+            _number(seen.attachments, announced)
+        _fill(seen, message)
+        if message.body_state not in ("stored", "none"):
+            why = message.reason or "it is fetched next time"
+            seen.problems.insert(0, f"the body is not here ({message.body_state}): {why}")
+        seen.problems += [
+            f"the attachment {item.name!r} is not here ({item.state}){': ' + item.reason if item.reason else ''}"
+            for item in announced
+            if item.state != "stored"
+        ]
+        return seen
+
+    def _file(self, item: StoredAttachment) -> AnnouncedFile:
+        kind = item.content_type.partition(";")[0].strip().lower()
+        if not kind or kind == "application/octet-stream":
+            kind = guessed_type(item.name)
+        return AnnouncedFile(
+            item.name, kind, item.size, item.content_id.strip("<>"), item.inline,
+            partial(self.store.attachment_content, item.id), item.id,
+        )  # fmt: skip
+
+
+def _unreadable(message: StoredMessage) -> bool:
+    return not readable(message.rights, datetime.now(UTC))
+
+
+def _fill(seen: MessageView, message: StoredMessage) -> None:
+    """What the store knows of the header goes before what the MIME says."""
+    seen.subject = message.subject or seen.subject
+    seen.sender, seen.to, seen.cc = message.sender or seen.sender, message.to or seen.to, message.cc or seen.cc
+    seen.reply_to, seen.date = message.reply_to or seen.reply_to, message.received or seen.date
+
+
+def _rights_cell(licence: Licence) -> Cell:
+    """Template name and description below the subject (guide, "Rights Management System"), and the end."""
+    words = [licence.template_description]
+    if licence.owner:
+        words.append("You own this content.")
+    if licence.expires is not None:
+        words.append(f"Readable until {licence.expires:%Y-%m-%d %H:%M} UTC.")
+    words += [f"({fault}: not granted)" for fault in licence.faults]
+    return Cell("rights", licence.template_name or "Protected", " ".join(filter(None, words)))
+
+
+def _number(seen: list[AttachmentView], announced: list[StoredAttachment]) -> None:
+    """Give files inside a MIME body the store's numbers: by Content-ID or name where that is unique."""
+    for item in announced:
+        for matching in (
+            [view for view in seen if item.content_id and view.content_id == item.content_id.strip("<>")],
+            [view for view in seen if item.name and view.written == item.name],
+        ):
+            if len(matching) == 1 and matching[0].id is None:
+                matching[0].id = item.id
+                break
+
+
+def _rewritten(config: AppConfig, link: str) -> str | None:
+    """Where a link leads under `email_url_scheme_http`, `email_url_scheme_https` and `allow_safari_browser`."""
+    decision = links.decide(link, config)
+    return decision.url if decision.action in ("open", "install") else None
+
+
+def remembered_config(store: Store) -> AppConfig | None:
+    """What the store remembers of the configuration in force, as far as it decides how mail looks; None: nothing."""
+    text = kept.configuration(store.database)
+    if text is None:
+        return None
+    try:
+        keys = Snapshot.from_json(text).keys
+        return AppConfig.load(
+            {name: _as_given(keys[name].shown) for name in LOOK_KEYS if name in keys and keys[name].given}
+        )
+    except (ValueError, ConfigurationError):
+        return None
+
+
+def _as_given(shown: object) -> object:
+    """A shown value in a form that loads again."""
+    if isinstance(shown, bool):
+        return "true" if shown else "false"
+    if isinstance(shown, dict):
+        named: dict[str, Any] = {
+            "".join(word.title() if number else word for number, word in enumerate(name.split("_"))): value
+            for name, value in shown.items()
+            if value is not None
+        }
+        return named
+    return ",".join(map(str, shown)) if isinstance(shown, list) else shown

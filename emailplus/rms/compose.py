@@ -1,0 +1,37 @@
+"""Which template an outgoing message carries (MS-ASRM 2.2.2.19.3, 3.2.5.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model.rights import Licence, Right
+
+NO_RESTRICTION = "00000000-0000-0000-0000-000000000000"
+"""TemplateID that takes the protection off an answer, where the original may be exported (MS-ASRM_R51)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What a message is sent with."""
+
+    template: str
+    """TemplateID to send with, "" for none."""
+    inherited: bool = False
+    """The original's protection goes on."""
+    inline: bool = True
+    """Whether the original may stand within the answer; else the server attaches it, or it is left out."""
+
+
+def protection(template: str, original: Licence | None) -> Protection:
+    """What follows from the template chosen ("" for none) and the licence of the original, if it has one.
+
+    The original may be quoted inline only with EditAllowed, and under another template only with ExportAllowed besides
+    (MS-ASRM_R40, R261 to R269).
+    """
+    if original is None:
+        return Protection("" if template == NO_RESTRICTION else template)
+    # Without a TemplateID the server puts boilerplate in place of the original (MS-ASRM_R367): inheriting names it.
+    template = template or original.template_id
+    same = template == original.template_id
+    edit, export = original.grants(Right.EDIT), original.grants(Right.EXPORT)
+    return Protection(template, inherited=same, inline=edit and (export or same))

@@ -1,0 +1,55 @@
+"""CalDAV and CardDAV by plain HTTP: what the server has, seen without our client."""
+
+from __future__ import annotations
+
+import base64
+import re
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+from .server import Server, User
+
+
+@dataclass
+class Dav:
+    """One user's calendar and address book."""
+
+    server: Server
+    user: User
+
+    def _request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
+        url = str(self.server.document["dav_url"]).rstrip("/") + path
+        request = urllib.request.Request(url, data=body, method=method)
+        token = base64.b64encode(f"{self.user.username}:{self.user.password}".encode()).decode()
+        request.add_header("Authorization", f"Basic {token}")
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return bytes(answer.read())
+
+    def _folder(self, kind: str) -> str:
+        place = "Calendar/personal" if kind == "Calendar" else "Contacts/personal"
+        return f"/{self.user.username}/{place}/"
+
+    def all(self, kind: str) -> dict[str, str]:
+        """Name of every entry with its iCalendar or vCard text."""
+        listing = self._request("PROPFIND", self._folder(kind), Depth="1").decode("utf-8", "replace")
+        names = re.findall(r"<[^>]*href>([^<]*)</", listing)
+        entries = [name.rsplit("/", 1)[-1] for name in names if name.endswith((".ics", ".vcf"))]
+        return {name: self.get(kind, name) for name in dict.fromkeys(entries)}
+
+    def get(self, kind: str, name: str) -> str:
+        return self._request("GET", self._folder(kind) + name).decode("utf-8", "replace").replace("\r\n ", "")
+
+    def put(self, kind: str, name: str, text: str) -> None:
+        body = text.replace("\n", "\r\n").encode()
+        content = "text/calendar" if kind == "Calendar" else "text/vcard"
+        self._request("PUT", self._folder(kind) + name, body, Content_Type=f"{content}; charset=utf-8")
+
+    def delete(self, kind: str, name: str) -> None:
+        try:
+            self._request("DELETE", self._folder(kind) + name)
+        except urllib.error.HTTPError as problem:
+            if problem.code != 404:
+                raise
