@@ -79,7 +79,7 @@ def test_a_wrong_value_is_named_and_not_in_force(key: Key, number: int) -> None:
     assert problems == {named(key)}
     assert outcome == ("refused" if key.critical else "falls back")
     assert shown < 2_000
-    # An unreadable document of markings stands as text: that the key is there keeps unmarked mail from being sent.
+    # An unreadable document of markings stands as text: classification is off, and the older keys stay ignored.
     assert in_force is (key.type == "json")
 
 

@@ -36,4 +36,4 @@ timeout 180 "$shared/servers/sogo/seed" --home "$SOGO_HOME" --quiet --user alice
 timeout 180 "$shared/servers/sogo/seed" --home "$SOGO_HOME" --quiet --user bob
 set +e
 cd "$here" || exit 1
-EMAILPLUS_INTEROP_SERVER=$SOGO_HOME/server.json timeout 900 "$python" -m pytest tests/interop -p no:cacheprovider -q "$@"
+EMAILPLUS_INTEROP_SERVER=$SOGO_HOME/server.json timeout 1800 "$python" -m pytest tests/interop -p no:cacheprovider -q "$@"
