@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -42,12 +43,19 @@ class Dav:
     def get(self, kind: str, name: str) -> str:
         return self._request("GET", self._folder(kind) + name).decode("utf-8", "replace").replace("\r\n ", "")
 
+    def _tick(self) -> None:
+        """Wait for the server's next second: SOGo stamps changes in whole seconds and tells a device only of those
+        behind its last synchronisation, so a change in the same second is never told."""
+        time.sleep(1.2 - time.time() % 1)
+
     def put(self, kind: str, name: str, text: str) -> None:
+        self._tick()
         body = text.replace("\n", "\r\n").encode()
         content = "text/calendar" if kind == "Calendar" else "text/vcard"
         self._request("PUT", self._folder(kind) + name, body, Content_Type=f"{content}; charset=utf-8")
 
     def delete(self, kind: str, name: str) -> None:
+        self._tick()
         try:
             self._request("DELETE", self._folder(kind) + name)
         except urllib.error.HTTPError as problem:
