@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Protocol
 
 from ..mime.page import Page
 from ..mime.view import MessageView
@@ -29,21 +28,19 @@ class Viewing:
         return self.reading.show_pictures(message_id, of_sender=of_sender, show=show)
 
 
-class _Holder(Protocol):
-    _mailbox: Viewing
-
-
 class AsyncViewing:
     """Methods of `AsyncMailbox`."""
 
-    async def view(self: _Holder, message_id: int) -> MessageView:
+    _mailbox: Viewing
+
+    async def view(self, message_id: int) -> MessageView:
         """See `Mailbox.view`."""
         return await asyncio.to_thread(self._mailbox.view, message_id)
 
-    async def page(self: _Holder, message_id: int, *, pictures: bool | None = None) -> Page:
+    async def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
         """See `Mailbox.page`."""
         return await asyncio.to_thread(partial(self._mailbox.page, message_id, pictures=pictures))
 
-    async def show_pictures(self: _Holder, message_id: int, *, of_sender: bool = False, show: bool = True) -> str:
+    async def show_pictures(self, message_id: int, *, of_sender: bool = False, show: bool = True) -> str:
         """See `Mailbox.show_pictures`."""
         return await asyncio.to_thread(partial(self._mailbox.show_pictures, message_id, of_sender=of_sender, show=show))

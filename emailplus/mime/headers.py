@@ -16,6 +16,7 @@ MAX_FIELD = 64 * 1024
 """Bytes of one field that are read."""
 MAX_PARAMETERS = 64
 
+_BLANKS = re.compile(r"[ \t\r\n\x0b\x0c\x1c-\x1f\x85\u2028\u2029]+")
 _WORD = re.compile(r"=\?([A-Za-z0-9_.:()+-]{1,60})(?:\*[A-Za-z0-9-]{0,20})?\?([bBqQ])\?([^?]{0,8000})\?=")
 _PARAMETER = re.compile(r';\s*([^\s=;"()<>]{1,80})\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))', re.DOTALL)
 _ESCAPED = re.compile(r"\\([\\\"])")
@@ -54,10 +55,15 @@ def decoded(value: str) -> str:
     """A value as people read it: encoded words decoded, raw bytes repaired, on one line."""
     if value.isascii():
         if "=?" not in value:
-            return value if value.isprintable() else " ".join(charset.decode(value.encode())[0].split())
+            return value if value.isprintable() else _one_line(charset.decode(value.encode())[0])
     else:
         value = charset.decode(value.encode("utf-8", "surrogateescape"))[0]
-    return " ".join(_words(value).split())
+    return _one_line(_words(value))
+
+
+def _one_line(text: str) -> str:
+    """Runs of blanks and line breaks as one blank; a no-break space and its like are what the writer meant."""
+    return _BLANKS.sub(" ", text).strip(" ")
 
 
 def _words(value: str) -> str:

@@ -24,7 +24,7 @@ from emailplus.model.message import Attachment, Body, Message
 from ..flows.world import World, deliver, mail
 from .strategies import CODES, lists, locations, naive, recurrences, texts, whole_seconds
 
-LOCAL = {"server_id", "flag_status", "preview", "extra", "body_state", "body_reason", "marking", "head"}
+LOCAL = {"server_id", "flag_status", "preview", "extra", "body_state", "body_reason", "marking", "head", "rights"}
 """Attributes that are made of others, or are not the server's."""
 
 flags = st.builds(

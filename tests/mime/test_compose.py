@@ -295,7 +295,8 @@ def test_any_file_name_is_read_back(name: str) -> None:
 def test_any_text_is_read_back(text: str, html: str, content: bytes) -> None:
     raw = written(draft(text=text, html=html, attachments=(DraftAttachment(name="a.bin", content=content),)))
     obeys_the_line_rules(raw)
-    unwritable = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+    # Controls cannot be written; those that a person cannot see are not shown either.
+    unwritable = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]")
     seen = view(raw)
 
     def same(read: str, given_text: str) -> bool:

@@ -249,7 +249,7 @@ def test_the_command_line_marks_what_it_sends(world: World, tmp_path: Path) -> N
     found = json.loads(run.invoke(app, ["search", "class:SECRET", *reading, "--json"]).stdout)
     assert found[0]["marking"]["in_effect"]["SEC"] == ["SECRET"]
     shown = run.invoke(app, ["show", str(found[0]["id"]), *reading]).stdout
-    assert "Marking: SEC=SECRET, CAVEAT=RI:AGAO, CAVEAT=RI:AUSTEO" in shown
+    assert "SEC=SECRET, CAVEAT=RI:AGAO, CAVEAT=RI:AUSTEO" in shown.splitlines()[0]
     assert "SEC=SECRET" in run.invoke(app, ["search", *reading], terminal_width=200).stderr
 
 
