@@ -98,10 +98,10 @@ def test_off_broken_and_both() -> None:
 
 
 def test_long_heads_take_their_length() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     name = b"X-Protective-Marking:"
     for piece in (name + b" SEC=SECRET\r\n", name, b"\r\n ", b"a", b": ", b"\n", b"\r"):
         head = head_of((name + piece * 300_000)[:400_000])
         for classifier in CLASSIFIERS:
             classifier.read(head, "Plan")
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20

@@ -178,8 +178,8 @@ def test_any_text_is_graded(text: str) -> None:
 
 
 def test_long_text_takes_its_length() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in (",", "SEC=", "\\", "[SEC=", "CAVEAT=C:x,", "\r\n ", "[SEC=\\"):
         read(piece * 500_000)
         receive([("X-Protective-Marking", piece * 100_000)], piece * 100_000)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10

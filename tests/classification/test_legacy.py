@@ -145,8 +145,8 @@ def test_other_names_are_refused() -> None:
 def test_long_subjects_take_their_length() -> None:
     found = Legacy.load(LIST.split(";"))
     marks = found.render(Choice("PROTECTED"))
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in (" ", "[SEC=", "[SEC=PROTECTED] ", "\t["):
         stamp_subject(piece * 100_000, marks)
         found.receive([("X-Protective-Marking", piece * 100_000)], piece * 100_000)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

@@ -145,7 +145,7 @@ def test_separators_that_are_refused(pattern: str) -> None:
 
 def test_no_expression_and_no_text_takes_long() -> None:
     """Expressions that hang a backtracking matcher for centuries, on the longest text that is read."""
-    began = time.perf_counter()
+    began = time.process_time()
     for pattern in ("(a+)+$", "(a|a)*b", "(a*)*b", "(.*a){12}b", r"(\w+\s?)*!"):
         receiver = subject_scheme(["S=$SEC$", "C=$CAVEAT$"], pattern)
         receiver.receive({}, "C=" + "a" * MAX_TEXT)
@@ -154,7 +154,7 @@ def test_no_expression_and_no_text_takes_long() -> None:
     for text in ("[" * 50_000 + "]" * 50_000, "[C=" + " " * 100_000 + "]", "[" + "C=" * 100_000 + "]"):
         plain.receive({}, text)
         plain.stripped(text, every=True)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 _PIECES = (

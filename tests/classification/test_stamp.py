@@ -220,7 +220,7 @@ def test_folding_is_undone_by_unfolding(text: str) -> None:
 
 
 def test_long_bodies_take_their_length() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in (
         "<body ",
         "<!--",
@@ -233,4 +233,4 @@ def test_long_bodies_take_their_length() -> None:
         stamp_html(piece * 50_000, MARKS)
     for piece in ("> SECRET\n", "SECRET\n\n", ">" * 200 + "\n"):
         stamp_text(piece * 100_000, MARKS)
-    assert time.perf_counter() - began < 15
+    assert time.process_time() - began < 15

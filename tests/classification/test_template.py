@@ -57,7 +57,7 @@ def test_any_template_renders(source: str) -> None:
 
 
 def test_long_templates_take_their_length() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in ("{", "$SEC.value$ ", "($SEC.value$){, }", "\\", "$", ") ", "[ "):
         parse((piece * MAX_LENGTH)[:MAX_LENGTH], TITLES).render({"SEC": ["A"]}, TITLES)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

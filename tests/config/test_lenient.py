@@ -84,9 +84,9 @@ def test_any_text_is_read_or_refused(source: str) -> None:
 
 
 def test_long_documents_take_their_length() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     lenient.read("[" + '"a\\n",' * 100_000 + "]")
     for source in ("/*" * 400_000, '{"a":' * 200_000, '"' + "\\" * 900_000, "“" * 900_000):
         with pytest.raises(lenient.Irreparable):
             lenient.read(source)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
