@@ -30,11 +30,21 @@ def programs() -> tuple[str, str] | None:
     return (browser, driver) if browser and driver else None
 
 
+class Heard(list[str]):
+    """What was heard since it was last cleared. `page` counts the times: a connection belongs to its page."""
+
+    page = 0
+
+    def clear(self) -> None:
+        self.page += 1
+        super().clear()
+
+
 class Listener:
     """Accepts connections on loopback, notes the first line of each, and answers with nothing of use."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.heard = Heard()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -48,13 +58,15 @@ class Listener:
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
+        page = self.heard.page
         with connection:
             connection.settimeout(5)
             try:
                 line = connection.recv(2000).split(b"\r\n", 1)[0].decode("latin-1")
             except OSError:
                 line = ""
-            self.heard.append(line or "a connection")
+            if page == self.heard.page:  # a spare connection of an earlier page ends seconds later
+                self.heard.append(line or "a connection")
             with contextlib.suppress(OSError):
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
