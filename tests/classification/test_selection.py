@@ -120,6 +120,32 @@ def test_every_original_choice_and_rule(name: str) -> None:
 
 
 @pytest.mark.parametrize("rule", OnReply)
+@pytest.mark.parametrize("name", ["epms_2018.json", "parent_range.json"])
+def test_every_original_choice_and_rule_of_fields_with_several_values(name: str, rule: OnReply) -> None:
+    """The same for every field that takes several values: each set of them against each, the highest of it counts."""
+    sample = samples.cases(name)
+    fields = [field for field in sample["fields"] if field.get("selectionsMaxNumber", 1) > 1]
+    assert fields
+    for field in fields:
+        entries = {v["value"]: v for entry in sample["values"] for v in entry.get(field["name"], [])}
+        declared = list(entries)
+        one = {"name": field["name"], "onReply": rule.value, "selectionsMaxNumber": field["selectionsMaxNumber"]}
+        scheme = load({"version": "2.0.0", "fields": [one], "values": [{field["name"]: list(entries.values())}]})
+        sizes = range(field["selectionsMaxNumber"] + 1)
+        sets = [chosen for size in sizes for chosen in combinations(declared, size)]
+        for original in sets[1:]:
+            reply = Selection.reply(scheme, {field["name"]: list(original)})
+            highest = declared.index(original[-1])
+            for choice in sets:
+                permitted = {
+                    OnReply.ANY: True,
+                    OnReply.UPGRADE_ONLY: bool(choice) and declared.index(choice[-1]) >= highest,
+                    OnReply.LOCK: choice == original,
+                }[rule]
+                assert (not reply.refusals(field["name"], choice)) == permitted, (rule, original, choice)
+
+
+@pytest.mark.parametrize("rule", OnReply)
 @pytest.mark.parametrize("name", samples.CONFIGURATIONS)
 def test_every_pair_of_whole_selections_under_every_rule(name: str, rule: OnReply) -> None:
     """The sample with `rule` in all its fields: every legal original against every legal choice, dependencies kept.
