@@ -198,7 +198,7 @@ _WRAP_VECTOR = bytes.fromhex("4adda22c79e82105")
 
 
 def _triple_des_unwrap(kek: bytes, wrapped: bytes) -> bytes:
-    """RFC 3217 3.2: two passes of CBC, the second over the octets in reverse, and eight octets of SHA-1 as the check."""
+    """RFC 3217 3.2: two passes of CBC, the second over the octets in reverse; eight octets of SHA-1 are the check."""
     if len(wrapped) != 40:
         raise ValueError("a wrapped 3DES key has 40 octets")
     outer = _triple_des(kek, _WRAP_VECTOR, wrapped)[::-1]
