@@ -34,6 +34,7 @@ from . import (
     pictures,
     rights,
     settings,
+    sign_in,
     spool,
 )
 from .database import Database
@@ -86,6 +87,7 @@ class Store:
             changes.DropChange: lambda batch: item_changes.drop(database, batch.change_id),
             **outbox.applying(database),
             **mail_changes.applying(database),
+            **sign_in.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
@@ -98,6 +100,7 @@ class Store:
             queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
             **mail_changes.loading(database),
+            **sign_in.loading(database),
             queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
@@ -326,6 +329,7 @@ class Store:
             settings.forget(self.database)
             pictures.forget(self.database)
             rights.forget(self.database)
+            sign_in.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")
