@@ -5,10 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ..auth.base import Auth
 from ..config import AppConfig
 from ..config.hosts import parse_host
+
+if TYPE_CHECKING:
+    from ..auth.base import Auth
 
 PATH = "/EWS/Exchange.asmx"
 

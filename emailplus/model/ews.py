@@ -26,7 +26,7 @@ class EwsMail:
 
 @dataclass(frozen=True, slots=True)
 class EwsEvent:
-    """One event of a notification (types.xsd, BaseNotificationEventType). `kind` without "Event": NewMail, Status ..."""
+    """One event of a notification (types.xsd, BaseNotificationEventType). `kind`: NewMail, Created, Status, ..."""
 
     kind: str
     item_id: str = ""
@@ -56,7 +56,9 @@ class EwsSubscription:
     """A subscription as it is remembered. Times are Unix times.
 
     `created` is when its lifetime began (`subscription_valid_until`); a renewal keeps it and moves `renewed`.
-    `retired`: earlier ids of a push subscription, which end when the server is answered with Unsubscribe.
+    `retired`: earlier ids of a push subscription, which end when the server is answered with Unsubscribe. `interval`
+    and `valid_until`, in seconds, are those of the configuration under which its lifetime began; another configuration
+    acts when it is over.
     """
 
     kind: Kind
@@ -67,6 +69,8 @@ class EwsSubscription:
     url: str = ""
     folders: tuple[str, ...] = ("inbox",)
     retired: tuple[str, ...] = ()
+    interval: float = 3600.0
+    valid_until: float = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

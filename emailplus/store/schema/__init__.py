@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import (
     classification,
     diagnosis,
+    ews,
     items,
     keychain,
     mail,
@@ -35,6 +36,7 @@ MIGRATIONS: tuple[str, ...] = (
     items.TABLES,
     sign_in.TABLES,
     keychain.CAPABILITIES,
+    ews.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)
