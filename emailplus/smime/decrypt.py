@@ -7,6 +7,7 @@ come out right is replaced by a random one and decryption goes on to fail later 
 
 from __future__ import annotations
 
+import hmac
 import os
 import zlib
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from ..errors import DecryptionFailed, MalformedCms, NoDecryptionKey, SmimeLimitExceeded, UnsupportedCms
 from . import algorithms as alg
 from . import certificate as certs
-from . import der, rc2
+from . import der, rc2, tlv
 from .cms import (
     Algorithm,
     CompressedData,
@@ -178,16 +179,40 @@ def _agreed(recipient: Recipient, key: ec.EllipticCurvePrivateKey | x25519.X2551
     if kind is None or wrap is None or not recipient.originator_key:
         raise UnsupportedCms(f"key agreement by {recipient.algorithm.oid}")
     fields = elements(inside(wrap))
-    size = next((n for name, n in alg.KEY_WRAPS.items() if fields and der.oid(name)[2:] == fields[0][1]), 0)
+    name = tlv.dotted(fields[0][1]) if fields else ""
+    size = 24 if name == alg.TRIPLE_DES_WRAP else alg.KEY_WRAPS.get(name, 0)
     if not size:
-        raise UnsupportedCms("a key wrap other than that of AES")
+        raise UnsupportedCms("a key wrap other than those of AES and 3DES")
     if isinstance(key, x25519.X25519PrivateKey):
         secret = key.exchange(x25519.X25519PublicKey.from_public_bytes(recipient.originator_key))
     else:
         point = ec.EllipticCurvePublicKey.from_encoded_point(key.curve, recipient.originator_key)
         secret = key.exchange(ec.ECDH(), point)
     kek = derive(kind, secret, size, wrap, recipient.ukm)
+    if name == alg.TRIPLE_DES_WRAP:
+        return _triple_des_unwrap(kek, recipient.encrypted_key)
     return keywrap.aes_key_unwrap(kek, recipient.encrypted_key)
+
+
+_WRAP_VECTOR = bytes.fromhex("4adda22c79e82105")
+
+
+def _triple_des_unwrap(kek: bytes, wrapped: bytes) -> bytes:
+    """RFC 3217 3.2: two passes of CBC, the second over the octets in reverse; eight octets of SHA-1 are the check."""
+    if len(wrapped) != 40:
+        raise ValueError("a wrapped 3DES key has 40 octets")
+    outer = _triple_des(kek, _WRAP_VECTOR, wrapped)[::-1]
+    inner = _triple_des(kek, outer[:8], outer[8:])
+    check = hashes.Hash(hashes.SHA1())
+    check.update(inner[:24])
+    if not hmac.compare_digest(check.finalize()[:8], inner[24:]):
+        raise ValueError("the wrapped key is not whole")
+    return inner[:24]
+
+
+def _triple_des(key: bytes, vector: bytes, data: bytes) -> bytes:
+    decryptor = Cipher(TripleDES(key), modes.CBC(vector)).decryptor()
+    return decryptor.update(data) + decryptor.finalize()
 
 
 def derive(kind: tuple[str, str], secret: bytes, size: int, wrap: bytes, ukm: bytes | None) -> bytes:

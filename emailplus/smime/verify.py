@@ -123,6 +123,7 @@ def _signer(
         path=tuple(certs.summary(c) for c in path.certificates),
         revocation=state,
         findings=tuple(findings),
+        capabilities=info.capabilities,
     )
 
 

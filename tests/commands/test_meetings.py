@@ -90,8 +90,8 @@ def test_up_to_14_1_the_reply_is_our_mail(make_world: Callable[..., World], vers
         (invite,) = mailbox.search("subject:planning")
         mailbox.respond(invite.id, "decline", reply="Not this time")
         assert [entry.state for entry in mailbox.outbox()] == [OutboxState.CONFIRMED]
+        told = MeetingAnswer(UserResponse.ACCEPT, "5", invite.server_id, reply=Reply("I come"))
         with pytest.raises(NotOffered, match=re.escape(version)):  # nobody would tell: nothing is answered
-            told = MeetingAnswer(UserResponse.ACCEPT, "5", invite.server_id, reply=Reply("I come"))
             mailbox._converse(lambda session: meetings.respond(session, [told]))
     assert events(world) == []
     (told_by_mail,) = world.exchange.user("bob").items()

@@ -154,7 +154,7 @@ def test_bob_reads_a_meeting_request_and_answers(make: Callable[[str], World], v
         assert (sent.folder, answer.folder) == ("Sent Items", "Inbox")
         assert answer.message_class == "IPM.Schedule.Meeting.Resp.Pos"
         assert answer.subject == "Accepted: Überblick"
-        assert "I come" in answer.text
+        assert "I come" in alice.message(answer.id).text
         assert alice.event_of(answer.id) == event
     ((method, reply, _),) = arrived(world, "alice")
     assert (method, str(reply["uid"])) == ("REPLY", event.uid)

@@ -34,6 +34,7 @@ MIGRATIONS: tuple[str, ...] = (
     rights.TABLES,
     items.TABLES,
     pim.TABLES,
+    keychain.CAPABILITIES,
 )
 
 CURRENT = len(MIGRATIONS)
