@@ -19,6 +19,10 @@ from . import (
     rights,
     settings,
     sign_in,
+    pim,
+    policy,
+    rights,
+    settings,
     view,
 )
 
@@ -35,6 +39,7 @@ MIGRATIONS: tuple[str, ...] = (
     rights.TABLES,
     items.TABLES,
     sign_in.TABLES,
+    pim.TABLES,
     keychain.CAPABILITIES,
     ews.TABLES,
 )
