@@ -101,7 +101,8 @@ class Listening:
     """New mails of `folders` (distinguished names, or paths below one) over a pull or a streaming subscription.
 
     `every`: seconds between two questions of pull. `stop` ends it; a stream looks at it whenever the server speaks.
-    `told` is called with what happens meanwhile: "subscribed", "renewed", "lost", "waiting", "ended".
+    `told` is called with what happens meanwhile: "subscribed", "listening",
+    "renewed", "lost", "waiting", "ended".
     """
 
     client: Client
@@ -119,6 +120,7 @@ class Listening:
         teller = Teller(self.client, self.memory, self.now)
         attempts = 0
         gap = True  # whatever came while nobody listened
+        listened = False
         while not self.stop.is_set():
             try:
                 subscription, fresh = self._subscription()
@@ -127,6 +129,9 @@ class Listening:
                 if gap or fresh:
                     yield from teller.missed(self.folders)
                     gap = False
+                if not listened:
+                    listened = True
+                    self.told("listening")
                 for mail in self._round(teller, subscription):
                     attempts = 0
                     yield mail

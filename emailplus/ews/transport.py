@@ -102,7 +102,7 @@ class Adapter(HTTPAdapter):
         patience = (self._access.timeout, timeout or self._access.timeout)
         try:
             with warnings.catch_warnings():
-                if not trusting:  # email_trust_all_certificates says so itself, in the report of every sync
+                if not trusting:  # `config check` warns of email_trust_all_certificates
                     warnings.simplefilter("ignore", InsecureRequestWarning)
                 return super().send(sent, stream=True, timeout=patience, verify=trusting, proxies={})
         except (requests.RequestException, Urllib3Error, OSError) as problem:

@@ -147,8 +147,9 @@ class WebServices(Online):
         Blocks until the subscription's lifetime (`subscription_valid_until`) is over or `stop` is set. `kind`:
         "streaming" keeps a connection open, "pull" asks every so many seconds (`every`). It is renewed every
         `notification_resubscription_interval`; what came while nobody listened is told first. `told` hears
-        "subscribed", "renewed", "lost", "waiting", "ended". `acting_for`: the credentials are a service account's, the
-        mailbox is that of this address. Mail itself comes by `sync`; `ews.matching` says which is which.
+        "subscribed", "listening" (what was missed is told), "renewed", "lost", "waiting", "ended". `acting_for`: the
+        credentials are a service account's, the mailbox is that of this address. Mail itself comes by `sync`;
+        `ews.matching` says which is which.
         """
         paths = self._paths(folders)
         count = 0

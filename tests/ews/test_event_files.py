@@ -64,6 +64,10 @@ def test_without_the_key_there_are_none_by_either_way(exchange: MockExchange, op
             call()
         assert denied.value.rule == "calendar_attachments"
     assert not [request for request in exchange.requests if exchange.ews.is_ews(request.target)]
+    mailbox.close()
+    mailbox = open_mailbox(calendar_attachments="true")
+    assert mailbox.event_files(number) == []
+    assert exchange.requests.of("FindItem")
 
 
 def test_ews_host_is_another_than_that_of_activesync(

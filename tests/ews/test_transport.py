@@ -209,3 +209,20 @@ def test_without_the_extra(exchange: MockExchange, monkeypatch: pytest.MonkeyPat
     monkeypatch.delitem(sys.modules, "emailplus.ews.client")
     with pytest.raises(ExtraMissing, match=r"emailplus\[ews\]"):
         connect(exchange)
+
+
+def test_ews_signs_in_by_its_own_key(exchange: MockExchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ews_min_allowed_auth_mode`: what asks for more than Basic never becomes a password on the wire."""
+    with connect(exchange, ews_min_allowed_auth_mode="basic") as alice:
+        assert alice.changes("inbox", None)[1]
+    assert all(request.header("Authorization").startswith("Basic ") for request in exchange.requests)
+    exchange.requests.clear()
+    monkeypatch.setattr(exchange, "challenges", lambda request: [("WWW-Authenticate", 'Basic realm="mock"')])
+    with (
+        connect(exchange, ews_min_allowed_auth_mode="ntlm") as alice,
+        pytest.raises(AuthenticationFailed, match="NTLM"),
+    ):
+        alice.changes("inbox", None)
+    schemes = {request.header("Authorization").partition(" ")[0] for request in exchange.requests}
+    assert schemes <= {"NTLM", "Negotiate"}
+    assert all(request.status == 401 for request in exchange.requests)

@@ -15,14 +15,11 @@ from . import (
     mail,
     mail_changes,
     outbox,
-    policy,
-    rights,
-    settings,
-    sign_in,
     pim,
     policy,
     rights,
     settings,
+    sign_in,
     view,
 )
 
