@@ -21,7 +21,7 @@ from emailplus.cli.app import app
 from emailplus.mock.oauth import CLIENT_ID, SERVICE_ID, SERVICE_SECRET
 
 from .conftest import Site
-from .test_documentation import _ca
+from .test_documentation import ca_of
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def command(modern: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
             "email_exchange_host": modern.exchange.url_tls.split("/")[2],
             "email_exchange_username": "alice",
             "email_ssl_required": "true",
-            "email_certificate_1": _ca(modern),
+            "email_certificate_1": ca_of(modern),
             **modern.pairs,
             **keys,
         }
@@ -118,7 +118,7 @@ def test_the_terminal_is_asked_again_after_a_refusal(
     keys = {
         "eas_min_allowed_auth_mode": "basic",
         "email_exchange_host": site.exchange.url_tls.split("/")[2],
-        "email_certificate_1": _ca(site),
+        "email_certificate_1": ca_of(site),
         "prompt_email_password": "true",
     }
     done = command("sync", **keys)

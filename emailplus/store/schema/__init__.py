@@ -14,6 +14,7 @@ from . import (
     mail,
     mail_changes,
     outbox,
+    pim,
     policy,
     rights,
     settings,
@@ -34,6 +35,7 @@ MIGRATIONS: tuple[str, ...] = (
     rights.TABLES,
     items.TABLES,
     sign_in.TABLES,
+    pim.TABLES,
     keychain.CAPABILITIES,
 )
 
