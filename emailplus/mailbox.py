@@ -253,7 +253,8 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
     def _prepare(
         self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None, linger: int
     ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
-        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
+        fallen = self.credentials.decision().warnings
+        report = SyncReport(warnings=[*self.notices, *self.classification.problems, *fallen])
         self.notices = []
         now = account.utc_now()
         tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)

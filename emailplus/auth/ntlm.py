@@ -26,6 +26,7 @@ MAX_BEGINNINGS = 4
 """The other scheme, the server's certificate, and once more for a certificate that was renewed."""
 _CHALLENGE = re.compile(r"(?:^|[,\n])\s*([A-Za-z][A-Za-z0-9-]*)(?:[ \t]+([A-Za-z0-9+/]+=*))?\s*(?=$|[,\n])")
 """A scheme alone, or with a token (RFC 9110 11.3); those with parameters are of no interest here."""
+_SCHEME = re.compile(r"(?:^|[,\n])\s*([A-Za-z][A-Za-z0-9-]{0,20})(?=\s*(?:$|[,\n])|[ \t])")
 
 
 def kerberos_available() -> bool:
@@ -73,7 +74,7 @@ class NtlmAuth:
                 return response  # Kerberos takes one leg; or the server has other troubles than who we are
             offered = challenges(response.headers)
             if self._scheme.lower() not in offered:
-                self._switch(offered)
+                self._switch(offered, response.headers)
             elif response.certificate not in (b"", self._certificate):
                 self._certificate = response.certificate  # known only now: what follows is bound to it (RFC 5929)
             else:
@@ -106,12 +107,13 @@ class NtlmAuth:
             response = yield self._leg(request, self._step(context, answer))
         raise AuthenticationFailed(f"the server's {self._scheme} does not end")
 
-    def _switch(self, offered: Mapping[str, bytes]) -> None:
+    def _switch(self, offered: Mapping[str, bytes], headers: Mapping[str, str]) -> None:
         """The server does not have our scheme: take the other one, if it has that."""
         other = "NTLM" if self._scheme == "Negotiate" else "Negotiate"
         if other.lower() not in offered or self._switched:
-            names = ", ".join(sorted(offered)) or "nothing that is known here"
-            raise AuthenticationFailed(f"the server does not take NTLM (it offers {names}); nothing was sent")
+            raise AuthenticationFailed(
+                f"the server does not take NTLM (it offers {_names(headers) or 'nothing'}); no password was sent"
+            )
         self._scheme, self._switched = other, True
 
     def _leg(self, request: HttpRequest, token: bytes) -> HttpRequest:
@@ -160,3 +162,8 @@ def challenges(headers: Mapping[str, str]) -> dict[str, bytes]:
             raw = b""
         found[scheme.lower()] = raw or found.get(scheme.lower(), b"")
     return found
+
+
+def _names(headers: Mapping[str, str]) -> str:
+    """The schemes of a 401, for people."""
+    return ", ".join(dict.fromkeys(_SCHEME.findall(headers.get("www-authenticate", "")[:2000])))

@@ -57,8 +57,8 @@ class DeviceCode:
     url: str
     code: str = field(repr=False)
     seconds: float
-    message: str = ""
-    """The authority's own words; they may hold the code."""
+    message: str = field(repr=False, default="")
+    """The authority's own words, which hold the code too."""
 
 
 @dataclass(frozen=True, slots=True)
