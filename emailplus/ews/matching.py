@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from ..model.ews import EwsMail
+from ..model.message import StoredMessage, addresses
+
 Way = Literal["eas", "ews"]
 TOLERANCE = 2.0
 """Seconds by which the two times of one mail may differ: one is cut to the second, the other rounded."""
@@ -38,6 +41,19 @@ class Arrival:
     sender: str = ""
     received: datetime | None = None
     size: int = 0
+
+
+def of_ews(mail: EwsMail) -> Arrival:
+    """A mail as EWS announced it."""
+    return Arrival("ews", mail.item_id, mail.message_id, mail.subject, mail.sender, mail.received, mail.size)
+
+
+def of_stored(message: StoredMessage, message_id: str = "") -> Arrival:
+    """A mail as ActiveSync brought it; `message_id` where its MIME or header is at hand. The size of its text says
+    nothing about that of the mail."""
+    people = addresses(message.sender)
+    sender = people[0].address if people else ""
+    return Arrival("eas", str(message.id), message_id, message.subject, sender, message.received)
 
 
 def same(one: Arrival, other: Arrival) -> bool:

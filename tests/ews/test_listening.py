@@ -13,7 +13,7 @@ import pytest
 
 from emailplus import account
 from emailplus.errors import AuthenticationFailed, EwsUnavailable, ImpersonationDenied, MalformedResponse
-from emailplus.ews import listening, notifications
+from emailplus.ews import listening, matching, notifications
 from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import Drop, EwsError, Http, MockExchange
 from emailplus.model.ews import EwsMail
@@ -243,6 +243,24 @@ def test_awaitable_and_cancelled(exchange: MockExchange, open_mailbox: Open) -> 
 
     asyncio.run(asyncio.wait_for(work(), 20))
     assert [mail.subject for mail in heard] == ["Letter 1"]
+
+
+def test_a_mail_that_both_ways_bring_is_one_event(exchange: MockExchange, open_mailbox: Open) -> None:
+    mailbox = open_mailbox()
+    listener = Listener(mailbox, kind="pull", every=0.05)
+    listener.start()
+    listener.wait(lambda: "listening" in listener.told)
+    numbers = range(1, 6)
+    for number in numbers:
+        exchange.user("alice").deliver(letter(number % 2, subject="Twice the same" if number > 3 else ""))
+    mailbox.sync()
+    listener.wait(lambda: len(listener.heard) == len(numbers))
+    listener.end()
+    stored = [mailbox.store.message(hit.id) for hit in mailbox.search("")]
+    assert len(stored) == len(numbers)
+    joined = matching.Joined()
+    assert [joined.is_new(matching.of_stored(message)) for message in stored] == [True] * len(numbers)
+    assert [joined.is_new(matching.of_ews(mail)) for mail in listener.heard] == [False] * len(numbers)
 
 
 # -- push
