@@ -230,9 +230,11 @@ class Protection:
         signers = [signer for layer in layers for signer in layer.signers if signer.trusted]
         self._want_lists(opened.certificates, trust)
         for author in _from(opened.raw):
-            if any(signer.certificate is not None and author in signer.certificate.addresses for signer in signers):
+            own = [s for s in signers if s.certificate is not None and author in s.certificate.addresses]
+            if own:
                 usable = with_encryption_use(opened.certificates, author, trust)
-                certificates.remember(self._store.database, author, usable, Source.SIGNED_MAIL, self._clock())
+                told = next((signer.capabilities for signer in own if signer.capabilities is not None), None)
+                certificates.remember(self._store.database, author, usable, Source.SIGNED_MAIL, self._clock(), told)
 
     def mark_revoked(self) -> list[str]:
         """Hold our own certificates against the lists at hand; fingerprints of those that turned out revoked.

@@ -49,7 +49,10 @@ class PartyId:
 
 @dataclass(frozen=True, slots=True)
 class SignerInfo:
-    """RFC 5652 5.3. `signed_attributes` with the SET OF tag, as they were signed; b"" where there are none."""
+    """RFC 5652 5.3. `signed_attributes` with the SET OF tag, as they were signed; b"" where there are none.
+
+    `capabilities`: object identifiers in the order of the signer's preference (RFC 8551 2.5.2), None: not told.
+    """
 
     sid: PartyId
     digest: Algorithm
@@ -59,7 +62,7 @@ class SignerInfo:
     content_types: tuple[str, ...]
     message_digests: tuple[bytes, ...]
     signing_time: datetime | None
-    has_capabilities: bool
+    capabilities: tuple[str, ...] | None
     protected_algorithms: tuple[bytes, bytes] | None
 
 
@@ -215,9 +218,20 @@ def _signer(fields: list[Element]) -> SignerInfo:
         content_types=tuple(tlv.oid(value) for value in values.get(alg.CONTENT_TYPE, ())),
         message_digests=tuple(_octets(value) for value in values.get(alg.MESSAGE_DIGEST, ())),
         signing_time=tlv.moment(times[0]) if len(times) == 1 else None,
-        has_capabilities=alg.CAPABILITIES in values,
+        capabilities=_capabilities(values.get(alg.CAPABILITIES, [])),
         protected_algorithms=_protected(values.get(alg.ALGORITHM_PROTECTION, [])),
     )
+
+
+def _capabilities(values: list[Element]) -> tuple[str, ...] | None:
+    """SMIMECapabilities (RFC 8551 2.5.2). What cannot be read is not told: it decides about no signature."""
+    try:
+        (listed,) = values
+        return tuple(
+            tlv.oid(expect(capability, _SEQUENCE).children(2)[0]) for capability in listed.children(MAX_ATTRIBUTES)
+        )
+    except (ValueError, IndexError, MalformedCms):
+        return None
 
 
 def _protected(values: list[Element]) -> tuple[bytes, bytes] | None:

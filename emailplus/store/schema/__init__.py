@@ -20,6 +20,7 @@ MIGRATIONS: tuple[str, ...] = (
     view.TABLES,
     rights.TABLES,
     items.TABLES,
+    keychain.CAPABILITIES,
 )
 
 CURRENT = len(MIGRATIONS)
