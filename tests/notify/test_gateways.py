@@ -131,10 +131,22 @@ def apns(times: Times) -> Iterator[MockApns]:
         yield service
 
 
-def gateway_to(apns: MockApns, **changed: str) -> ApnsGateway:
+class Notes(dict[str, str]):
+    """What outlives the process."""
+
+    def fact(self, name: str) -> str | None:
+        return self.get(name)
+
+    def remember(self, name: str, value: str) -> None:
+        self[name] = value
+
+
+def gateway_to(apns: MockApns, memory: Notes | None = None, **changed: str) -> ApnsGateway:
     values = {"team_id": "TEAM000001", "key_id": "KEY0000001", "topic": "com.example.mail", "key": PRIVATE, **changed}
     key = Secret(values.pop("key"))
-    return ApnsGateway(Apns(apns.host, values["team_id"], values["key_id"], key, values["topic"], apns.ca_pem.decode()))
+    ca = apns.ca_pem.decode()
+    made = Apns(apns.host, values["team_id"], values["key_id"], key, values["topic"], ca)
+    return ApnsGateway(made, Notes() if memory is None else memory)
 
 
 def deliver(apns: MockApns, gateway: ApnsGateway, times: Times, *notices: Notice) -> list[Outcome]:
@@ -186,6 +198,15 @@ def test_the_token_is_made_anew_in_time_and_not_too_often(apns: MockApns, times:
         times.now += 240
     tokens = [request.headers["authorization"] for request in apns.requests]
     assert len(set(tokens)) == 3  # two hours
+
+
+def test_a_proxy_that_starts_again_goes_on_with_its_token(apns: MockApns, times: Times) -> None:
+    memory = Notes()
+    for _ in range(3):
+        assert deliver(apns, gateway_to(apns, memory), times, notice())[0].verdict is Verdict.DONE
+        times.now += 60
+    assert len({request.headers["authorization"] for request in apns.requests}) == 1
+    assert deliver(apns, gateway_to(apns, Notes()), times, notice())[0].reason == "TooManyProviderTokenUpdates"
 
 
 def test_a_token_that_expired_is_renewed_within_the_delivery(apns: MockApns, times: Times) -> None:

@@ -179,9 +179,7 @@ def test_a_restart_forgets_nothing_and_repeats_under_the_same_id(tmp_path: Path)
             assert await desk.post(registration, ("item-3", "m3"), ("item-99", "m99")) == "OK"
             await desk.work()
             taken = [
-                entry["id"]
-                for request in gateway.requests
-                for entry in json.loads(request.content)["notifications"]
+                entry["id"] for request in gateway.requests for entry in json.loads(request.content)["notifications"]
             ]
             assert len(taken) == len(set(taken)) == 26
             assert json.loads(before[0].content)["notifications"][0]["id"] in taken

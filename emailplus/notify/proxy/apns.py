@@ -12,16 +12,17 @@ notification responses from APNs".
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import jwt
 
 from ...errors import ConfigurationError
 from ...flow import Flow, HttpRequest, HttpResponse, http
 from .gateway import DONE, Outcome, Verdict, retry_after
-from .notice import Notice, apns_payload
+from .notice import Notice, apns_payload, place
 from .options import Apns
 
 TOKEN_SECONDS: Final = 40 * 60
@@ -40,17 +41,30 @@ OPERATOR: Final = frozenset(
 """Reasons that lie in the proxy's set-up: nothing is delivered and nothing given up until it is put right."""
 
 
+class Memory(Protocol):
+    """Where the token is kept over a restart: a proxy that starts often would make more than APNs takes."""
+
+    def fact(self, name: str) -> str | None:
+        """What was remembered under a name."""
+
+    def remember(self, name: str, value: str) -> object:
+        """Remember something."""
+
+
 class ProviderToken:
     """The token of the connection. Raises `ConfigurationError` for a key that is none."""
 
-    def __init__(self, options: Apns) -> None:
+    def __init__(self, options: Apns, memory: Memory) -> None:
         self._options = options
-        self._made = 0.0
-        self._token = ""
+        self._memory = memory
+        mine = f"{options.team_id} {options.key_id} {options.key.reveal()}"
+        self._name = f"apns token {hashlib.sha256(mine.encode()).hexdigest()}"
         try:
             self._encode(0.0)
         except (ValueError, TypeError, jwt.PyJWTError) as problem:
             raise ConfigurationError("apns.key_file is no EC private key (P-256, PEM)") from problem
+        made, _, self._token = (memory.fact(self._name) or "0 ").partition(" ")
+        self._made = float(made)
 
     def __repr__(self) -> str:
         return "ProviderToken(...)"
@@ -59,6 +73,7 @@ class ProviderToken:
         """The token to use at a Unix time."""
         if not self._token or not 0 <= now - self._made < TOKEN_SECONDS:
             self._token, self._made = self._encode(now), now
+            self._memory.remember(self._name, f"{now} {self._token}")
         return self._token
 
     def refused(self, now: float) -> None:
@@ -78,9 +93,9 @@ class ApnsGateway:
     name = "apns"
     batch = 1
 
-    def __init__(self, options: Apns) -> None:
+    def __init__(self, options: Apns, memory: Memory) -> None:
         self._options = options
-        self._token = ProviderToken(options)
+        self._token = ProviderToken(options, memory)
 
     def deliver(self, notices: Sequence[Notice], now: float) -> Flow[list[Outcome]]:
         outcomes = []
@@ -105,7 +120,7 @@ class ApnsGateway:
             "apns-push-type": "background" if wake else "alert",
             "apns-priority": "5" if wake else "10",
             "apns-expiration": str(int(now) + KEEP_SECONDS),
-            "apns-collapse-id": notice.id if notice.kind == "details" else f"{notice.kind}-{notice.registration}",
+            "apns-collapse-id": place(notice),
         }
         url = f"https://{self._options.host}/3/device/{notice.device}"
         return HttpRequest("POST", url, headers, apns_payload(notice))

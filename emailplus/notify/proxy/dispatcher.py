@@ -314,13 +314,13 @@ class Dispatcher:
             self._finish(job, "not registered" if registration is None else "too old")
         elif decision:
             self._metrics.lookups.labels("done without").inc()
-            self._tell(job, registration, replace(decision, telling=Telling.COUNT))
+            self._tell(job, registration, replace(decision, telling=Telling.COUNT), alone=True)
         else:
             self._put_off(job, now + DENIED_PAUSE)
 
-    def _tell(self, job: Job, registration: Registration, decision: Decision) -> None:
+    def _tell(self, job: Job, registration: Registration, decision: Decision, *, alone: bool = False) -> None:
         headline = job.headline if decision.telling is Telling.DETAILS else None
-        shown: dict[str, Any] = {"kind": "announce"}
+        shown: dict[str, Any] = {"kind": "announce", "alone": alone}
         if headline is not None:
             shown = {
                 "kind": "details", "sender": headline.name, "subject": headline.subject, "snippet": headline.snippet,

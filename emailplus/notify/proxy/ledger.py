@@ -47,6 +47,10 @@ MIGRATIONS: Final = (
         day INTEGER NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX seen_day ON seen(day);
+    CREATE TABLE facts (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
     """,
 )
 
@@ -172,6 +176,23 @@ class Ledger:
             return int(found.rowcount)
 
         return await self._do(step)
+
+    # -- what else has to outlive the process
+
+    def fact(self, name: str) -> str | None:
+        """What was remembered under a name."""
+        value = self._database.scalar("SELECT value FROM facts WHERE name = ?", (name,))
+        return None if value is None else str(value)
+
+    def remember(self, name: str, value: str) -> asyncio.Future[None]:
+        """Remember something; what was remembered under names like it (the first two words) is forgotten."""
+        like = " ".join(name.split(" ")[:2]) + " %"
+
+        def step(database: Database) -> None:
+            database.execute("DELETE FROM facts WHERE name LIKE ?", (like,))
+            database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+        return self._do(step)
 
     async def ready(self) -> None:
         """Whether it can be written. Raises `StoreError`."""

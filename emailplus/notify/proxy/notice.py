@@ -3,6 +3,7 @@
     kind       holds                              APNs                             shown as
     details    sender, subject, snippet           alert, one for each mail         the mail
     announce   nothing of the mail                alert, the next replaces it      "You have new messages"
+               (`alone`: details were wanted)     alert, one for each mail
     wake       nothing                            background                       nothing; the app synchronises
 
 Sources: guide, "About Email+ Notification Services"; Apple, "Generating a remote notification" and "Sending
@@ -34,6 +35,8 @@ class Notice:
     device: str
     item: str = ""
     arrived: float = 0.0
+    alone: bool = False
+    """An announcement of one mail whose details were wanted and not to be had; else the next takes its place."""
     sender: str = ""
     subject: str = ""
     snippet: str = ""
@@ -42,6 +45,12 @@ class Notice:
 def notice_id(target: bytes, what: str) -> str:
     """A UUID that depends on nothing but device, mailbox and mail (or tick): it survives every crash."""
     return str(uuid.UUID(bytes=hashlib.blake2b(what.encode(), key=target, digest_size=16).digest(), version=5))
+
+
+def place(notice: Notice) -> str:
+    """What stands for this notice on the device: another with the same takes its place."""
+    alone = notice.kind == "details" or (notice.kind == "announce" and notice.alone)
+    return notice.id if alone else f"{notice.kind}-{notice.registration}"
 
 
 def apns_payload(notice: Notice) -> bytes:

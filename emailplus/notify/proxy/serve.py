@@ -60,9 +60,9 @@ class Proxy:
         self._ways: list[Outgoing] = []
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        gateways = self._gateways()
         exchange = self._exchange()
         self.ledger = Ledger(options.store, key)
+        gateways = self._gateways()
         self.registry = Registry(self.ledger, options.limits, options.organizations)
         self.dispatcher = Dispatcher(
             self.ledger, self.registry, options.limits, self.metrics, gateways, exchange, clock=clock
@@ -74,7 +74,7 @@ class Proxy:
         options = self.options
         found: list[tuple[Gateway, Outgoing]] = []
         if options.apns is not None:
-            found.append((ApnsGateway(options.apns), self._way("apns", options.apns.ca, http2=True)))
+            found.append((ApnsGateway(options.apns, self.ledger), self._way("apns", options.apns.ca, http2=True)))
         for hook in options.webhooks:
             webhook = WebhookGateway(hook, f"emailplus/{__version__}")
             found.append((webhook, self._way(webhook.name, hook.ca)))
