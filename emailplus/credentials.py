@@ -65,12 +65,14 @@ class Credentials:
             return CertificateAuth()
         if decision.mode is Mode.MODERN:
             return BearerAuth(self.tokens)
-        user = self.config.email_exchange_username
-        scheme: Callable[[str], Auth] = BasicAuth if decision.mode is Mode.BASIC else NtlmAuth  # type: ignore[assignment]
-        purse = self.purse(protocol)
+        user, purse = self.config.email_exchange_username, self.purse(protocol)
+
+        def scheme(password: str) -> Auth:
+            return BasicAuth(user, password) if decision.mode is Mode.BASIC else NtlmAuth(user, password)
+
         if not purse.connect_first(decision):
             purse.password(decision)  # said now where there is none, before any work is begun
-        return PasswordAuth(decision, purse, lambda password: scheme(user, password))  # type: ignore[call-arg]
+        return PasswordAuth(decision, purse, scheme)
 
     def purse(self, protocol: Protocol = "eas") -> Purse:
         """The password of a protocol; both may use the same, and each server refuses for itself."""
@@ -122,7 +124,7 @@ class Credentials:
     def authority_network(self) -> Network:
         """How the authority is spoken to: no credentials of the mail server, no client certificate, no log."""
         config = self.config
-        tls = tls_context(config.trusted_roots, trust_all=config.email_trust_all_certificates)
+        tls = tls_context(config.trusted_roots)  # `email_trust_all_certificates` is about the mail server
         return Network(auth=Anonymous(), timeout=min(30.0, float(config.default_network_timeout)), tls=tls)
 
     def tls(self, protocol: Protocol = "eas") -> ssl.SSLContext:

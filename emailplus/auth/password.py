@@ -74,11 +74,6 @@ class Purse:
         self._given, self._ask, self._memory, self._now, self._hide = given, ask, memory, now, hide
         self._asked = 0
 
-    @property
-    def at_hand(self) -> bool:
-        """Whether a password is known that the server has not refused."""
-        return self._given is not None
-
     def connect_first(self, decision: SignIn) -> bool:
         """Whether the first connection is to be made without a password (`prompt_email_password` false)."""
         first = decision.prompt is Prompt.AFTER and not self._memory.connected

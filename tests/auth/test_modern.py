@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from emailplus.errors import (
     ServerError,
     SignInFailed,
     SignInRequired,
+    TlsFailed,
     UsageError,
 )
+from emailplus.mailbox import AsyncMailbox
 from emailplus.mock import Http, LoseResponse
 from emailplus.mock.oauth import CLIENT_ID, SERVICE_ID, SERVICE_SECRET
 from emailplus.model.sign_in import DeviceCode, TokenRequest
@@ -425,3 +428,25 @@ def test_the_store_before_this_one_opens(modern: Site) -> None:
         mailbox.sign_in(CLIENT_ID, show=approving(modern))
     with Store.open(modern.path, KEY) as store:
         assert kept.tokens(store.database) is not None
+
+
+def test_for_asyncio(modern: Site) -> None:
+    async def whole() -> None:
+        async with await AsyncMailbox.open(modern.config(), store=modern.path, key=KEY) as mailbox:
+            assert not (await mailbox.sign_in_state()).signed_in
+            await mailbox.sign_in(CLIENT_ID, show=approving(modern))
+            modern.clock.sleep(4000)
+            await mailbox.sync()
+            await mailbox.sign_out()
+            with pytest.raises(SignInRequired):
+                await mailbox.sync()
+
+    asyncio.run(whole())
+    assert grants(modern) == ["device_code", "refresh_token"]
+
+
+def test_a_certificate_of_the_authority_is_always_looked_at(modern: Site) -> None:
+    keys = {"email_certificate_1": None, "email_trust_all_certificates": "true"}
+    with modern.open(keys) as mailbox, pytest.raises(TlsFailed):
+        mailbox.sign_in(CLIENT_ID, show=approving(modern))
+    assert len(modern.exchange.requests) == 0
