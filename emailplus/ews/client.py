@@ -6,7 +6,7 @@ import re
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from exchangelib.services import GetEvents, GetStreamingEvents, SubscribeToPull,
 from exchangelib.util import create_element
 
 from ..errors import (
+    ConnectionFailed,
     EmailplusError,
     EwsRefused,
     EwsUnavailable,
@@ -247,16 +248,19 @@ class EwsClient:
             return [_notification(each) for each in found]
 
     def stream(self, subscription_id: str, minutes: int, stop: threading.Event) -> Iterator[EwsNotification]:
-        """Notifications as they come, until the server closes after `minutes`, or `stop` is set.
-
-        `stop` is looked at whenever the server says something, about once a minute.
-        """
+        """Notifications as they come, until the server closes after `minutes`, or `stop` is set."""
         service = _Streaming(account=self._account)
         service.stop = stop
         service.silence = self._access.timeout
-        with self._named():
-            for each in service.call(subscription_ids=[subscription_id], connection_timeout=minutes):
-                yield _notification(each)
+        over = threading.Event()
+        cutter = threading.Thread(target=_cut, args=(service, stop, over), name="emailplus-ews-stop", daemon=True)
+        cutter.start()
+        try:
+            with self._named():
+                for each in service.call(subscription_ids=[subscription_id], connection_timeout=minutes):
+                    yield _notification(each)
+        finally:
+            over.set()
 
     # -- files of events
 
@@ -371,6 +375,18 @@ def _with_watermark(payload: Any, watermark: str | None) -> Any:
     return payload
 
 
+def _cut(service: _Streaming, stop: threading.Event, over: threading.Event) -> None:
+    """End the reading of a stream as soon as `stop` is set: the server may say nothing for a minute."""
+    while not over.is_set():
+        if stop.wait(1.0):
+            response = service._streaming_response
+            shutdown = getattr(getattr(response, "raw", None), "shutdown", None)
+            if shutdown is not None and not over.is_set():
+                with suppress(ValueError, OSError, RuntimeError):  # it ended by itself just now
+                    shutdown()
+            return
+
+
 class _Pull(SubscribeToPull):  # type: ignore[misc]
     def get_payload(self, folders: Any, event_types: Any, watermark: Any, timeout: Any) -> Any:
         """SubscribeType of messages.xsd."""
@@ -400,8 +416,15 @@ class _Streaming(GetStreamingEvents):  # type: ignore[misc]
     def _documents(self, response: Any) -> Iterator[bytes]:
         """The envelopes of a stream; each as soon as its end tag is there."""
         held, looked = b"", 0
-        for piece in pieces(response, self.silence):
-            if self.stop.is_set():
+        arriving = pieces(response, self.silence)
+        while True:
+            try:
+                piece = next(arriving, b"")
+            except ConnectionFailed:
+                if self.stop.is_set():
+                    return  # cut by ourselves
+                raise
+            if self.stop.is_set() or not piece:
                 return
             held += piece
             while (end := _END.search(held, looked)) is not None:

@@ -225,6 +225,17 @@ def test_a_wrong_host_and_one_that_answers_something_else(exchange: MockExchange
             mailbox.listen_by_ews(print)
 
 
+def test_stopping_does_not_wait_for_the_server(exchange: MockExchange, open_mailbox: Open) -> None:
+    exchange.ews.minute = exchange.ews.keep_alive = 60
+    listener = Listener(open_mailbox())
+    listener.start()
+    listener.wait(lambda: bool(exchange.requests.of("GetStreamingEvents")))
+    time.sleep(0.2)
+    began = time.monotonic()
+    listener.end()
+    assert time.monotonic() - began < 10
+
+
 def test_awaitable_and_cancelled(exchange: MockExchange, open_mailbox: Open) -> None:
     exchange.ews.keep_alive = 0.1
     mailbox = AsyncMailbox(open_mailbox())
