@@ -139,7 +139,7 @@ def test_mock_serve_with_ways_to_sign_in(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": root}
     with subprocess.Popen(program, stdout=subprocess.PIPE, env=environment) as process:
         try:
-            for _ in range(200):
+            for _ in range(1200):
                 if described.exists() or process.poll() is not None:
                     break
                 time.sleep(0.05)
