@@ -62,6 +62,16 @@ _LOST = (
     problems.ErrorSubscriptionAccessDenied,
     problems.ErrorSubscriptionUnsubsribed,
 )
+_PASSING = (
+    problems.ErrorInternalServerError,
+    problems.ErrorInternalServerTransientError,
+    problems.ErrorMailboxStoreUnavailable,
+    problems.ErrorConnectionFailed,
+    problems.ErrorTimeoutExpired,
+    problems.ErrorExceededConnectionCount,
+    problems.ErrorTooManyObjectsOpened,
+    problems.ErrorMailboxMoveInProgress,
+)
 _DENIED = (
     problems.ErrorImpersonateUserDenied,
     problems.ErrorImpersonationDenied,
@@ -132,6 +142,8 @@ class EwsClient:
         code = type(problem).__name__
         if isinstance(problem, problems.ErrorServerBusy):
             return ServerBusy("EWS is busy (ErrorServerBusy)", getattr(problem, "back_off", None))
+        if isinstance(problem, _PASSING):
+            return ServerBusy(f"EWS cannot do it now ({code})")
         if isinstance(problem, _DENIED) or (
             isinstance(problem, problems.ErrorAccessDenied) and self._access.acting_for
         ):

@@ -6,7 +6,9 @@
     interval over                        subscribe anew (pull: from the last watermark), the old one is ended
     lifetime over                        unsubscribe; the listening ends
     subscription or watermark unknown    subscribe anew, fill the gap
-    connection cut, server busy          wait, longer each time or as long as the server says; fill the gap
+    connection cut, server busy, 5xx     wait, longer each time or as long as the server says; fill the gap
+    answers that cannot be read          the same, a few times in a row
+    streams that end at once             the same, after a few in a row
     EWS off, credentials refused,        the error goes to the caller
       role missing
 
@@ -17,6 +19,7 @@ is remembered before the watermark behind them, so a mail is told once however o
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol
@@ -25,9 +28,12 @@ from ..config import AppConfig
 from ..errors import (
     ConnectionFailed,
     EwsRefused,
+    HttpStatusError,
     ImpersonationDenied,
+    MalformedResponse,
     NotFound,
     ServerBusy,
+    ServerError,
     SubscriptionLost,
     TlsFailed,
 )
@@ -36,6 +42,10 @@ from . import lifetime
 
 PAUSES: Final = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds before each attempt after the first, the last one again and again."""
+MAX_UNREADABLE: Final = 5
+"""Answers in a row that cannot be read, before the caller hears of it."""
+SHORT, MAX_SHORT = 5.0, 3
+"""A stream that ends within so many seconds and told nothing was cut by something; how many in a row go on at once."""
 
 
 class Lookup(Protocol):
@@ -121,6 +131,7 @@ class Listening:
         attempts = 0
         gap = True  # whatever came while nobody listened
         listened = False
+        short = 0
         while not self.stop.is_set():
             try:
                 subscription, fresh = self._subscription()
@@ -132,19 +143,24 @@ class Listening:
                 if not listened:
                     listened = True
                     self.told("listening")
+                began, quiet = time.monotonic(), True
                 for mail in self._round(teller, subscription):
-                    attempts = 0
+                    attempts, quiet = 0, False
                     yield mail
                 attempts = 0
+                cut = self.kind == "streaming" and quiet and time.monotonic() - began < SHORT
+                short = short + 1 if cut else 0
+                if short > MAX_SHORT:
+                    self.stop.wait(PAUSES[min(short - MAX_SHORT, len(PAUSES)) - 1])
             except SubscriptionLost:
                 self.memory.forget(self.kind)
                 self.told("lost")
                 gap = True
                 attempts += 1
                 if attempts > 1:
-                    self._wait(PAUSES[min(attempts, len(PAUSES)) - 1])
-            except (ConnectionFailed, ServerBusy) as problem:
-                if isinstance(problem, TlsFailed):
+                    self.stop.wait(PAUSES[min(attempts, len(PAUSES)) - 1])
+            except (ConnectionFailed, ServerBusy, HttpStatusError, MalformedResponse) as problem:
+                if not _passes(problem, attempts):
                     raise
                 gap = True
                 pause = PAUSES[min(attempts, len(PAUSES) - 1)]
@@ -152,10 +168,7 @@ class Listening:
                     pause = max(pause, problem.retry_after)
                 attempts += 1
                 self.told("waiting")
-                self._wait(pause)
-
-    def _wait(self, seconds: float) -> None:
-        self.stop.wait(seconds)
+                self.stop.wait(pause)
 
     def _subscription(self) -> tuple[EwsSubscription | None, bool]:
         """The one in force, made or renewed where that is due, and whether it may not know what came before it; None
@@ -216,4 +229,13 @@ class Listening:
                 yield from teller.announced(notification)
                 watermark, more = notification.watermark or watermark, notification.more
             self.memory.save(replace(subscription, watermark=watermark))
-        self._wait(self.every)
+        self.stop.wait(self.every)
+
+
+def _passes(problem: ServerError, attempts: int) -> bool:
+    """Whether waiting may cure it."""
+    if isinstance(problem, HttpStatusError):
+        return problem.status >= 500
+    if isinstance(problem, MalformedResponse):
+        return attempts < MAX_UNREADABLE
+    return not isinstance(problem, TlsFailed)

@@ -62,6 +62,7 @@ class Listener(threading.Thread):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "PAUSES", (0.05, 0.1, 0.2))
+    monkeypatch.setattr(listening, "SHORT", 0.1)
 
 
 @pytest.mark.parametrize("kind", ["streaming", "pull"])
@@ -111,8 +112,12 @@ def test_faults_lose_nothing_and_double_nothing(exchange: MockExchange, open_mai
     exchange.ews.keep_alive = 0.2
     operation = "GetStreamingEvents" if kind == "streaming" else "GetEvents"
     for nth, action in enumerate(
-        [Drop(), Http(503), EwsError("ErrorServerBusy", whole=True, back_off=50), EwsError("ErrorReadEventsFailed")], 1
-    ):
+        [
+            Drop(), Http(503), EwsError("ErrorServerBusy", whole=True, back_off=50), EwsError("ErrorReadEventsFailed"),
+            Http(502), EwsError("ErrorInternalServerTransientError"), Http(200, {"Content-Type": "text/xml"}, b"<cut"),
+        ],
+        1,
+    ):  # fmt: skip
         exchange.faults.add(action, operation, nth=2 * nth)
     exchange.faults.add(Drop(), "GetItem", nth=2)
     exchange.faults.add(Drop(), "SyncFolderItems", nth=3)
@@ -220,9 +225,28 @@ def test_a_wrong_host_and_one_that_answers_something_else(exchange: MockExchange
         mailbox.listen_by_ews(print)
     bomb = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><l a="&b;"/>'
     for body in (bomb, b"<s:Envelope", b"\xff\xfe<\0a\0/\0>\0", b'<?xml version="1.0" encoding="utf-7"?><a/>'):
-        exchange.faults.add(Http(200, {"Content-Type": "text/xml"}, body), "Subscribe")
+        exchange.faults.clear()
+        exchange.requests.clear()
+        exchange.faults.add(Http(200, {"Content-Type": "text/xml"}, body), "Subscribe", times=None)
         with pytest.raises(MalformedResponse):
             mailbox.listen_by_ews(print)
+        assert len(exchange.requests.of("Subscribe")) == 1 + listening.MAX_UNREADABLE
+
+
+def test_streams_that_end_at_once_are_no_request_storm(
+    exchange: MockExchange, open_mailbox: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "PAUSES", (0.2, 0.4, 0.8, 2.0))
+    monkeypatch.setattr(listening, "SHORT", 5.0)
+    exchange.ews.minute = 0.0001
+    listener = Listener(open_mailbox())
+    listener.start()
+    listener.wait(lambda: "listening" in listener.told)
+    time.sleep(1.5)
+    exchange.user("alice").deliver(letter(1))
+    listener.wait(lambda: listener.subjects == ["Letter 1"])
+    listener.end()
+    assert len(exchange.requests.of("GetStreamingEvents")) <= 10
 
 
 def test_stopping_does_not_wait_for_the_server(exchange: MockExchange, open_mailbox: Open) -> None:
