@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 DEFAULT: Final = 900
-LEAST, MOST: Final = 60, 3540
+LEAST: Final = 60
+MOST: Final = 3540
 """Seconds that a server takes unless it names bounds of its own; MOST is the longest that the protocol has for Sync."""
 ABSURD: Final = (5, 24 * 3600)
 """A bound that the server names is brought within these."""

@@ -14,10 +14,18 @@ from .sync_mail import MailPlan, Run, Work, round_, wanted
 
 
 def linger(session: Session, plan: MailPlan, seconds: int) -> Flow[bool]:
+    """As `wait_in_sync`; a wait that a proxy cuts is no failure: the same keys ask again next time."""
+    try:
+        return (yield from wait_in_sync(session, plan, seconds))
+    except (ConnectionFailed, ServerBusy) as problem:
+        yield from emit(Warned(f"waiting for changes was cut short ({problem})"))
+        return False
+
+
+def wait_in_sync(session: Session, plan: MailPlan, seconds: int) -> Flow[bool]:
     """Wait so many seconds for changes in every folder that is up to date, mail first; True if something changed.
 
-    What comes is stored at once. A wait that a proxy cuts is no failure: the same keys ask again next time. Raises
-    `NotOffered` before 12.1.
+    What comes is stored at once. Raises `NotOffered` before 12.1; nothing is repeated, and nobody is waited for.
     """
     mail: list[Collection] = yield from load(MailCollections())
     items: list[Collection] = yield from load(ItemCollections())
@@ -31,13 +39,15 @@ def linger(session: Session, plan: MailPlan, seconds: int) -> Flow[bool]:
     if not active:
         return False
     yield from emit(Phase("linger"))
+    patience = session.patience
     try:
+        session.patience = 0.0
         active = yield from round_(run, active)
-        run.wait = None
+        run.wait, session.patience = None, patience
         while active:
             active = yield from round_(run, active)
     except FolderHierarchyChanged:
         return True
-    except (ConnectionFailed, ServerBusy) as problem:
-        yield from emit(Warned(f"waiting for changes was cut short ({problem})"))
+    finally:
+        session.patience = patience
     return run.done > 0

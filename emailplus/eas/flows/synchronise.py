@@ -19,7 +19,7 @@ from .begin import begin
 from .change_mail import push_changes
 from .contents import fetch_contents
 from .folder_sync import sync_folders
-from .linger import linger
+from .linger import linger, wait_in_sync
 from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
@@ -105,9 +105,7 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
 
 def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    return replace(
-        mail, cutoff=cutoff, now=plan.now, conflicts=plan.conflicts, read_only=plan.read_only
-    )
+    return replace(mail, cutoff=cutoff, now=plan.now, conflicts=plan.conflicts, read_only=plan.read_only)
 
 
 def complete(session: Session, plan: RunPlan) -> Flow[None]:
@@ -121,6 +119,12 @@ def complete(session: Session, plan: RunPlan) -> Flow[None]:
         yield from fetch_contents(session, mail.content)
     yield from finish_markings(session, mail)
     yield from _index()
+
+
+def wait_once_in_sync(session: Session, plan: RunPlan, seconds: int) -> Flow[bool]:
+    """One Sync that the server holds; see `wait_in_sync`. The conversation has begun (`begin`)."""
+    facts: dict[str, str] = yield from load(AccountFacts())
+    return (yield from wait_in_sync(session, _mail_plan(plan, facts), seconds))
 
 
 def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:

@@ -6,7 +6,20 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import classification, diagnosis, items, keychain, mail, mail_changes, outbox, policy, rights, settings, view, watch
+from . import (
+    classification,
+    diagnosis,
+    items,
+    keychain,
+    mail,
+    mail_changes,
+    outbox,
+    policy,
+    rights,
+    settings,
+    view,
+    watch,
+)
 
 MIGRATIONS: tuple[str, ...] = (
     mail.TABLES,
