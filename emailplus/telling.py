@@ -40,6 +40,7 @@ HORIZON = timedelta(hours=24)
 """How far ahead the next reminder is looked for."""
 LONGEST = 28 * 24 * 60
 """Minutes: a reminder that wants to come earlier than so long before its event comes then."""
+DIRECT = "New mail is told as soon as the server has it."
 REGISTRATION = "alert_registration"
 """Fact of the account: the alert times that the running subscription was registered with, and its end."""
 
@@ -111,9 +112,11 @@ class Teller:
         except (ValueError, KeyError, TypeError, UsageError):  # of another version
             return None
 
-    def state(self) -> str:
-        """What the settings show about push."""
+    def state(self, method: str) -> str:
+        """What the user may know about how news come, waiting by that method."""
         rules = self.rules()
+        if not rules.realtime and method != "interval":
+            return DIRECT
         registered = self._registered()
         until = registered.until if registered is not None else None
         return policy.state_text(rules, self.config().notification_interval, until, self.now())

@@ -54,7 +54,9 @@ MAX_BROKEN: Final = 3
 QUICK: Final = 2.0
 MAX_QUICK: Final = 20
 CALM: Final = 5.0
-"""Seconds between two runs that count as quick, how many of them in a row are run without a pause, and the pause."""
+"""Seconds between two runs that find something, below which they are quick; how many in a row have no pause; and it."""
+AT_ONCE: Final = 10.0
+"""Seconds: a wait that ended sooner, for nothing, was none."""
 HELD: Final = 0.8
 """A wait that lasted so much of its heartbeat was held."""
 
@@ -148,7 +150,8 @@ class Rounds:
         self._badge: int | None = None
         self._announced = False
         self._ran = False
-        self._synced = 0.0
+        self._synced = self._ended = 0.0
+        """When the last run was over, and the last that found something, with what followed from it."""
 
     def steps(self) -> Steps:
         """Without an end, but for errors."""
@@ -169,7 +172,7 @@ class Rounds:
         if not self._ran or self._state != "watching":
             yield from self._told_state("syncing", "looking for what is new")
         report: SyncReport = yield Synchronise()
-        before, self._synced, self._failures = self._synced, self._monotonic(), 0
+        self._synced, self._failures = self._monotonic(), 0
         found = self._came or bool(report.added + report.changed + report.deleted + report.expired)
         first, self._ran, self._came = not self._ran, True, False
         yield from self._tell_news()
@@ -177,9 +180,10 @@ class Rounds:
             yield Complete()
         if found:
             self._idle = 0
-            self._quick = self._quick + 1 if self._synced - before < QUICK else 0
+            self._quick = self._quick + 1 if self._synced - self._ended < QUICK else 0
             if self._quick > MAX_QUICK:
                 yield from self._pause(CALM)
+            self._ended = self._monotonic()
         elif self._idle and not first:
             yield from self._pause(pause(self._idle))
 
@@ -259,7 +263,7 @@ class Rounds:
         self._failures = self._broken = 0
         if answer.status == ping.CHANGES:
             # Counted until the run shows that there is something: a server may cry wolf for ever.
-            self._idle = 0 if lasted >= HELD * seconds else self._idle + 1
+            self._idle = self._idle + 1 if lasted < min(AT_ONCE, HELD * seconds) else 0
             announced = yield Do(partial(self._teller.announcement, answer.changed))
             if announced is not None and not self._announced and self._idle <= 1:
                 self._announced = True
@@ -310,7 +314,7 @@ class Rounds:
 
     def _watching(self, seconds: float) -> Steps:
         if self._state != "watching":
-            text: str = yield Do(self._teller.state)
+            text: str = yield Do(partial(self._teller.state, self._method))
             yield from self._told_state("watching", text, self._method, seconds)
 
     # -- trouble
