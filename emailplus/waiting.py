@@ -116,8 +116,11 @@ async def _once(client: httpx2.AsyncClient, network: Network, request: HttpReque
     return response
 
 
-async def awake(work: Coroutine[Any, Any, T], limit: float | None) -> T:
-    """What `work` gives. Raises `Woken` after `limit` seconds (None: never), and when the machine slept meanwhile."""
+async def awake(work: Coroutine[Any, Any, T], limit: float | None, look: Callable[[], None] | None = None) -> T:
+    """What `work` gives. Raises `Woken` after `limit` seconds (None: never), and when the machine slept meanwhile.
+
+    `look` is called now and then; it must not take long.
+    """
     task = asyncio.ensure_future(work)
     before, end = asleep(), None if limit is None else time.monotonic() + limit
     try:
@@ -130,6 +133,8 @@ async def awake(work: Coroutine[Any, Any, T], limit: float | None) -> T:
                 raise Woken
             if asleep() - before > SLEPT:
                 raise Woken(slept=True)
+            if look is not None:
+                look()
     finally:
         if not task.done():
             task.cancel()
@@ -155,13 +160,15 @@ class Interrupt:
         if future is not None:
             future.cancel()
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, look: Callable[[], None] | None = None) -> None:
         """Wait. Raises `Stopped`, and `Woken` when the machine slept meanwhile."""
-        self._await(lambda: _ROOM.run(awake(asyncio.sleep(seconds), None)))
+        self._await(lambda: _ROOM.run(awake(asyncio.sleep(seconds), None, look)))
 
-    def send(self, request: HttpRequest, network: Network, limit: float | None) -> HttpResponse:
+    def send(
+        self, request: HttpRequest, network: Network, limit: float | None, look: Callable[[], None] | None = None
+    ) -> HttpResponse:
         """See `send` and `awake`. Raises `Stopped` besides."""
-        return self._await(lambda: _ROOM.run(awake(send(request, network), limit)))
+        return self._await(lambda: _ROOM.run(awake(send(request, network), limit, look)))
 
     def _await(self, begin: Callable[[], Future[T]]) -> T:
         if self.stopped:

@@ -139,6 +139,7 @@ class _Watching:
         return True
 
     def _rest(self) -> None:
+        """The store is let go of while nothing happens; whoever needs it meanwhile opens it again."""
         self._mailbox.store.database.rest()
 
 
@@ -228,7 +229,7 @@ class Watch(_Watching, Iterator[WatchEvent]):
             raise Stopped
         if isinstance(step, Pause):
             self._rest()
-            return self._interrupt.pause(step.seconds)
+            return self._interrupt.pause(step.seconds, self._rest)
         if isinstance(step, Synchronise):
             return self._mailbox._run(self._plan(), self._hear, self._interrupt.pause)
         if isinstance(step, Renew):
@@ -239,7 +240,7 @@ class Watch(_Watching, Iterator[WatchEvent]):
 
         def hold(network: Network, request: HttpRequest) -> HttpResponse:
             self._rest()
-            return self._interrupt.send(request, network, step.limit)
+            return self._interrupt.send(request, network, step.limit, self._rest)
 
         return self._mailbox._converse(self._dialogue(step), self._hear, hold=hold)
 
@@ -342,13 +343,13 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
             return await self._outer._converse(self._dialogue(step), self._hear)
         if isinstance(step, Pause):
             self._rest()
-            return await self._interruptible(waiting.awake(asyncio.sleep(step.seconds), None))
+            return await self._interruptible(waiting.awake(asyncio.sleep(step.seconds), None, self._rest))
         assert isinstance(step, (Ping, Linger))
 
         async def hold(network: Network, request: HttpRequest) -> HttpResponse:
             self._rest()
             response: HttpResponse = await self._interruptible(
-                waiting.awake(waiting.send(request, network), step.limit)
+                waiting.awake(waiting.send(request, network), step.limit, self._rest)
             )
             return response
 
