@@ -14,6 +14,7 @@ from . import (
     mail,
     mail_changes,
     outbox,
+    pim,
     policy,
     rights,
     settings,
@@ -34,6 +35,8 @@ MIGRATIONS: tuple[str, ...] = (
     rights.TABLES,
     items.TABLES,
     watch.TABLES,
+    pim.TABLES,
+    keychain.CAPABILITIES,
 )
 
 CURRENT = len(MIGRATIONS)
