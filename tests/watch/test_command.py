@@ -46,8 +46,9 @@ class Process:
             )
         )  # fmt: skip
         self.store = folder / "store.db"
+        start = [sys.executable, "-c", "from emailplus.cli.app import main; main()"]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from emailplus.cli.app import main; main()", command, "-c", str(config), "-s", str(self.store), *options],
+            [*start, command, "-c", str(config), "-s", str(self.store), *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "EMAILPLUS_STORE_KEY": KEY.hex()},
         )  # fmt: skip

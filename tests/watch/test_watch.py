@@ -460,6 +460,26 @@ def test_before_12_1_only_the_interval_is_left(make_world: Callable[..., World])
     assert watcher.told(State)[-1].seconds == 900
 
 
+@pytest.mark.parametrize(("configured", "seconds"), [("900", 900.0), ("450", 450.0), (None, 900.0)])
+def test_the_configured_interval_is_how_long_it_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch, configured: str | None, seconds: float
+) -> None:
+    paused: list[float] = []
+    real = waiting.Interrupt.pause
+    monkeypatch.setattr(
+        waiting.Interrupt,
+        "pause",
+        lambda self, wanted, look=None: (paused.append(wanted), real(self, wanted, look))[1],
+    )
+    with watching(world, {"notification_interval": configured}, method="interval") as watcher:
+        assert watcher.told(State)[-1].seconds == seconds
+        end = time.monotonic() + PATIENCE
+        while not paused and time.monotonic() < end:
+            time.sleep(0.01)
+    assert seconds - 30 < paused[0] <= seconds
+    assert world.exchange.requests.of("Ping") == []
+
+
 def test_a_policy_that_changes(make_world: Callable[..., World]) -> None:
     world = make_world(policy=MockPolicy())
     with watching(world) as watcher:
