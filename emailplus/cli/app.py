@@ -22,6 +22,7 @@ from . import (
     server_commands,
     show_command,
     sync_command,
+    watch_command,
 )
 from .classify_commands import classify_app
 from .config_commands import config_app
@@ -60,6 +61,7 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.command("sync")(sync_command.sync)
+app.command("watch")(watch_command.watch)
 app.command("search")(read_commands.search)
 app.command("gal")(server_commands.gal)
 app.command("oof")(server_commands.oof)

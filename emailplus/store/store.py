@@ -35,6 +35,7 @@ from . import (
     rights,
     settings,
     spool,
+    watch,
 )
 from .database import Database
 from .keys import KeyProvider, as_provider
@@ -325,6 +326,7 @@ class Store:
                 self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
             pictures.forget(self.database)
+            watch.forget(self.database)
             rights.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
