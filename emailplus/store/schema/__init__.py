@@ -20,6 +20,7 @@ from . import (
     settings,
     sign_in,
     view,
+    watch,
 )
 
 MIGRATIONS: tuple[str, ...] = (
@@ -35,6 +36,7 @@ MIGRATIONS: tuple[str, ...] = (
     rights.TABLES,
     items.TABLES,
     sign_in.TABLES,
+    watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
 )
