@@ -20,6 +20,7 @@ from .policy.body_preference import ContentPolicy
 from .policy.features import Features
 from .policy.merged import merge
 from .policy.server_policy import ServerPolicy
+from .policy.sign_in import Mode, decide
 from .policy.sync_period import cut_off, mail_filter_type
 from .policy.user_settings import Settings
 
@@ -44,8 +45,8 @@ def network(config: AppConfig, password: str) -> Network:
     Raises `AuthenticationFailed` for a mode of `eas_min_allowed_auth_mode` beyond basic: what is not spoken here never
     becomes a password on the wire.
     """
-    mode = config.eas_min_allowed_auth_mode
-    if mode != "basic":
+    mode = decide(config).mode
+    if mode is not Mode.BASIC:
         raise AuthenticationFailed(
             f"eas_min_allowed_auth_mode is {mode}, which this version does not speak; nothing was sent"
         )

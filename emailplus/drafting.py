@@ -12,10 +12,12 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 
 from . import protecting
+from .calendar import invitation as invitations
 from .errors import NotFound, PolicyDenied, UsageError
 from .mime.fields import checked_address
 from .mime.view import header_text, view
-from .model.draft import Draft, DraftAttachment, DraftKind
+from .model.draft import Draft, DraftAttachment, DraftKind, Invitation
+from .model.event import Event
 from .model.message import Address, BodyType, StoredMessage, addresses
 from .model.outbox import DropDraft, SaveDraft
 from .policy.addresses import read as read_addresses
@@ -64,12 +66,22 @@ def new(
     text: str = "",
     html: str = "",
     attachments: Iterable[DraftAttachment] = (),
+    invitation: Invitation | Event | None = None,
 ) -> Draft:
-    """A new message, with the signature that holds."""
+    """A new message, with the signature that holds. An event as `invitation` asks its attendees to come, and gives the
+    recipients, the subject and the text that are not given."""
     sender = me(sending)
+    if isinstance(invitation, Event):
+        event = invitation
+        invited, also = invitations.people(invitations.guests(event, sender.address))
+        to, cc = (to, cc) if to or cc else (invited, also)
+        subject = subject or event.subject
+        text = text or ("" if html else invitations.text_of(event))
+        invitation = invitations.request(event, organizer=sender, now=sending.now)
     return Draft(
         message_id=new_message_id(sender), sender=sender, to=people(to), cc=people(cc), bcc=people(bcc),
         subject=subject, text=text, html=html, signature=sending.settings.signature, attachments=tuple(attachments),
+        invitation=invitation,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from .policy.server_policy import ServerPolicy
 from .protection import Protection
 from .smime.keychain import Role
 from .smime.outgoing import Plan, ProtectedMessage, protect
-from .smime.recipients import Choice
+from .smime.recipients import Choice, negotiated
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -62,7 +62,7 @@ def seal(outgoing: Outgoing, sending: Sending) -> Outgoing:
     if not decision:
         return outgoing
     people = _People(_choices(protection, (*draft.to, *draft.cc)), _choices(protection, draft.bcc))
-    plan = _plan(decision, protection, sending)
+    plan = _plan(decision, people, protection, sending)
     if plan.encrypt:
         missing = [a for a, choice in (people.visible | people.hidden).items() if choice.certificate is None]
         if missing:
@@ -138,15 +138,16 @@ def _certificates(choices: dict[str, Choice]) -> dict[str, x509.Certificate | No
     return {address: choice.certificate for address, choice in choices.items()}
 
 
-def _plan(decision: MailProtection, protection: Protection, sending: Sending) -> Plan:
+def _plan(decision: MailProtection, people: _People, protection: Protection, sending: Sending) -> Plan:
     keys = protection.keychain
+    announced = [choice.capabilities for choice in (people.visible | people.hidden).values()]
     return Plan(
         signer=keys.required(Role.SIGNING, sending.now) if decision.sign else None,
         own=keys.required(Role.ENCRYPTION, sending.now).certificate if decision.encrypt else None,
         encrypt=decision.encrypt,
         clear=decision.clear,
         digest=decision.digest,
-        cipher=decision.cipher,
+        cipher=decision.cipher or negotiated(announced, weak=decision.weak),
         protect_headers=sending.settings.protect_headers,
     )
 

@@ -10,7 +10,7 @@ a person does it through `Sending.ask`. Nothing is written before every stage ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -246,15 +246,15 @@ STAGES: dict[str, Stage] = {
 """The stage of each name. A name without one has nothing to do."""
 
 
-def prepare(draft: Draft, sending: Sending) -> QueueMail:
-    """Take a draft through every stage; what is to be written into the outbox.
+def prepare(draft: Draft, sending: Sending, *, without: Collection[str] = ()) -> QueueMail:
+    """Take a draft through every stage but those in `without`; what is to be written into the outbox.
 
     Raises what a stage refuses (`UsageError`, `PolicyError`, `SmimeError`...), `ConfirmationNeeded` or `Declined`.
     """
     outgoing = Outgoing(draft)
     for name in ORDER:
         stage = STAGES.get(name)
-        if stage is not None:
+        if stage is not None and name not in without:
             outgoing = stage(outgoing, sending)
     shown = ", ".join(person.address for person in draft.recipients)
     return QueueMail(draft.message_id, outgoing.draft.subject, shown, outgoing.parcels, sending.now.timestamp(), draft)

@@ -51,7 +51,8 @@ class Imported:
     lost: list[str] = field(default_factory=list)
 
 
-def _package() -> Any:
+def package() -> Any:
+    """The package icalendar. Raises `ImportError` that says how to install it."""
     try:
         import icalendar
     except ModuleNotFoundError as error:
@@ -66,14 +67,19 @@ def _package() -> Any:
 
 def write(events: Iterable[Event], *, method: str = "") -> bytes:
     """One VCALENDAR with the events, series with their exceptions. `method`: "REQUEST" and the like, for mail."""
-    ical = _package()
+    return bytes(calendar_of(events, method=method).to_ical())
+
+
+def calendar_of(events: Iterable[Event], *, method: str = "", instance: datetime | date | None = None) -> Any:
+    """The same as an object of the package. `instance`: each event is that one instance of its series."""
+    ical = package()
     calendar = ical.Calendar()
     calendar.add("prodid", "-//emailplus//EN")
     calendar.add("version", "2.0")
     if method:
         calendar.add("method", method)
     for event in events:
-        calendar.add_component(_component(ical, event, None))
+        calendar.add_component(_component(ical, event, instance))
         for exception in event.exceptions:
             if not exception.deleted:
                 changed = event.instance(exception)
@@ -81,7 +87,7 @@ def write(events: Iterable[Event], *, method: str = "") -> bytes:
                 end = exception.changes.get("end") or start + event.duration
                 calendar.add_component(_component(ical, replace(changed, start=start, end=end), exception.start))
     calendar.add_missing_timezones()
-    return bytes(calendar.to_ical())
+    return calendar
 
 
 def _component(ical: Any, event: Event, instance: datetime | date | None) -> Any:
@@ -190,7 +196,7 @@ def rule_of(recurrence: Recurrence) -> dict[str, Any]:
 
 def read(data: bytes) -> Imported:
     """The events of an iCalendar file. Raises `UsageError` for what is none, or too large."""
-    ical = _package()
+    ical = package()
     if len(data) > MAX_BYTES:
         raise UsageError(f"the calendar has {len(data)} bytes; {MAX_BYTES} are the most that is read")
     try:

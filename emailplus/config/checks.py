@@ -1,7 +1,6 @@
 """Checks that span keys. Each looks at the values that could be read and says what follows from them together.
 
-A check may also set a value aside: a sign-in mode that is not fully configured becomes `basic` (guide, table 9). Only
-such local mistakes fall back; a refusal by a server never does.
+Nothing is decided here: which sign-in mode holds in the end, say, is for `policy.sign_in`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any, Final
 from .hosts import parse_host
 from .keys import BY_NAME, KEYS
 from .problems import Problem, shown
+from .sign_in import lacking
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +53,14 @@ def _transport(given: Given) -> Iterator[Problem]:
 
 
 def _sign_in(given: Given) -> Iterator[Problem]:
+    modes = {}
     for name in ("eas_min_allowed_auth_mode", "ews_min_allowed_auth_mode"):
         mode = given.values[name]
-        lacking = ""
-        if mode == "cert_base" and given.values["email_login_certificate"] is None:
-            lacking = "a usable email_login_certificate"
-        if mode == "modern_auth":
-            wanted = ("modern_auth_authority_url", "modern_auth_resource_url")
-            lacking = " and ".join(key for key in wanted if given.values[key] is None)
-        if lacking:
-            yield given.advice(name, f"{mode} needs {lacking}; basic is used instead")
-            given.values[name] = "basic"
-    eas, ews = given.values["eas_min_allowed_auth_mode"], given.values["ews_min_allowed_auth_mode"]
-    if eas == "modern_auth" and ews == "basic":
+        missing = lacking(mode, given.values.get)
+        if missing:
+            yield given.advice(name, f"{mode} needs {missing}; basic is used instead")
+        modes[name[:3]] = "basic" if missing else mode
+    if modes["eas"] == "modern_auth" and modes["ews"] == "basic":
         text = "EWS does not follow eas_min_allowed_auth_mode: it uses basic until this key says modern_auth"
         yield given.advice("ews_min_allowed_auth_mode", text)
 
@@ -173,5 +168,5 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def check_all(given: Given) -> list[Problem]:
-    """Run every check; `given.values` may be changed where one falls back."""
+    """Run every check."""
     return [problem for check in CHECKS for problem in check(given)]

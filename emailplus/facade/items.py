@@ -10,14 +10,13 @@ from datetime import date, datetime, tzinfo
 from functools import partial
 from typing import Any, TypeVar
 
-from .. import account, changing
+from .. import account, changing, inviting
 from ..calendar.occurrences import occurrences
 from ..calendar.prepare import check, event_times, new_item, note_subject, task_times
 from ..eas.items.changes import PRIVATE
 from ..eas.items.timezone import tzinfo_of
 from ..eas.versions import VERSIONS
 from ..errors import NotFound, UsageError
-from ..markings import MailboxClassification
 from ..model.changes import DeleteItem, DropChange, MarkVip, SaveItem
 from ..model.contact import Contact
 from ..model.event import Event, MeetingStatus, Occurrence
@@ -28,11 +27,10 @@ from ..model.queries import QueuedChange
 from ..model.questions import Confirm
 from ..model.task import Task
 from ..policy import recipients
-from ..settings import MailboxSettings
 from ..store import item_changes, items
 from ..store.text import folded
 from ..store.values import write_instance
-from . import Online
+from .writing import Writing
 
 T = TypeVar("T", bound=Item)
 
@@ -50,12 +48,9 @@ def local_zone() -> str:
         return "Etc/UTC"
 
 
-class Items(Online):
+class Items(Writing):
     """Methods of `Mailbox`."""
 
-    settings: MailboxSettings
-    classification: MailboxClassification
-    read_only: bool
     conflicts: str = "server_wins"
     """Who wins where an item was changed on both sides: "server_wins", "client_wins" or "keep_both" (two then)."""
 
@@ -151,6 +146,8 @@ class Items(Online):
             send_updates=send_updates,
             now=account.utc_now().timestamp(),
         )
+        if send_updates and isinstance(ready, Event) and not self._mails_by_itself:
+            batch.mails = inviting.mails(self._sending(confirm), None, ready, sequence=0)
         return int(self.store.apply(batch))
 
     def change_item(
@@ -180,24 +177,69 @@ class Items(Online):
         check(after, values)
         self._may_tell(after, values, send_updates, before)
         self._ask_about(after, send_updates, confirm)
-        self.store.apply(
-            SaveItem(
-                values,
-                item_id=item_id,
-                instance=write_instance(instance),
-                send_updates=send_updates,
-                now=account.utc_now().timestamp(),
-            )
+        batch = SaveItem(
+            values,
+            item_id=item_id,
+            instance=write_instance(instance),
+            send_updates=send_updates,
+            now=account.utc_now().timestamp(),
         )
+        self._tell(batch, item_id, after, instance, send_updates, confirm)
+        self.store.apply(batch)
 
-    def delete_item(self, item_id: int, *, instance: datetime | date | None = None, send_updates: bool = False) -> None:
-        """Delete an item, or one instance of a series. Raises `NotFound`, or `UsageError`."""
+    def _tell(
+        self,
+        batch: SaveItem | DeleteItem,
+        item_id: int,
+        after: Any,
+        instance: datetime | date | None,
+        send_updates: bool,
+        confirm: Confirm | None,
+    ) -> None:
+        """Up to 14.1 the attendees are mailed from here: the mail goes into the batch. What waits of an earlier change
+        that did not leave yet is written anew, so that one mail says how things are."""
+        sequence, waits = item_changes.mailed(self.store.database, item_id)
+        if self._mails_by_itself or not (send_updates or waits):
+            return
+        before = item_changes.as_told(self.store.database, item_id)
+        if isinstance(before, Event) and instance is not None:
+            before = self._instance_of(before, instance) if before.recurrence is not None else None
+        if not isinstance(after, Event | None) or not isinstance(before, Event | None):
+            return
+        values = batch.values if isinstance(batch, SaveItem) and not waits else None
+        batch.sequence = sequence + 1 if before is not None else sequence
+        batch.mails = inviting.mails(
+            self._sending(confirm), before, after, sequence=batch.sequence, instance=instance, values=values
+        )  # fmt: skip
+
+    @property
+    def _mails_by_itself(self) -> bool:
+        """Whether the server tells attendees (from 16.0 on)."""
+        version = VERSIONS.get(self.store.account().get("version", ""))
+        return version is not None and version.code >= _SINGLE_CHANGES
+
+    def delete_item(
+        self,
+        item_id: int,
+        *,
+        instance: datetime | date | None = None,
+        send_updates: bool = False,
+        confirm: Confirm | None = None,
+    ) -> None:
+        """Delete an item, or one instance of a series. `confirm` as for `create_item`.
+
+        Raises `NotFound`, `UsageError` or `ConfirmationNeeded`.
+        """
         changing.writable(self.read_only)
         before = items.item(self.store.database, item_id)
         self._instance_of(before, instance)
         self._may_tell(before, None, send_updates)
+        self._ask_about(before, send_updates, confirm)
         now = account.utc_now().timestamp()
-        self.store.apply(DeleteItem(item_id, write_instance(instance), send_updates, now))
+        batch = DeleteItem(item_id, write_instance(instance), send_updates, now)
+        if send_updates:
+            self._tell(batch, item_id, None, instance, send_updates, confirm)
+        self.store.apply(batch)
 
     def mark_vip(self, contact_id: int, vip: bool = True) -> None:
         """Mark a contact as very important, or not. ActiveSync has no such property: it stays on this device."""
@@ -258,13 +300,11 @@ class Items(Online):
         invited = after.attendees or (before.attendees if isinstance(before, Event) else ())
         if not invited or after.meeting_status & MeetingStatus.RECEIVED:
             return
-        version = VERSIONS.get(self.store.account().get("version", ""))
-        by_itself = version is not None and version.code >= _SINGLE_CHANGES
         private = values is not None and values.keys() <= PRIVATE
-        if by_itself and not send_updates and not private:
+        if self._mails_by_itself and not send_updates and not private:
             raise UsageError(
                 f"the server mails the attendees of {after.subject!r} by itself (ActiveSync "
-                f"{version.name if version else ''}): give send_updates=True, or take the attendees out"
+                f"{self.store.account().get('version', '')}): give send_updates=True, or take the attendees out"
             )
 
 
@@ -349,10 +389,17 @@ class AsyncItems(ABC):
         await asyncio.to_thread(call)
 
     async def delete_item(
-        self, item_id: int, *, instance: datetime | date | None = None, send_updates: bool = False
+        self,
+        item_id: int,
+        *,
+        instance: datetime | date | None = None,
+        send_updates: bool = False,
+        confirm: Confirm | None = None,
     ) -> None:
-        """See `Mailbox.delete_item`."""
-        call = partial(self._mailbox.delete_item, item_id, instance=instance, send_updates=send_updates)
+        """See `Mailbox.delete_item`. `confirm` is called in another thread."""
+        call = partial(
+            self._mailbox.delete_item, item_id, instance=instance, send_updates=send_updates, confirm=confirm
+        )
         await asyncio.to_thread(call)
 
     async def mark_vip(self, contact_id: int, vip: bool = True) -> None:

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from functools import partial
+from typing import Any
 
+from .. import changing, inviting
 from ..eas import status
 from ..eas.commands.meeting_response import MeetingAnswer, MeetingResult, Reply, UserResponse
 from ..eas.flows import meetings
-from ..errors import UsageError
+from ..eas.versions import VERSIONS
+from ..errors import ConnectionFailed, ServerBusy, UsageError
+from ..model.questions import Confirm
 from ..store.found import place
-from ..store.store import Store
-from . import AsyncOnline, Dialogue, Online
+from . import Dialogue
+from .writing import AsyncWriting, Writing
 
 _RESPONSES = {"accept": UserResponse.ACCEPT, "tentative": UserResponse.TENTATIVE, "decline": UserResponse.DECLINE}
-
-
-def _asked(
-    store: Store, message_id: int, response: str, reply: str | None, proposed: tuple[datetime, datetime] | None
-) -> Dialogue[list[MeetingResult]]:
-    if response not in _RESPONSES:
-        raise UsageError(f"a meeting is answered with one of {', '.join(_RESPONSES)}, not {response!r}")
-    if proposed is not None and reply is None:
-        raise UsageError("another time is proposed in a reply; give one, even an empty one")
-    collection_id, server_id = place(store.database, message_id)
-    mail = Reply(reply, proposed=proposed) if reply is not None else None
-    answer = MeetingAnswer(_RESPONSES[response], collection_id, server_id, reply=mail)
-    return partial(meetings.respond, answers=[answer])
 
 
 def _result(results: list[MeetingResult]) -> MeetingResult:
@@ -35,7 +27,7 @@ def _result(results: list[MeetingResult]) -> MeetingResult:
     return results[0]
 
 
-class Meetings(Online):
+class Meetings(Writing):
     """Methods of `Mailbox`."""
 
     def respond(
@@ -45,18 +37,53 @@ class Meetings(Online):
         *,
         reply: str | None = None,
         proposed: tuple[datetime, datetime] | None = None,
+        confirm: Confirm | None = None,
     ) -> MeetingResult:
         """Answer a meeting request: "accept", "tentative" or "decline". The next `sync` brings the calendar's change.
 
-        `reply`: what the server mails to the organiser, "" for the bare answer (16.0 on, else `NotOffered` and nothing
-        is done); None: the organiser is told nothing. `proposed`: another time, aware start and end (16.1). Raises
-        `CommandFailed` (status 2) for what is no meeting request, `NotFound`.
+        `reply`: what is mailed to the organiser, "" for the bare answer; None: the organiser is told nothing. From 16.0
+        on the server mails it. Up to 14.1 it goes through the outbox once the server has taken the answer
+        (``emailplus[calendar]``), and `confirm` answers the questions of sending. `proposed`: another time, aware start
+        and end (16.1, and up to 14.1). Raises `CommandFailed` (status 2) for what is no meeting request, `NotFound`,
+        and what sending refuses.
         """
-        return _result(self._converse(_asked(self.store, message_id, response, reply, proposed)))
+        results = self._converse(self._answering(message_id, response, reply, proposed, confirm))
+        if reply is not None:
+            try:
+                self.flush()
+            except (ConnectionFailed, ServerBusy):  # it waits in the outbox
+                pass
+        return _result(results)
+
+    def _answering(
+        self,
+        message_id: int,
+        response: str,
+        reply: str | None,
+        proposed: tuple[datetime, datetime] | None,
+        confirm: Confirm | None,
+    ) -> Dialogue[list[MeetingResult]]:
+        changing.writable(self.read_only)
+        if response not in _RESPONSES:
+            raise UsageError(f"a meeting is answered with one of {', '.join(_RESPONSES)}, not {response!r}")
+        if proposed is not None and reply is None:
+            raise UsageError("another time is proposed in a reply; give one, even an empty one")
+        collection_id, server_id = place(self.store.database, message_id)
+        told = Reply(reply, proposed=proposed) if reply is not None else None
+        answer = MeetingAnswer(_RESPONSES[response], collection_id, server_id, reply=told)
+        version = VERSIONS.get(self.store.account().get("version", ""))
+        mail = None
+        if reply is not None and version is not None and version.code < meetings.MAILS_BY_ITSELF:
+            message = self.store.message(message_id)
+            if message.meeting is not None:  # what is no request the server refuses
+                mail = inviting.reply(self._sending(confirm), message, response, text=reply, proposed=proposed)
+        return partial(meetings.respond, answers=[answer], mail=mail)
 
 
-class AsyncMeetings(AsyncOnline):
+class AsyncMeetings(AsyncWriting):
     """Methods of `AsyncMailbox`."""
+
+    _mailbox: Any
 
     async def respond(
         self,
@@ -65,6 +92,14 @@ class AsyncMeetings(AsyncOnline):
         *,
         reply: str | None = None,
         proposed: tuple[datetime, datetime] | None = None,
+        confirm: Confirm | None = None,
     ) -> MeetingResult:
-        """See `Mailbox.respond`."""
-        return _result(await self._converse(_asked(self.store, message_id, response, reply, proposed)))
+        """See `Mailbox.respond`. `confirm` is called in another thread."""
+        call = partial(self._mailbox._answering, message_id, response, reply, proposed, confirm)
+        results = await self._converse(await asyncio.to_thread(call))
+        if reply is not None:
+            try:
+                await self.flush()
+            except (ConnectionFailed, ServerBusy):
+                pass
+        return _result(results)

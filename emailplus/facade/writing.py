@@ -20,7 +20,8 @@ from ..errors import (
     ServerBusy,
 )
 from ..markings import MailboxClassification
-from ..model.draft import Draft, DraftAttachment, StoredDraft
+from ..model.draft import Draft, DraftAttachment, Invitation, StoredDraft
+from ..model.event import Event
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Confirm
 from ..rms.gate import Door
@@ -64,11 +65,17 @@ class Writing(Online):
         text: str = "",
         html: str = "",
         attachments: Iterable[DraftAttachment] = (),
+        invitation: Invitation | Event | None = None,
     ) -> Draft:
-        """A new message with the user's signature; nothing is saved or sent. Raises `UsageError` for a bad address."""
+        """A new message with the user's signature; nothing is saved or sent. Raises `UsageError` for a bad address.
+
+        `invitation` adds a calendar part: one that is made (`emailplus.calendar.invitation`), or an event, whose
+        attendees, subject and text then stand in for those that are not given (``emailplus[calendar]``).
+        """
         return drafting.new(
-            self._sending(), to=to, cc=cc, bcc=bcc, subject=subject, text=text, html=html, attachments=attachments
-        )
+            self._sending(), to=to, cc=cc, bcc=bcc, subject=subject, text=text, html=html, attachments=attachments,
+            invitation=invitation,
+        )  # fmt: skip
 
     def reply(self, message_id: int, *, text: str = "", html: str = "") -> Draft:
         """An answer to whoever wrote message `message_id`. Raises `NotFound`."""
@@ -230,11 +237,13 @@ class AsyncWriting(AsyncOnline):
         text: str = "",
         html: str = "",
         attachments: Iterable[DraftAttachment] = (),
+        invitation: Invitation | Event | None = None,
     ) -> Draft:
         """See `Mailbox.new`."""
         call = partial(
-            self._mailbox.new, to=to, cc=cc, bcc=bcc, subject=subject, text=text, html=html, attachments=attachments
-        )
+            self._mailbox.new, to=to, cc=cc, bcc=bcc, subject=subject, text=text, html=html, attachments=attachments,
+            invitation=invitation,
+        )  # fmt: skip
         return await asyncio.to_thread(call)
 
     async def reply(self, message_id: int, *, text: str = "", html: str = "") -> Draft:

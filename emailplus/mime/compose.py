@@ -3,9 +3,10 @@
     mixed
     ├── alternative
     │   ├── text/plain
-    │   └── related                 where the HTML shows images
-    │       ├── text/html
-    │       └── image/png           by Content-ID
+    │   ├── related                 where the HTML shows images
+    │   │   ├── text/html
+    │   │   └── image/png           by Content-ID
+    │   └── text/calendar           of an invitation, with its method (RFC 6047 2.4, MS-ASCMD_R3347)
     └── application/pdf             attachments, in the draft's order
 
 Levels that hold one part only are left out. Lines end with CRLF and everything is 7-bit, with two exceptions: an
@@ -29,7 +30,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from ..errors import UsageError
-from ..model.draft import Draft, DraftAttachment, Quote
+from ..model.draft import Draft, DraftAttachment, Invitation, Quote
 from .fields import address_field, identifiers_field, one_line, parameter, text_field
 
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
@@ -97,6 +98,8 @@ def compose(
         rich = _multipart("related", [rich, *(_attachment(a, contents, inline=True) for a in inline)], salt + b"r",
                           extra='; type="text/html"')  # fmt: skip
         body = [text, rich]
+    if draft.invitation is not None:
+        body.append(_calendar(draft.invitation))
     root = body[0] if len(body) == 1 else _multipart("alternative", body, salt + b"a")
     if beside:
         parts = [root, *(_attachment(a, contents, inline=False) for a in beside)]
@@ -211,6 +214,20 @@ def _text(text: str, subtype: str) -> bytes:
     part = MIMEPart(policy=_SEVEN_BIT)
     cleaned = _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     part.set_content(cleaned, subtype=subtype, charset="utf-8")
+    return part.as_bytes()
+
+
+def _calendar(invitation: Invitation) -> bytes:
+    """The calendar part. Raises `UsageError` for a method that is none, or text that is not UTF-8."""
+    if not re.fullmatch(r"[A-Z]{3,20}", invitation.method):
+        raise UsageError(f"{invitation.method!r} is no iCalendar method")
+    try:
+        text = invitation.calendar.decode()
+    except UnicodeDecodeError as problem:
+        raise UsageError("the calendar of an invitation is UTF-8") from problem
+    part = MIMEPart(policy=_SEVEN_BIT)
+    cleaned = _UNWRITABLE.sub("", text.replace("\r\n", "\n"))
+    part.set_content(cleaned, subtype="calendar", charset="utf-8", params={"method": invitation.method})
     return part.as_bytes()
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ..eas.wbxml import Node
 from .bodies import ItemOptions, body_node, body_part_node, legacy_body, native_type
 from .mailbox import Flag, Item
+from .meetings import meeting_node
 from .mime import Message, Part
 from .rights import licence_node, sealed
 
@@ -79,10 +80,14 @@ def email_properties(
         if options.part_preference is not None and version >= 141:
             nodes.append(body_part_node(message, options.part_preference, version))
     nodes.append(("Email:MessageClass", message.message_class))
+    meeting = meeting_node(message, version) if message.message_class.startswith("IPM.Schedule.Meeting.") else None
+    if meeting is not None:
+        nodes.append(meeting)
     nodes.append(("Email:InternetCPID", str(_code_page(message))))
     if version >= 120:
         nodes.append(flag_node(item.flag))
-        nodes.append(("Email:ContentClass", "urn:content-classes:message"))
+        content_class = "message" if meeting is None else "calendarmessage"
+        nodes.append(("Email:ContentClass", f"urn:content-classes:{content_class}"))
         nodes.append(("AirSyncBase:NativeBodyType", str(native_type(message))))
     if version >= 140:
         nodes += _conversation(item, message)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
+import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, formataddr
@@ -11,7 +13,7 @@ from zoneinfo import ZoneInfo
 from ..eas.wbxml import Node
 from .mailbox import Item, Mailbox
 from .mime import Message, Part
-from .pim import compact
+from .pim import UTC_ZONE, compact
 from .users import MockUser
 
 ANSWERS = {1: "ACCEPTED", 2: "TENTATIVE", 3: "DECLINED"}
@@ -86,6 +88,73 @@ def _calendar_part(part: Part) -> Part | None:
     if part.content_type == "text/calendar":
         return part
     return next((found for child in part.children if (found := _calendar_part(child)) is not None), None)
+
+
+def meeting_node(message: Message, version: int) -> Node | None:
+    """What a mail says of its meeting (MS-ASEMAIL 2.2.2.48), in the order of the schema; None for none readable."""
+    part = message.calendar_part()
+    event = _event_lines(message, part) if part is not None else {}
+    try:
+        start = _moment(*event["DTSTART"])
+        end = _moment(*event["DTEND"]) if "DTEND" in event else start + timedelta(hours=1)
+        stamp = _moment(*event["DTSTAMP"]) if "DTSTAMP" in event else start
+        instance = _moment(*event["RECURRENCE-ID"]) if "RECURRENCE-ID" in event else None
+        uid = event["UID"][1]
+    except (KeyError, ValueError):
+        return None
+    method = part.parameters.get("method", "").upper() if part is not None else ""
+    parameters, organizer = event.get("ORGANIZER", ("", ""))
+    name = next((p[3:].strip('"') for p in parameters.split(";") if p.startswith("CN=")), "")
+    place = event.get("LOCATION", ("", ""))[1]
+    all_day = "VALUE=DATE" in event["DTSTART"][0].split(";")
+    if all_day:
+        stamp = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+    nodes: list[Node] = [
+        ("Email:AllDayEvent", "1" if all_day else "0"),
+        ("Email:StartTime", _dashed(start)),
+        ("Email:DtStamp", _dashed(stamp)),
+        ("Email:EndTime", _dashed(end)),
+        ("Email:InstanceType", "2" if instance is not None else "1" if "RRULE" in event else "0"),
+    ]
+    if place and version < 160:
+        nodes.append(("Email:Location", place))
+    elif place:
+        nodes.append(("AirSyncBase:Location", [("AirSyncBase:DisplayName", place)]))
+    if organizer:
+        nodes.append(("Email:Organizer", formataddr((name, organizer))))
+    if instance is not None:
+        nodes.append(("Email:RecurrenceId", _dashed(instance)))
+    nodes.append(("Email:ResponseRequested", "1" if method == "REQUEST" else "0"))
+    nodes += [("Email:Sensitivity", "0"), ("Email:BusyStatus", "2"), ("Email:TimeZone", UTC_ZONE)]
+    if version < 160:
+        nodes.append(("Email:GlobalObjId", base64.b64encode(_object_id(uid)).decode()))
+    else:
+        nodes.append(("Calendar:UID", uid))
+    if version >= 140:
+        nodes.append(("Email:DisallowNewTimeProposal", "0"))
+    if version >= 141:
+        nodes.append(("Email2:MeetingMessageType", "1" if method == "REQUEST" else "0"))
+    return ("Email:MeetingRequest", nodes)
+
+
+def _event_lines(message: Message, part: Part) -> dict[str, tuple[str, str]]:
+    """The first of each property of the event: (parameters, value)."""
+    lines = _lines(message.text(part))
+    if ("BEGIN", "", "VEVENT") not in lines:
+        return {}
+    event = lines[lines.index(("BEGIN", "", "VEVENT")) :]
+    return {name: (parameters, value) for name, parameters, value in reversed(event)}
+
+
+def _object_id(uid: str) -> bytes:
+    """GlobalObjId of a UID that no Exchange made (MS-ASEMAIL 2.2.2.37): wrapped up as vCal-Uid."""
+    data = b"vCal-Uid" + struct.pack("<i", 1) + uid.encode() + b"\0"
+    head = bytes.fromhex("040000008200E00074C5B7101A82E008")
+    return head + bytes(4) + bytes(8) + bytes(8) + struct.pack("<i", len(data)) + data
+
+
+def _dashed(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 def _lines(text: str) -> list[tuple[str, str, str]]:

@@ -20,6 +20,11 @@ from email.utils import parsedate_tz
 MAX_DEPTH = 20  # nested multiparts; deeper ones are shown as one attachment
 MAX_PARTS = 500  # parts of one message
 
+MEETING_METHODS = {"REQUEST": "Request", "CANCEL": "Canceled", "REPLY": "Resp", "COUNTER": "Resp"}
+"""Methods of iCalendar that make a mail one about a meeting, and what they are called."""
+_ANSWERS = {"ACCEPTED": "Pos", "DECLINED": "Neg", "TENTATIVE": "Tent"}
+_PARTSTAT = re.compile(r"PARTSTAT=([A-Za-z-]+)")
+
 _HEADERS_END = re.compile(rb"\r?\n\r?\n")
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)", re.M)
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
@@ -242,7 +247,18 @@ class Message:
         if self.message_class.startswith("IPM.Note.SMIME"):
             return [self.root]
         body = [part for part in self.body_parts() if part is not None]
+        calendar = self.calendar_part()  # it is the meeting itself (MS-ASEMAIL 2.2.2.48)
+        if calendar is not None:
+            body.append(calendar)
         return [part for part in _leaves(self.root) if not any(part is shown for shown in body)]
+
+    def calendar_part(self) -> Part | None:
+        """The iCalendar part with a method that makes this meeting mail; None for other mail."""
+        for part in _leaves(self.root):
+            method = part.parameters.get("method", "").upper()
+            if part.content_type == "text/calendar" and part.disposition != "attachment" and method in MEETING_METHODS:
+                return part
+        return None
 
     @property
     def message_class(self) -> str:
@@ -255,7 +271,8 @@ class Message:
         if kind == "multipart/report":
             report = parameters.get("report-type", "")
             return "REPORT.IPM.Note.IPNRN" if "disposition" in report else "REPORT.IPM.Note.NDR"
-        return "IPM.Note"
+        calendar = self.calendar_part() if b"text/calendar" in self.raw.lower() else None
+        return meeting_class(self, calendar) if calendar is not None else "IPM.Note"
 
     @property
     def date(self) -> datetime | None:
@@ -269,6 +286,15 @@ class Message:
             return datetime.fromtimestamp(moment.timestamp() - (fields[9] or 0), UTC)
         except (ValueError, OverflowError, OSError):
             return None
+
+
+def meeting_class(message: Message, calendar: Part) -> str:
+    """MessageClass of meeting mail (MS-ASEMAIL 2.2.2.50)."""
+    method = calendar.parameters.get("method", "").upper()
+    if method in ("REPLY", "COUNTER"):
+        found = _PARTSTAT.search(message.text(calendar).replace("\r\n ", ""))
+        return f"IPM.Schedule.Meeting.Resp.{_ANSWERS.get(found.group(1).upper() if found else '', 'Tent')}"
+    return f"IPM.Schedule.Meeting.{MEETING_METHODS[method]}"
 
 
 def html_to_text(markup: str) -> str:

@@ -22,9 +22,7 @@ MAX_PICTURE = 48 << 10  # characters of base64 (MS-ASCNTC_R384)
 FLOATING = 160  # from here on all-day events are dates without a zone (MS-ASCAL_R2006)
 _NAMESPACE = {"Calendar": "Calendar", "Contacts": "Contacts", "Tasks": "Tasks", "Notes": "Notes"}
 _COMPACT = re.compile(r"^\d{8}T\d{6}Z$")
-_UTC_ZONE = base64.b64encode(
-    struct.pack("<i64s16si64s16si", 0, "UTC".encode("utf-16-le"), b"", 0, b"", b"", 0)
-).decode()
+UTC_ZONE = base64.b64encode(struct.pack("<i64s16si64s16si", 0, "UTC".encode("utf-16-le"), b"", 0, b"", b"", 0)).decode()
 
 COMPACT_DATES = frozenset(
     {
@@ -247,7 +245,7 @@ def complete(nodes: list[Node], item_class: str, now: datetime, name: str, email
         default("Calendar:OrganizerName", name)
         default("Calendar:OrganizerEmail", email)
         default("Calendar:MeetingStatus", "1" if children(child(data, "Calendar:Attendees")) else "0")
-        default("Calendar:Timezone", _UTC_ZONE)
+        default("Calendar:Timezone", UTC_ZONE)
         if text(data, "Calendar:AllDayEvent") == "1" and version < FLOATING:
             blob = text(("", made), "Calendar:Timezone")
             made = [_moved(node, _to_floating, blob) for node in made]
@@ -383,7 +381,7 @@ def properties(nodes: list[Node], item_class: str, options: ItemOptions, version
     """An item as a version tells it: all of it, in Adds and Changes alike."""
     data: Node = ("", nodes)
     all_day = item_class == "Calendar" and text(data, "Calendar:AllDayEvent") == "1"
-    blob = text(data, "Calendar:Timezone") or _UTC_ZONE
+    blob = text(data, "Calendar:Timezone") or UTC_ZONE
     shown: list[Node] = []
     for node in nodes:
         if all_day and version >= FLOATING and node[0] == "Calendar:Timezone":

@@ -10,6 +10,7 @@ from .folder import Folder
 from .item import Item
 from .marking import MarkingReader
 from .message import Message
+from .outbox import QueueMail
 
 
 @dataclass(slots=True)
@@ -115,6 +116,10 @@ class SaveItem:
     """The change is of one instance of a series only: its original start, as `emailplus.store.values` writes it."""
     send_updates: bool = False
     now: float = 0.0
+    mails: Sequence[QueueMail] | None = None
+    """What attendees are told once the server has taken the change (up to 14.1); None leaves what waits already."""
+    sequence: int = 0
+    """SEQUENCE of those mails (RFC 5545 3.8.7.4)."""
 
 
 @dataclass(slots=True)
@@ -125,6 +130,9 @@ class DeleteItem:
     instance: str = ""
     send_updates: bool = False
     now: float = 0.0
+    mails: Sequence[QueueMail] | None = None
+    """As in `SaveItem`."""
+    sequence: int = 0
 
 
 @dataclass(slots=True)

@@ -44,6 +44,16 @@ class DraftAttachment:
         return len(self.content) if self.content is not None else self.announced
 
 
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The calendar part of a message: a meeting request, an update, a cancellation or an answer (RFC 6047)."""
+
+    method: str
+    """"REQUEST", "CANCEL", "REPLY" or "COUNTER", as in `calendar` (RFC 5546 1.4)."""
+    calendar: bytes
+    """The iCalendar object, UTF-8."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """What an original says, as it stands below a reply or forward."""
@@ -79,6 +89,8 @@ class Draft:
     """Plain text below the message, behind the separator of RFC 3676 4.3."""
     quote: Quote | None = None
     attachments: tuple[DraftAttachment, ...] = ()
+    invitation: Invitation | None = None
+    """Makes it meeting mail: the calendar stands beside the text, as another form of it."""
     original: int | None = None
     """Our id of the message that is answered or forwarded."""
     in_reply_to: str = ""

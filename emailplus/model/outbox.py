@@ -66,6 +66,8 @@ class OutboxEntry:
     draft_id: int | None = None
     held: bool = False
     """Written for another account than the one the store is tied to now: it is kept and not sent."""
+    waits: bool = False
+    """An invitation that leaves when the server has taken the change of the event that it is about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ class QueuedChange:
     reason: str = ""
     title: str = ""
     item_class: str = ""
+    mails: int = 0
+    """Invitations in the outbox that wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,12 +90,17 @@ def is_zone(value: object) -> bool:
     return True
 
 
+def office_365(config: AppConfig) -> bool:
+    """Whether the mailbox lives in Office 365: behind a Sentry, `email_ews_host` tells."""
+    hosts = (config.exchange_endpoint.host, config.email_ews_host.partition(":")[0])
+    return any(f".{host.casefold()}".endswith(_OFFICE_365) for host in hosts)
+
+
 def vip_refusal(config: AppConfig) -> str | None:
     """Why mail of VIPs cannot be told outside work hours; None: it can."""
     if config.sentry_server_host is None:
         return "sentry_server_host is not set: no service looks up whether a sender is a VIP"
-    host = f".{config.exchange_endpoint.host}"
-    if host.endswith(_OFFICE_365):
+    if office_365(config):
         return "the notification service does not work with Exchange in Office 365"
     return None
 

@@ -8,7 +8,7 @@
     RequireEncryptedSMIMEMessages                 encrypted, whatever anybody says (MS-ASPROV 2.2.2.47)
     AllowSMIMESoftCerts = 0                       no signature with keys that lie in software (2.2.2.14): ours all do
     AllowSMIMEEncryptionAlgorithmNegotiation = 0  the very algorithms the server names (2.2.2.13, MS-ASPROV_R27);
-                                                  else the strong ones of this engine
+                                                  1: the strongest that all recipients announced; 2: 3DES among them
 
 What the server can name is old: of it, 3DES and SHA-1 are written, and nothing below.
 """
@@ -48,7 +48,10 @@ class MailProtection:
     encrypt: bool = False
     clear: bool = True
     digest: Digest = "sha256"
-    cipher: Cipher = "aes256-gcm"
+    cipher: Cipher | None = None
+    """The one that the server demands; None: the strongest that all recipients read."""
+    weak: bool = False
+    """A weak cipher may be negotiated with somebody who reads nothing else."""
     must_encrypt: bool = False
     """The server's policy demands it: sending in the clear is no answer to anything."""
     reasons: tuple[str, ...] = ()
@@ -92,7 +95,8 @@ def decide(
         encrypt=encrypts,
         clear=settings.sign_as_clear_text,
         digest=_digest(policy.RequireSignedSMIMEAlgorithm) if fixed and signs else "sha256",
-        cipher=_cipher(policy.RequireEncryptionSMIMEAlgorithm) if fixed and encrypts else "aes256-gcm",
+        cipher=_cipher(policy.RequireEncryptionSMIMEAlgorithm) if fixed and encrypts else None,
+        weak=policy.AllowSMIMEEncryptionAlgorithmNegotiation == 2,
         must_encrypt=bool(policy.RequireEncryptedSMIMEMessages),
         reasons=tuple(reasons),
     )
@@ -107,9 +111,9 @@ def _digest(number: int | None) -> Digest:
     return digest
 
 
-def _cipher(number: int | None) -> Cipher:
+def _cipher(number: int | None) -> Cipher | None:
     if number is None:
-        return "aes256-gcm"
+        return None
     name, cipher = _CIPHERS.get(number, (f"number {number}", None))
     if cipher is None:
         raise PolicyNotApplicable(f"the server's policy demands encryption with {name}, which is not written here")

@@ -16,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ..errors import MalformedCms
 from . import algorithms as alg
+from . import tlv
 from .cms import PartyId, same_party
 from .report import CertificateSummary
 
@@ -32,8 +33,17 @@ def load(der: bytes) -> x509.Certificate:
             # These are read late; what is wrong with them is to be known now.
             _ = certificate.extensions, certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
             _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.serial_number
-            return certificate
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+        if tlv.read(der, 0, len(der)).children()[2].content[:1] != b"\0":
+            raise ValueError("signatures are whole octets: one certificate, one encoding of it")
+        return certificate
+    except (
+        ValueError,
+        TypeError,
+        IndexError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+    ) as error:
         raise MalformedCms("a certificate that cannot be read") from error
 
 

@@ -49,7 +49,10 @@ class PartyId:
 
 @dataclass(frozen=True, slots=True)
 class SignerInfo:
-    """RFC 5652 5.3. `signed_attributes` with the SET OF tag, as they were signed; b"" where there are none."""
+    """RFC 5652 5.3. `signed_attributes` with the SET OF tag, as they were signed; b"" where there are none.
+
+    `capabilities`: object identifiers in the order of the signer's preference (RFC 8551 2.5.2), None: not told.
+    """
 
     sid: PartyId
     digest: Algorithm
@@ -59,7 +62,7 @@ class SignerInfo:
     content_types: tuple[str, ...]
     message_digests: tuple[bytes, ...]
     signing_time: datetime | None
-    has_capabilities: bool
+    capabilities: tuple[str, ...] | None
     protected_algorithms: tuple[bytes, bytes] | None
 
 
@@ -148,9 +151,17 @@ def _parse(data: bytes) -> CmsObject:
     return reader(expect(inner, _SEQUENCE).children())
 
 
+# What a sender writes into each mail alike is read once: the caches are by the bytes themselves.
+
+
 def _algorithm(element: Element) -> Algorithm:
-    fields = expect(element, _SEQUENCE).children(2)
-    return Algorithm(tlv.oid(fields[0]), fields[1].raw if len(fields) > 1 else None, element.raw)
+    return _algorithm_of(element.raw)
+
+
+@lru_cache(maxsize=1024)
+def _algorithm_of(raw: bytes) -> Algorithm:
+    fields = expect(tlv.read(raw, 0, len(raw)), _SEQUENCE).children(2)
+    return Algorithm(tlv.oid(fields[0]), fields[1].raw if len(fields) > 1 else None, raw)
 
 
 def _octets(element: Element) -> bytes:
@@ -215,9 +226,23 @@ def _signer(fields: list[Element]) -> SignerInfo:
         content_types=tuple(tlv.oid(value) for value in values.get(alg.CONTENT_TYPE, ())),
         message_digests=tuple(_octets(value) for value in values.get(alg.MESSAGE_DIGEST, ())),
         signing_time=tlv.moment(times[0]) if len(times) == 1 else None,
-        has_capabilities=alg.CAPABILITIES in values,
+        capabilities=_capabilities(values.get(alg.CAPABILITIES, [])),
         protected_algorithms=_protected(values.get(alg.ALGORITHM_PROTECTION, [])),
     )
+
+
+def _capabilities(values: list[Element]) -> tuple[str, ...] | None:
+    """SMIMECapabilities (RFC 8551 2.5.2). What cannot be read is not told: it decides about no signature."""
+    return _capabilities_of(values[0].raw) if len(values) == 1 else None
+
+
+@lru_cache(maxsize=1024)
+def _capabilities_of(raw: bytes) -> tuple[str, ...] | None:
+    try:
+        listed = tlv.read(raw, 0, len(raw)).children(MAX_ATTRIBUTES)
+        return tuple(tlv.oid(expect(capability, _SEQUENCE).children(2)[0]) for capability in listed)
+    except (ValueError, IndexError, MalformedCms):
+        return None
 
 
 def _protected(values: list[Element]) -> tuple[bytes, bytes] | None:
@@ -234,6 +259,12 @@ def _protected(values: list[Element]) -> tuple[bytes, bytes] | None:
 
 def _party(element: Element) -> PartyId:
     """IssuerAndSerialNumber, [0] SubjectKeyIdentifier, or [0] RecipientKeyIdentifier (RFC 5652 5.3, 6.2.2)."""
+    return _party_of(element.raw)
+
+
+@lru_cache(maxsize=1024)
+def _party_of(raw: bytes) -> PartyId:
+    element = tlv.read(raw, 0, len(raw))
     if element.tag == _SEQUENCE:
         issuer, serial = element.children(2)
         return PartyId(issuer=issuer.raw, serial=tlv.integer(serial))

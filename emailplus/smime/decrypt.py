@@ -7,16 +7,19 @@ come out right is replaced by a random one and decryption goes on to fail later 
 
 from __future__ import annotations
 
+import hmac
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes, keywrap
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import AEADDecryptionContext, Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
@@ -24,7 +27,7 @@ from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from ..errors import DecryptionFailed, MalformedCms, NoDecryptionKey, SmimeLimitExceeded, UnsupportedCms
 from . import algorithms as alg
 from . import certificate as certs
-from . import der, rc2
+from . import der, rc2, tlv
 from .cms import (
     Algorithm,
     CompressedData,
@@ -38,8 +41,10 @@ from .cms import (
 )
 from .keychain import KeyEntry
 from .limits import MAX_KEY_TRIALS, MAX_UNWRAPPED_BYTES
+from .pieces import Source
 from .report import Finding, Layer, Reason, RecipientReport
 
+T = TypeVar("T")
 _FAILED = "the message could not be decrypted"
 
 
@@ -103,6 +108,29 @@ def decrypt(envelope: EnvelopedData, keys: Sequence[KeyEntry]) -> Opened:
 
     Raises `NoDecryptionKey`, `UnsupportedCms` (cipher or key encryption not carried out here), `DecryptionFailed`.
     """
+    content, layer = _unlocked(envelope, keys, partial(_content, envelope))
+    return Opened(content, envelope.content_type, layer)
+
+
+def decrypt_source(envelope: EnvelopedData, ciphertext: Source, keys: Sequence[KeyEntry]) -> tuple[Source, Layer]:
+    """The same of a `ciphertext` that is not in memory; `envelope` is without it (`apart`).
+
+    All of it is decrypted once and thrown away before any of it is handed out: what is wrong with it is known then.
+    Raises as `decrypt`; `UnsupportedCms` too for ChaCha20-Poly1305 and RC2, which are not had in pieces.
+    """
+
+    def checked(cipher: alg.ContentCipher, key: bytes) -> Source:
+        for _ in _plain(envelope, cipher, key, ciphertext()):
+            pass  # released only when the end is seen
+        return lambda: _plain(envelope, cipher, key, ciphertext())
+
+    return _unlocked(envelope, keys, checked)
+
+
+def _unlocked(
+    envelope: EnvelopedData, keys: Sequence[KeyEntry], use: Callable[[alg.ContentCipher, bytes], T]
+) -> tuple[T, Layer]:
+    """What `use` makes of the content key, by the first of our keys that leads to one that fits; and the layer."""
     cipher = alg.CIPHERS.get(envelope.cipher.oid)
     if cipher is None:
         raise UnsupportedCms(f"content encrypted with {envelope.cipher.oid}")
@@ -116,14 +144,14 @@ def decrypt(envelope: EnvelopedData, keys: Sequence[KeyEntry]) -> Opened:
     size = 0 if cipher.mode == "rc2-cbc" else cipher.key_bytes  # RC2 keys may have any length
     for recipient, entry in pairs[:MAX_KEY_TRIALS]:
         try:
-            content = _content(envelope, cipher, _content_key(recipient, entry, size))
+            found = use(cipher, _content_key(recipient, entry, size))
         except UnsupportedCms as error:
             unsupported = error
             continue
         except (ValueError, TypeError, InvalidTag, keywrap.InvalidUnwrap, UnsupportedAlgorithm, MalformedCms):
             continue
         used = f"{entry.fingerprint} ({'escrow' if entry.escrow else 'keychain'})"
-        return Opened(content, envelope.content_type, replace(layer, key=used))
+        return found, replace(layer, key=used)
     if unsupported is not None:
         raise unsupported
     raise DecryptionFailed(_FAILED)
@@ -178,16 +206,40 @@ def _agreed(recipient: Recipient, key: ec.EllipticCurvePrivateKey | x25519.X2551
     if kind is None or wrap is None or not recipient.originator_key:
         raise UnsupportedCms(f"key agreement by {recipient.algorithm.oid}")
     fields = elements(inside(wrap))
-    size = next((n for name, n in alg.KEY_WRAPS.items() if fields and der.oid(name)[2:] == fields[0][1]), 0)
+    name = tlv.dotted(fields[0][1]) if fields else ""
+    size = 24 if name == alg.TRIPLE_DES_WRAP else alg.KEY_WRAPS.get(name, 0)
     if not size:
-        raise UnsupportedCms("a key wrap other than that of AES")
+        raise UnsupportedCms("a key wrap other than those of AES and 3DES")
     if isinstance(key, x25519.X25519PrivateKey):
         secret = key.exchange(x25519.X25519PublicKey.from_public_bytes(recipient.originator_key))
     else:
         point = ec.EllipticCurvePublicKey.from_encoded_point(key.curve, recipient.originator_key)
         secret = key.exchange(ec.ECDH(), point)
     kek = derive(kind, secret, size, wrap, recipient.ukm)
+    if name == alg.TRIPLE_DES_WRAP:
+        return _triple_des_unwrap(kek, recipient.encrypted_key)
     return keywrap.aes_key_unwrap(kek, recipient.encrypted_key)
+
+
+_WRAP_VECTOR = bytes.fromhex("4adda22c79e82105")
+
+
+def _triple_des_unwrap(kek: bytes, wrapped: bytes) -> bytes:
+    """RFC 3217 3.2: two passes of CBC, the second over the octets in reverse; eight octets of SHA-1 are the check."""
+    if len(wrapped) != 40:
+        raise ValueError("a wrapped 3DES key has 40 octets")
+    outer = _triple_des(kek, _WRAP_VECTOR, wrapped)[::-1]
+    inner = _triple_des(kek, outer[:8], outer[8:])
+    check = hashes.Hash(hashes.SHA1())
+    check.update(inner[:24])
+    if not hmac.compare_digest(check.finalize()[:8], inner[24:]):
+        raise ValueError("the wrapped key is not whole")
+    return inner[:24]
+
+
+def _triple_des(key: bytes, vector: bytes, data: bytes) -> bytes:
+    decryptor = Cipher(TripleDES(key), modes.CBC(vector)).decryptor()
+    return decryptor.update(data) + decryptor.finalize()
 
 
 def derive(kind: tuple[str, str], secret: bytes, size: int, wrap: bytes, ukm: bytes | None) -> bytes:
@@ -204,10 +256,13 @@ def derive(kind: tuple[str, str], secret: bytes, size: int, wrap: bytes, ukm: by
 
 
 def _content(envelope: EnvelopedData, cipher: alg.ContentCipher, key: bytes) -> bytes:
+    """All or nothing."""
     fields = parameters(envelope.cipher)
     vector = next((content for tag, content in fields if tag == 0x04), b"")
     if cipher.mode == "aes-gcm":
-        return _gcm(envelope, key, vector, fields)
+        opener = _gcm(envelope, key, vector, fields)
+        content = opener.update(envelope.ciphertext)
+        return content + opener.finalize()
     if cipher.mode == "chacha20-poly1305":
         data = envelope.ciphertext + (envelope.mac or b"")
         return ChaCha20Poly1305(key).decrypt(vector, data, envelope.authenticated_attributes)
@@ -218,8 +273,8 @@ def _content(envelope: EnvelopedData, cipher: alg.ContentCipher, key: bytes) -> 
     return _unpadded(decryptor.update(envelope.ciphertext) + decryptor.finalize(), len(vector))
 
 
-def _gcm(envelope: EnvelopedData, key: bytes, nonce: bytes, fields: list[tuple[int, bytes]]) -> bytes:
-    """GCMParameters (RFC 5084 3.2): the tag has 12 octets unless said otherwise, and never fewer. All or nothing."""
+def _gcm(envelope: EnvelopedData, key: bytes, nonce: bytes, fields: list[tuple[int, bytes]]) -> AEADDecryptionContext:
+    """GCMParameters (RFC 5084 3.2): the tag has 12 octets unless said otherwise, and never fewer."""
     size = next((int.from_bytes(content, "big") for tag, content in fields if tag == 0x02), 12)
     mac = envelope.mac or b""
     if not 12 <= size <= 16 or len(mac) != size:
@@ -227,8 +282,30 @@ def _gcm(envelope: EnvelopedData, key: bytes, nonce: bytes, fields: list[tuple[i
     decryptor = Cipher(algorithms.AES(key), modes.GCM(nonce, mac, min_tag_length=12)).decryptor()
     if envelope.authenticated_attributes:
         decryptor.authenticate_additional_data(envelope.authenticated_attributes)
-    content = decryptor.update(envelope.ciphertext)
-    return content + decryptor.finalize()
+    return decryptor
+
+
+def _plain(
+    envelope: EnvelopedData, cipher: alg.ContentCipher, key: bytes, ciphertext: Iterator[bytes]
+) -> Iterator[bytes]:
+    """Decrypted as it comes; whether it was right is known at the end. The last block waits for that."""
+    fields = parameters(envelope.cipher)
+    vector = next((content for tag, content in fields if tag == 0x04), b"")
+    if cipher.mode == "aes-gcm":
+        decryptor = _gcm(envelope, key, vector, fields)
+        yield from map(decryptor.update, ciphertext)
+        yield decryptor.finalize()
+        return
+    if cipher.mode not in ("aes-cbc", "3des-cbc"):
+        raise UnsupportedCms(f"content of this size encrypted with {cipher.name}")
+    block = algorithms.AES(key) if cipher.mode == "aes-cbc" else TripleDES(key)
+    chained = Cipher(block, modes.CBC(vector)).decryptor()
+    last = b""
+    for piece in ciphertext:
+        data = last + chained.update(piece)
+        last = data[-len(vector) :]
+        yield data[: len(data) - len(last)]
+    yield _unpadded(last + chained.finalize(), len(vector))
 
 
 def _rc2(envelope: EnvelopedData, key: bytes, vector: bytes) -> bytes:

@@ -9,7 +9,9 @@ from enum import StrEnum
 
 from cryptography import x509
 
+from . import algorithms as alg
 from . import certificate as certs
+from .encrypt import CipherName
 from .keychain import Role, unusable
 from .report import Revocation
 from .revocation import revocation
@@ -34,6 +36,8 @@ class Candidate:
     certificate: x509.Certificate
     source: Source
     seen: datetime
+    capabilities: tuple[str, ...] | None = None
+    """What its owner announced in a signature that was found good (RFC 8551 2.5.2), None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Choice:
     address: str
     candidate: Candidate | None
     passed_over: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] | None = None
+    """Of the person, whichever certificate is taken: object identifiers of the latest announcement."""
 
     @property
     def certificate(self) -> x509.Certificate | None:
@@ -71,7 +77,9 @@ def choose(address: str, candidates: Iterable[Candidate], trust: Trust) -> Choic
             order = (path, _RANK[candidate.source], candidate.certificate.not_valid_before_utc)
             usable.append((order, candidate))
     best = max(usable, key=lambda item: item[0], default=None)
-    return Choice(address, best[1] if best is not None else None, tuple(passed))
+    told = max((c for c in pool if c.capabilities is not None), key=lambda c: c.seen, default=None)
+    capabilities = told.capabilities if told is not None else None
+    return Choice(address, best[1] if best is not None else None, tuple(passed), capabilities)
 
 
 def _judge(
@@ -90,6 +98,26 @@ def _judge(
     if revocation(path.certificates, trust)[0] is Revocation.REVOKED:
         return False, "it is revoked"
     return bool(path.certificates), ""
+
+
+_PREFERENCE: tuple[CipherName, ...] = ("aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc")
+_LAST: CipherName = "aes128-cbc"
+"""What every reader of S/MIME since 3.1 has (RFC 8551 2.7)."""
+
+
+def negotiated(announced: Iterable[tuple[str, ...] | None], *, weak: bool = False) -> CipherName:
+    """The strongest cipher that everybody who announced something can read (RFC 8551 2.7.1); who announced nothing is
+    taken to read all.
+
+    Without a common strong one it is AES-128-CBC, never a weak one unasked; `weak` asks: the server's policy lets any
+    be negotiated, and then 3DES is taken where somebody reads nothing else.
+    """
+    known = [set(capabilities) for capabilities in announced if capabilities is not None]
+    names: tuple[CipherName, ...] = (*_PREFERENCE, "3des-cbc") if weak else _PREFERENCE
+    for name in names:
+        if all(alg.CIPHER_BY_NAME[name].oid in capabilities for capabilities in known):
+            return name
+    return _LAST
 
 
 def with_encryption_use(certificates: Iterable[x509.Certificate], address: str, trust: Trust) -> list[x509.Certificate]:

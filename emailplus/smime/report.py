@@ -125,6 +125,8 @@ class SignerReport:
     path: tuple[CertificateSummary, ...]
     revocation: Revocation
     findings: tuple[Finding, ...]
+    capabilities: tuple[str, ...] | None = None
+    """Object identifiers of what the signer says to be able to read, best first (RFC 8551 2.5.2); None: not told."""
 
     @property
     def trusted(self) -> bool:

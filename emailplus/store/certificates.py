@@ -26,9 +26,15 @@ EARLY = 600.0
 
 
 def remember(
-    database: Database, address: str, found: Iterable[x509.Certificate], source: Source, seen: datetime
+    database: Database,
+    address: str,
+    found: Iterable[x509.Certificate],
+    source: Source,
+    seen: datetime,
+    capabilities: tuple[str, ...] | None = None,
 ) -> int:
-    """Note that `address` has these certificates; how many were not known from there."""
+    """Note that `address` has these certificates and announced these `capabilities` (object identifiers, None:
+    nothing new); how many certificates were not known from there."""
     fresh = 0
     with database.transaction():
         for certificate in found:
@@ -43,9 +49,10 @@ def remember(
                 (name, certs.der(certificate)),
             )
             database.execute(
-                "INSERT OR REPLACE INTO recipient_certificates (address, fingerprint, source, seen) "
-                "VALUES (?, ?, ?, ?)",
-                (*key, max(known or 0.0, seen.timestamp())),
+                "INSERT INTO recipient_certificates (address, fingerprint, source, seen, capabilities) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seen = max(seen, excluded.seen), "
+                "capabilities = coalesce(excluded.capabilities, capabilities)",
+                (*key, seen.timestamp(), None if capabilities is None else " ".join(capabilities)),
             )
     return fresh
 
@@ -60,14 +67,15 @@ def forget(database: Database, address: str, source: Source) -> None:
 def candidates(database: Database, address: str) -> list[Candidate]:
     """Every certificate known for `address`, newest sighting first. Unreadable ones are left out."""
     rows = database.all(
-        "SELECT c.certificate, r.source, r.seen FROM recipient_certificates r "
+        "SELECT c.certificate, r.source, r.seen, r.capabilities FROM recipient_certificates r "
         "JOIN certificates c ON c.fingerprint = r.fingerprint WHERE r.address = ? ORDER BY r.seen DESC",
         (address.lower(),),
     )
     found = []
-    for der, source, seen in rows:
+    for der, source, seen, told in rows:
+        capabilities = None if told is None else tuple(told.split())
         for certificate in certs.load_all([der]):
-            found.append(Candidate(certificate, Source(source), datetime.fromtimestamp(seen, UTC)))
+            found.append(Candidate(certificate, Source(source), datetime.fromtimestamp(seen, UTC), capabilities))
     return found
 
 

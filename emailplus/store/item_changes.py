@@ -19,7 +19,7 @@ from ..model.event import Event, EventException
 from ..model.item import LOCAL, Item
 from ..model.message import Attachment
 from ..model.queries import ItemChanges, QueuedChange
-from . import items
+from . import items, outbox
 from .database import Database, Row
 from .values import dumps, loads, read_instance, write_instance
 
@@ -29,6 +29,9 @@ OK, MALFORMED, CONVERSION, SERVER_ERROR, CONFLICT, NOT_FOUND, FULL = 1, 4, 6, 5,
 """Item statuses of Sync (MS-ASCMD 2.2.3.177.17)."""
 PASSING = frozenset({SERVER_ERROR, 16})
 """What another attempt may cure."""
+
+MAILS_BY_ITSELF = frozenset({"16.0", "16.1"})
+"""Versions in which the server mails attendees (MS-ASCAL 3.2.4, MS-ASCMD_R7479)."""
 
 _WAITING = "SELECT kind, instance, changes FROM item_changes WHERE item_id = ? ORDER BY id"
 
@@ -103,8 +106,18 @@ def save(database: Database, batch: SaveItem) -> int:
                 "UPDATE item_changes SET removed = removed || ? WHERE id = ?",
                 ("".join(f"{reference}\n" for reference in gone if reference not in kept), change_id),
             )
+        _mails(database, batch.item_id, change_id, batch)
         _show(database, batch.item_id)
         return batch.item_id
+
+
+def _mails(database: Database, item_id: int, change_id: int, batch: SaveItem | DeleteItem) -> None:
+    """What attendees are to be told waits in the outbox for the change."""
+    if batch.mails is None:
+        return
+    outbox.attach(database, change_id, batch.mails)
+    if batch.mails:
+        database.execute("UPDATE items SET sequence = max(sequence, ?) WHERE id = ?", (batch.sequence, item_id))
 
 
 def _create(database: Database, batch: SaveItem) -> int:
@@ -117,7 +130,8 @@ def _create(database: Database, batch: SaveItem) -> int:
     client_id = secrets.token_hex(16)
     item_id = items.insert(database, batch.folder_id, item, NEW + client_id)
     database.execute("UPDATE items SET base = '{}' WHERE id = ?", (item_id,))
-    _queue(database, item_id, batch.folder_id, "add", batch, item.properties(), client_id)
+    change_id = _queue(database, item_id, batch.folder_id, "add", batch, item.properties(), client_id)
+    _mails(database, item_id, change_id, batch)
     return item_id
 
 
@@ -174,7 +188,7 @@ def delete(database: Database, batch: DeleteItem) -> None:
             database.execute(
                 "DELETE FROM item_changes WHERE item_id = ? AND kind <> 'add' AND state <> 'sent'", (batch.item_id,)
             )
-        _queue(database, batch.item_id, folder, "delete", batch, {})
+        _mails(database, batch.item_id, _queue(database, batch.item_id, folder, "delete", batch, {}), batch)
         if batch.instance:
             _show(database, batch.item_id)
         else:
@@ -235,7 +249,8 @@ def change(database: Database, change_id: int) -> QueuedChange:
     """One change. Raises `NotFound`."""
     row = database.one(
         "SELECT c.id, c.item_id, c.kind, c.state, c.client_id, i.server_id, i.class, coalesce(i.base, i.data), "
-        "c.changes, c.instance, c.removed, c.send_updates, c.reason, i.title FROM item_changes c "
+        "c.changes, c.instance, c.removed, c.send_updates, c.reason, i.title, "
+        "(SELECT count(*) FROM outbox o WHERE o.change_id = c.id) FROM item_changes c "
         "JOIN items i ON i.id = c.item_id WHERE c.id = ?",
         (change_id,),
     )
@@ -250,6 +265,7 @@ def change(database: Database, change_id: int) -> QueuedChange:
         id=row[0], item_id=row[1], kind=row[2], state=row[3], client_id=row[4], server_id=item.server_id, item=item,
         values=values, instance=instance, removed_attachments=tuple(filter(None, row[10].split("\n"))),
         send_updates=bool(row[11]), reason=row[12], title=row[13], item_class=row[6],
+        mails=row[14],
     )  # fmt: skip
 
 
@@ -297,6 +313,7 @@ def settle(database: Database, folder: int, outcome: ChangeOutcome, number: int)
 def _confirmed(
     database: Database, outcome: ChangeOutcome, item_id: int, kind: str, instance: str, changes: str, number: int
 ) -> None:
+    _tell_attendees(database, outcome.change_id)
     database.execute("DELETE FROM item_changes WHERE id = ?", (outcome.change_id,))
     if kind == "delete" and not instance:
         database.execute("DELETE FROM items WHERE id = ?", (item_id,))
@@ -321,4 +338,39 @@ def _confirmed(
 def found_on_server(database: Database, item_id: int, server_id: str) -> None:
     """An item that we sent without learning its fate is there: its creation is confirmed."""
     if str(database.scalar("SELECT server_id FROM items WHERE id = ?", (item_id,))).startswith(NEW):
+        for row in database.all("SELECT id FROM item_changes WHERE item_id = ? AND kind = 'add'", (item_id,)):
+            _tell_attendees(database, row[0])
         database.execute("DELETE FROM item_changes WHERE item_id = ? AND kind = 'add'", (item_id,))
+
+
+def _tell_attendees(database: Database, change_id: int) -> None:
+    """The mail for a change that the server took may leave, unless the server mails by itself (from 16.0 on)."""
+    version = str(database.scalar("SELECT value FROM account WHERE name = 'version'") or "")
+    if version not in MAILS_BY_ITSELF:
+        outbox.release(database, change_id)
+
+
+def as_told(database: Database, item_id: int) -> Item | None:
+    """The item as the server knows it, or will when what was sent has arrived; None where it knows nothing of it yet.
+
+    That is what attendees were told last.
+    """
+    row = database.one("SELECT class, coalesce(base, data) FROM items WHERE id = ?", (item_id,))
+    if row is None:
+        return None
+    rows = database.all(
+        "SELECT kind, instance, changes FROM item_changes WHERE item_id = ? AND state = 'sent' ORDER BY id", (item_id,)
+    )
+    if row[1] == "{}" and not rows:
+        return None
+    return overlay(items.MODELS[row[0]](**loads(row[1])), rows)
+
+
+def mailed(database: Database, item_id: int) -> tuple[int, bool]:
+    """SEQUENCE of the last update that was mailed, and whether mail waits for a change that did not leave yet."""
+    sequence = database.scalar("SELECT sequence FROM items WHERE id = ?", (item_id,))
+    waits = database.scalar(
+        "SELECT 1 FROM outbox o JOIN item_changes c ON c.id = o.change_id WHERE c.item_id = ? AND c.state <> 'sent'",
+        (item_id,),
+    )
+    return int(sequence or 0), bool(waits)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from ..errors import NotFound, UsageError
 from ..model import outbox as model
-from ..model.draft import Draft, DraftAttachment, DraftKind, Quote, StoredDraft
+from ..model.draft import Draft, DraftAttachment, DraftKind, Invitation, Quote, StoredDraft
 from ..model.message import Address
 from ..model.outbox import OutboxEntry, OutboxState
 from . import spool
@@ -24,7 +24,8 @@ _ACCOUNT = "coalesce((SELECT value FROM account WHERE name = 'account'), '')"
 _ENTRY = (
     "o.id, o.state, o.command, o.client_id, o.message_id, o.subject, o.recipients, o.created, o.size, o.attempts, "
     "o.sent_at, o.status, o.reason, o.save, o.template, coalesce(f.server_id, o.source_folder), "
-    f"coalesce(m.server_id, o.source_item), o.replace, o.fallback, o.draft_id, o.account <> {_ACCOUNT}"
+    f"coalesce(m.server_id, o.source_item), o.replace, o.fallback, o.draft_id, o.account <> {_ACCOUNT}, "
+    "o.change_id IS NOT NULL"
 )
 _FROM = "FROM outbox o LEFT JOIN messages m ON m.id = o.source AND m.gone = 0 LEFT JOIN folders f ON f.id = m.folder_id"
 
@@ -128,7 +129,8 @@ def drop_draft(database: Database, draft_id: int) -> bool:
         return bool(cursor.rowcount)
 
 
-_NOT_WRITTEN = frozenset({"attachments", "id", "thread_index", "quote", "sender", "to", "cc", "bcc", "reply_to"})
+_NOT_WRITTEN = frozenset({"attachments", "id", "thread_index", "quote", "sender", "to", "cc", "bcc", "reply_to",
+                          "invitation"})  # fmt: skip
 
 
 def draft_as_dict(draft: Draft) -> dict[str, Any]:
@@ -140,6 +142,8 @@ def draft_as_dict(draft: Draft) -> dict[str, Any]:
     plain["thread_index"] = draft.thread_index.hex()
     if draft.quote is not None:
         plain["quote"] = {entry.name: getattr(draft.quote, entry.name) for entry in fields(Quote)}
+    if draft.invitation is not None:
+        plain["invitation"] = {"method": draft.invitation.method, "calendar": draft.invitation.calendar.decode()}
     plain["attachments"] = [
         {
             "name": attachment.name,
@@ -165,6 +169,8 @@ def draft_from_dict(plain: Mapping[str, Any], contents: Mapping[int, bytes], dra
     values["headers"] = tuple((name, value) for name, value in plain.get("headers", ()))
     values["thread_index"] = bytes.fromhex(plain.get("thread_index", ""))
     values["quote"] = Quote(**plain["quote"]) if plain.get("quote") else None
+    held = plain.get("invitation")
+    values["invitation"] = Invitation(held["method"], held["calendar"].encode()) if held else None
     values["attachments"] = tuple(
         DraftAttachment(**attachment, content=contents.get(position))
         for position, attachment in enumerate(plain.get("attachments", ()))
@@ -214,11 +220,29 @@ def _insert(database: Database, batch: model.QueueMail, parcel: model.Parcel, dr
     return int(number)
 
 
+def attach(database: Database, change_id: int, mails: Sequence[model.QueueMail]) -> None:
+    """Mail that leaves when the server has taken a change, in the place of what waited for it; in a transaction."""
+    database.execute("DELETE FROM outbox WHERE change_id = ?", (change_id,))
+    for mail in mails:
+        for parcel in mail.parcels:
+            number = _insert(database, mail, parcel, None)
+            database.execute(
+                "UPDATE outbox SET change_id = ?, reason = ? WHERE id = ?",
+                (change_id, "it leaves when the server has taken the event", number),
+            )
+
+
+def release(database: Database, change_id: int) -> None:
+    """The change is on a server that mails nobody by itself: what waits for it may leave; in a transaction."""
+    database.execute("UPDATE outbox SET change_id = NULL, reason = '' WHERE change_id = ?", (change_id,))
+
+
 def entries(database: Database, states: tuple[OutboxState, ...] = ()) -> list[OutboxEntry]:
     """See `OutboxEntries`."""
     where, values = "", ()
     if states:
-        where = f"WHERE o.state IN ({', '.join('?' * len(states))}) AND o.account = {_ACCOUNT} "
+        marks = ", ".join("?" * len(states))
+        where = f"WHERE o.state IN ({marks}) AND o.account = {_ACCOUNT} AND o.change_id IS NULL "
         values = tuple(state.value for state in states)  # type: ignore[assignment]
     return [_entry(row) for row in database.all(f"SELECT {_ENTRY} {_FROM} {where}ORDER BY o.id", values)]
 
@@ -237,6 +261,7 @@ def _entry(row: Row) -> OutboxEntry:
         recipients=row[6], created=row[7], size=row[8], attempts=row[9], sent_at=row[10], status=row[11],
         reason=row[12], save=bool(row[13]), template=row[14], source_folder=row[15], source_item=row[16],
         replace=bool(row[17]), fallback=bool(row[18]), draft_id=row[19], held=bool(row[20]),
+        waits=bool(row[21]),
     )  # fmt: skip
 
 

@@ -392,6 +392,11 @@ class Store:
         blob = self.database.scalar("SELECT body_blob FROM messages WHERE id = ?", (message_id,))
         return index.body_bytes(self.database, message_id, blob)
 
+    def body_pieces(self, message_id: int) -> Iterator[bytes]:
+        """The same in the pieces in which it is stored."""
+        blob = self.database.scalar("SELECT body_blob FROM messages WHERE id = ?", (message_id,))
+        return iter([self.body(message_id)]) if blob is None else spool.read(self.database, blob)
+
     def attachments(self, message_id: int) -> list[StoredAttachment]:
         """The attachments of a message, in the server's order."""
         rows = self.database.all(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from emailplus.eas.commands.meeting_response import MeetingAnswer, UserResponse
+from emailplus.eas.commands.meeting_response import MeetingAnswer, Reply, UserResponse
 from emailplus.eas.flows import meetings
 from emailplus.errors import CommandFailed, NotFound, NotOffered, UsageError
+from emailplus.model.outbox import OutboxState
 
 from ..flows.world import NOW, World, deliver, mail
 
@@ -78,15 +80,36 @@ def test_the_organiser_is_told_where_that_is_asked_for(make_world: Callable[...,
     assert "PARTSTAT=TENTATIVE" in text
 
 
-def test_a_reply_that_no_server_sends_is_refused_and_nothing_is_done(make_world: Callable[..., World]) -> None:
+@pytest.mark.parametrize("version", ["2.5", "14.1"])
+def test_up_to_14_1_the_reply_is_our_mail(make_world: Callable[..., World], version: str) -> None:
+    """MS-ASCMD_R268."""
+    world = make_world(versions=(version,))
+    deliver(world.alice, request())
+    with world.open() as mailbox:
+        mailbox.sync()
+        (invite,) = mailbox.search("subject:planning")
+        mailbox.respond(invite.id, "decline", reply="Not this time")
+        assert [entry.state for entry in mailbox.outbox()] == [OutboxState.CONFIRMED]
+        told = MeetingAnswer(UserResponse.ACCEPT, "5", invite.server_id, reply=Reply("I come"))
+        with pytest.raises(NotOffered, match=re.escape(version)):  # nobody would tell: nothing is answered
+            mailbox._converse(lambda session: meetings.respond(session, [told]))
+    assert events(world) == []
+    (told_by_mail,) = world.exchange.user("bob").items()
+    assert b"METHOD:REPLY" in told_by_mail.raw
+    assert b"PARTSTAT=DECLINED" in told_by_mail.raw.replace(b"\r\n ", b"")
+
+
+def test_an_answer_that_the_server_refuses_mails_nobody(make_world: Callable[..., World]) -> None:
     world = make_world(versions=("14.1",))
     deliver(world.alice, request())
     with world.open() as mailbox:
         mailbox.sync()
         (invite,) = mailbox.search("subject:planning")
-        with pytest.raises(NotOffered, match=r"14\.1"):
+        world.alice.delete(invite.server_id)
+        with pytest.raises(CommandFailed):
             mailbox.respond(invite.id, "accept", reply="I come")
-    assert events(world) == []
+        assert mailbox.outbox() == []
+    assert world.exchange.user("bob").items() == []
 
 
 def test_what_cannot_be_answered(world: World) -> None:

@@ -129,7 +129,7 @@ def test_a_program_gets_nothing_and_a_person_sees_it(world: World) -> None:
     world.sync(RMS)
     number = only(world)
     with world.open(RMS) as mailbox:
-        for take in (mailbox.message, mailbox.view, mailbox.page):
+        for take in (mailbox.message, mailbox.view, mailbox.page, mailbox.opened, mailbox.opened_in_pieces):
             with pytest.raises(RightsDenied) as denied:
                 take(number)
             assert (denied.value.right, denied.value.template) == ("ProgrammaticAccessAllowed", "Do Not Forward")

@@ -36,7 +36,12 @@ READ = [
     *itertools.product(
         ["rsa"], ["-aes256", "-aes192", "-aes128", "-des3", "-aes-256-gcm", "-aes-128-gcm"], ["oaep", "v1.5"], [0, 1]
     ),
-    *itertools.product(["p256", "p384", "p521"], ["-aes256", "-aes128", "-aes-256-gcm"], ["x963"], [0, 1]),
+    *itertools.product(
+        ["p256", "p384", "p521"],
+        ["-aes256", "-aes192", "-aes128", "-des3", "-aes-256-gcm", "-aes-128-gcm"],
+        ["x963"],
+        [0, 1],
+    ),
 ]
 
 

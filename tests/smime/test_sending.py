@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -300,6 +303,37 @@ def test_the_servers_algorithms(office: Office) -> None:
     _policy(office, AllowSMIMESoftCerts="0")
     with pytest.raises(PolicyDenied):
         office.mailbox.send(office.draft(sign=True))
+
+
+def _announce(office: Office, entry: KeyEntry) -> None:
+    """Bob writes a mail that OpenSSL signed: it announces AES in CBC mode and older ciphers, and no GCM."""
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = Path(folder) / "cert.pem", Path(folder) / "key.pem"
+        certificate.write_bytes(entry.certificate.public_bytes(serialization.Encoding.PEM))
+        key.write_bytes(
+            entry.private_key.private_bytes(  # type: ignore[attr-defined]
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        command = ["openssl", "cms", "-sign", "-signer", str(certificate), "-inkey", str(key)]
+        made = subprocess.run(command, input=b"Content-Type: text/plain\n\nHello\n", capture_output=True, check=True)
+    head = f"From: Bob <{BOB}>\nTo: {READER}\nSubject: Hello\n".encode()
+    office.server.user("alice").deliver(head + made.stdout, received=NOW)
+    office.mailbox.sync()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command on this machine")
+def test_the_cipher_is_one_that_all_recipients_announced(office: Office) -> None:
+    """RFC 8551 2.7.1: what a recipient's signature says to be able to read decides, the strongest first."""
+    office.publish("carol")
+    _announce(office, office.keys["bob"])
+    told = office.mailbox.protection.choose(BOB).capabilities
+    assert told is not None
+    office.mailbox.send(office.draft(encrypt=True))
+    office.mailbox.send(office.draft(to=CAROL, encrypt=True))
+    office.mailbox.send(office.draft(to=f"{BOB}, {CAROL}", encrypt=True))
+    assert [mail.report.layers[0].cipher for mail in office.arrived("bob")] == ["aes256-cbc", "aes256-cbc"]
+    assert [mail.report.layers[0].cipher for mail in office.arrived("carol")] == ["aes256-gcm", "aes256-cbc"]
 
 
 def test_header_protection_is_a_setting(office: Office) -> None:

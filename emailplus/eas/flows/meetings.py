@@ -5,22 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import NotOffered
-from ...flow import Flow
+from ...flow import Flow, commit
+from ...model.outbox import QueueMail
+from .. import status
 from ..commands import meeting_response
 from ..commands.meeting_response import MeetingAnswer, MeetingResult
 from .ask import ask
 from .session import Session
 
+MAILS_BY_ITSELF = 160
+"""From this version on the server mails attendees and organisers by itself (MS-ASCMD_R268, R6062)."""
 
-def respond(session: Session, answers: Sequence[MeetingAnswer]) -> Flow[list[MeetingResult]]:
+
+def respond(
+    session: Session, answers: Sequence[MeetingAnswer], mail: QueueMail | None = None
+) -> Flow[list[MeetingResult]]:
     """Answer meetings; a result for each. The calendar learns of it with the next synchronisation.
 
-    Raises `NotOffered` where the server was to mail the organiser and cannot (up to 14.1): nothing is answered then.
+    `mail`: what tells the organiser where the server does not; it is queued when the server has taken the answer.
+    Raises `NotOffered` where somebody was to mail the organiser and nobody can: nothing is answered then.
     """
-    if session.version.code < 160 and any(answer.reply is not None for answer in answers):
+    told_by_us = session.version.code < MAILS_BY_ITSELF
+    if told_by_us and mail is None and any(answer.reply is not None for answer in answers):
         raise NotOffered(
             f"up to ActiveSync 14.1 the server does not mail the organiser (it speaks {session.version.name}); "
             "answer without a reply, and reply to the message"
         )
     request = meeting_response.build(answers, session.version)
-    return (yield from ask(session, meeting_response.NAME, request, meeting_response.parse))
+    results = yield from ask(session, meeting_response.NAME, request, meeting_response.parse)
+    if told_by_us and mail is not None and results[0].status == status.OK:
+        yield from commit(mail)
+    return results

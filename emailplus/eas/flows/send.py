@@ -7,6 +7,7 @@ answers a second time with status 118 (MessagePreviouslySent).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ...errors import (
@@ -69,16 +70,22 @@ class FlushResult:
     failed: list[OutboxEntry] = field(default_factory=list)
     uncertain: list[OutboxEntry] = field(default_factory=list)
     problem: EmailplusError | None = None
+    tried: set[int] = field(default_factory=set)
+    """Entries that were attempted."""
 
 
-def flush_outbox(session: Session, now: float) -> Flow[FlushResult]:
-    """Send every queued message, oldest first. Raises what stops the whole conversation (credentials, policy).
+def flush_outbox(session: Session, now: float, but: Collection[int] = ()) -> Flow[FlushResult]:
+    """Send every queued message, oldest first, but for the entries in `but`.
 
-    A server that cannot be reached or is busy ends the flush without an error: what waits goes with the next one.
+    Raises what stops the whole conversation (credentials, policy). A server that cannot be reached or is busy ends the
+    flush without an error: what waits goes with the next one.
     """
     result = FlushResult()
     waiting: list[OutboxEntry] = yield from load(OutboxEntries((OutboxState.QUEUED,)))
     for entry in waiting:
+        if entry.id in but:
+            continue
+        result.tried.add(entry.id)
         yield from _send(session, entry, now, result)
         if result.problem is not None:
             break

@@ -15,14 +15,16 @@ from typing import Any
 from ...errors import CommandFailed, InvalidSyncKey, ServerBusy
 from ...flow import Flow, commit, emit, load
 from ...model.changes import ChangeOutcome, MarkChangesSent, ResetCollections, SaveItem, SyncCounts, SyncWindows
+from ...model.event import Event
 from ...model.events import Warned, WindowStored
 from ...model.folder import Collection
 from ...model.queries import ItemChanges, ItemCollections, QueuedChange
 from .. import status
 from ..commands import sync
 from ..commands.sync import CollectionAnswer, ItemResponse
-from ..items.changes import Unsendable, command_for, sent_values
+from ..items.changes import PRIVATE, Unsendable, command_for, sent_values
 from ..items.classes import ITEM_TYPES
+from .meetings import MAILS_BY_ITSELF
 from .provision import apply_policy
 from .session import Session, perform
 from .sync_mail import MailPlan, Run, Work, begin, fill, finish, request_for
@@ -153,9 +155,19 @@ def _outcome(change: QueuedChange, responses: list[ItemResponse]) -> ChangeOutco
     return ChangeOutcome(change.id, status.OK)
 
 
+def _tell_of_silence(run: Run, change: QueuedChange) -> Flow[None]:
+    """A change that was made when the server mailed by itself, and was taken by one that does not (up to 14.1)."""
+    item = change.item
+    private = change.kind == "change" and change.values.keys() <= PRIVATE
+    if run.session.version.code < MAILS_BY_ITSELF and isinstance(item, Event) and item.attendees and not private:
+        yield from emit(Warned(f"the attendees of {item.subject!r} were not told: change it with send_updates again"))
+
+
 def _tell(run: Run, work: Work, change: QueuedChange, outcome: ChangeOutcome) -> Flow[None]:
     """What the user should know; under "keep_both", our version of an item that the server kept goes in beside it."""
     name = change.title or change.item_class
+    if outcome.status == status.OK and change.send_updates and not change.mails:
+        yield from _tell_of_silence(run, change)
     ours = run.plan.conflicts == "keep_both" and change.kind == "change" and change.instance is None
     again = run.plan.conflicts in ("keep_both", "client_wins") and outcome.status == GONE and change.kind == "change"
     if (outcome.status == CONFLICT and ours) or again:

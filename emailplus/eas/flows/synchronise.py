@@ -83,11 +83,14 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
     yield from commit(ReviewLimits(content.max_body, limit, BODY_MESSAGE, reason))
     yield from begin_markings(mail)
     yield from retry_quarantine(mail)
+    flushed = FlushResult()
     if not plan.read_only:
-        yield from flush_outbox(session, plan.now)
+        flushed = yield from flush_outbox(session, plan.now)
         yield from push_changes(session, mail, plan.now)
     yield from _folders_and_mail(session, mail)
     if not plan.read_only:
+        if flushed.problem is None:  # invitations to what the server has taken just now
+            yield from flush_outbox(session, plan.now, but=flushed.tried)
         yield from settle_outbox(session, plan.now)
         yield from push_changes(session, mail, plan.now)  # of folders that began anew
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.

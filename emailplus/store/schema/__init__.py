@@ -6,7 +6,20 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 
 from __future__ import annotations
 
-from . import classification, diagnosis, items, keychain, mail, mail_changes, outbox, policy, rights, settings, view
+from . import (
+    classification,
+    diagnosis,
+    items,
+    keychain,
+    mail,
+    mail_changes,
+    outbox,
+    pim,
+    policy,
+    rights,
+    settings,
+    view,
+)
 
 MIGRATIONS: tuple[str, ...] = (
     mail.TABLES,
@@ -20,6 +33,8 @@ MIGRATIONS: tuple[str, ...] = (
     view.TABLES,
     rights.TABLES,
     items.TABLES,
+    pim.TABLES,
+    keychain.CAPABILITIES,
 )
 
 CURRENT = len(MIGRATIONS)

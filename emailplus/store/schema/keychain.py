@@ -61,3 +61,7 @@ ALTER TABLE messages ADD COLUMN examined INTEGER NOT NULL DEFAULT 0; -- 1: looke
 CREATE INDEX messages_unexamined ON messages (id)
     WHERE examined = 0 AND message_class >= 'IPM.Note.SMIME' AND message_class < 'IPM.Note.SMIMF';
 """
+
+CAPABILITIES = """
+ALTER TABLE recipient_certificates ADD COLUMN capabilities TEXT;  -- object identifiers, best first; NULL: not told
+"""
