@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .observed import VERSIONS, Seen, read
+from . import rows
 from .rows import Fact, Row, table
 
 DOCUMENTS = {
@@ -155,9 +156,9 @@ def _places(
         if match is not None and (named := _names(match[1])):
             group = group if operations else " ".join(group.split()[:3])
             groups.setdefault(group, []).append((row, named, near(found)))
-    for rows in groups.values():
-        allowed = {name for _, named, _ in rows for name in named}
-        for row, named, seen in rows:
+    for group_rows in groups.values():
+        allowed = {name for _, named, _ in group_rows for name in named}
+        for row, named, seen in group_rows:
             if set(named) <= seen:
                 yield row, seen <= allowed
 
@@ -168,9 +169,9 @@ def types(folder: Path) -> Iterator[Fact]:
         match = _TYPE.search(rest)
         if match is not None and (kind := _kind(match[1])):
             groups.setdefault(group, []).append((row, kind, found))
-    for rows in groups.values():
-        kinds = {kind for _, kind, _ in rows}
-        for row, kind, found in rows:
+    for group_rows in groups.values():
+        kinds = {kind for _, kind, _ in group_rows}
+        for row, kind, found in group_rows:
             yield row, all(kinds & seen.fits for seen in found) and any(kind in seen.fits for seen in found)
     for document, row in _rows(folder):
         name, where = _about(row)
@@ -247,7 +248,7 @@ KINDS: dict[str, Callable[[Path], Iterator[Fact]]] = {
 }
 """The test that checks them -> how the rows of a kind are read."""
 
-DEVIATIONS: dict[str, str] = {
+DEVIATIONS: dict[str, str] = rows.DEVIATIONS | {
     "MS-ASCMD_R6518": "EndTime of Settings, which is there from 12.0 on; the row means that of ResolveRecipients",
     "MS-ASCMD_R6559100816": "the row contradicts the section it stands in: Find exists in 16.1 alone",
     "MS-ASCMD_R6750": "Search finds mail, with a LongId to fetch it by, in 12.1 too (MS-ASCMD_R6742)",
@@ -264,6 +265,8 @@ DEVIATIONS: dict[str, str] = {
     "MS-ASCMD_R5849": "results of mail only; those of the address list have none (published example 85)",
     "MS-ASCMD_R2499": "one Response a To element; the schema of the answer has any number",
     "MS-ASCMD_R99913": "one Result a match; the schema of the answer has any number",
+    "MS-ASEMAIL_R478": "up to 14.1; from 16.0 on UID stands for it",
+    "MS-ASEMAIL_R528": "from 14.1 on: the element does not exist before (MS-ASWBXML, page 22)",
     "MS-ASCAL_R264": "from 16.0 on InstanceId says it (MS-ASCAL_R2106)",
 }
 """Rows that what was seen contradicts, and the reason."""
