@@ -25,6 +25,7 @@ from . import (
 )
 from .classify_commands import classify_app
 from .config_commands import config_app
+from .notify_commands import notify_app
 from .policy_commands import policy_app
 from .report_command import report
 from .settings_command import settings
@@ -82,6 +83,7 @@ app.add_typer(classify_app, name="classify")
 app.add_typer(smime_app, name="smime")
 app.add_typer(wbxml_app, name="wbxml")
 app.add_typer(store_app, name="store")
+app.add_typer(notify_app, name="notify")
 app.add_typer(mock_commands.mock_app, name="mock")
 
 

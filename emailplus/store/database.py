@@ -10,7 +10,7 @@ import fcntl
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -20,7 +20,7 @@ from sqlcipher3 import dbapi2 as sqlite
 
 from ..errors import StoreBusy, StoreDamaged, StoreError, StoreKeyMissing, StoreTooNew, WrongStoreKey
 from .keys import KeyProvider, KeyRecord, sync_directory, verifier
-from .schema import CURRENT, MIGRATIONS
+from .schema import MIGRATIONS
 from .text import address_of, folded
 
 PAGE_SIZE = 8192
@@ -32,8 +32,9 @@ Row = tuple[Any, ...]
 class Database:
     """One open store file. Methods may be called from any thread; one transaction runs at a time."""
 
-    def __init__(self, path: Path, connection: Any, lock: int | None) -> None:
+    def __init__(self, path: Path, connection: Any, lock: int | None, migrations: Sequence[str] = MIGRATIONS) -> None:
         self.path = path
+        self._migrations = migrations
         self._connection = connection
         self._lock_file = lock
         self._mutex = RLock()
@@ -41,10 +42,17 @@ class Database:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], key: KeyProvider, *, create: bool = True, lock: bool = False
+        cls,
+        path: str | os.PathLike[str],
+        key: KeyProvider,
+        *,
+        create: bool = True,
+        lock: bool = False,
+        migrations: Sequence[str] = MIGRATIONS,
     ) -> Database:
         """Open the store at `path`, or make it there. `lock`: refuse if another process has it open for work.
 
+        `migrations`: the schema, as its growth; a mailbox's unless another is given.
         Raises `WrongStoreKey`, `StoreDamaged`, `StoreBusy`, `StoreTooNew`, `StoreKeyMissing` or `StoreError`.
         """
         path = Path(path)
@@ -57,7 +65,7 @@ class Database:
         # Locked before anything is read: two first runs must not both write a key record.
         descriptor = _lock(path) if lock else None
         try:
-            database = cls(path, _connect(path, _secret(path, key, locked=lock)), descriptor)
+            database = cls(path, _connect(path, _secret(path, key, locked=lock)), descriptor, migrations)
             try:
                 database._migrate()
             except BaseException:
@@ -134,11 +142,11 @@ class Database:
 
     def _migrate(self) -> None:
         version = self.scalar("PRAGMA user_version")
-        if version > CURRENT:
+        if version > len(self._migrations):
             raise StoreTooNew(f"{self.path.name} was written by a later version of emailplus; update the program")
-        for number in range(version, CURRENT):
+        for number in range(version, len(self._migrations)):
             with self.transaction():
-                for statement in _statements(MIGRATIONS[number]):
+                for statement in _statements(self._migrations[number]):
                     self._execute(statement)
                 self._execute(f"PRAGMA user_version = {number + 1}")
 
