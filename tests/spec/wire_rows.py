@@ -18,8 +18,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from .observed import VERSIONS, Seen, read
 from . import rows
+from .observed import VERSIONS, Seen, read
 from .rows import Fact, Row, table
 
 DOCUMENTS = {
