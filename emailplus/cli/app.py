@@ -23,6 +23,7 @@ from . import (
     show_command,
     sign_in_commands,
     sync_command,
+    watch_command,
 )
 from .classify_commands import classify_app
 from .config_commands import config_app
@@ -64,6 +65,7 @@ app.command("demo")(demo.demo)
 app.command("sync")(sync_command.sync)
 app.command("sign-in")(sign_in_commands.sign_in)
 app.command("sign-out")(sign_in_commands.sign_out)
+app.command("watch")(watch_command.watch)
 app.command("search")(read_commands.search)
 app.command("gal")(server_commands.gal)
 app.command("oof")(server_commands.oof)

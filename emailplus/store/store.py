@@ -37,6 +37,7 @@ from . import (
     settings,
     sign_in,
     spool,
+    watch,
 )
 from .database import Database
 from .keys import KeyProvider, as_provider
@@ -329,6 +330,7 @@ class Store:
                 self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
             pictures.forget(self.database)
+            watch.forget(self.database)
             rights.forget(self.database)
             sign_in.forget(self.database)
             ews.wipe(self.database)

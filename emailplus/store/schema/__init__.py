@@ -21,6 +21,7 @@ from . import (
     settings,
     sign_in,
     view,
+    watch,
 )
 
 MIGRATIONS: tuple[str, ...] = (
@@ -36,6 +37,7 @@ MIGRATIONS: tuple[str, ...] = (
     rights.TABLES,
     items.TABLES,
     sign_in.TABLES,
+    watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
     ews.TABLES,
