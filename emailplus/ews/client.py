@@ -178,24 +178,31 @@ class EwsClient:
                 raise self._as_ours(each)
         return [_mail(each) for each in found if not isinstance(each, Exception)]
 
-    def changes(self, folder: str, state: str | None) -> tuple[list[EwsMail], str]:
+    def changes(self, folder: str, state: str | None, since: datetime | None = None) -> tuple[list[EwsMail], str]:
         """What was created in a folder since `state` (None: everything is old), and the state after it.
 
-        A state that the server no longer knows is answered with a fresh one, and nothing created.
+        Where the server no longer knows the state: what is unread and was received after `since`, at most
+        `MAX_CHANGES` mails, the oldest first, and a fresh state.
         """
         with self._named():
             place: Any = self._folder(folder)
             place.item_sync_state = state
-            created = []
+            created: list[EwsMail] = []
+            lost: datetime | None = None
             if state:
                 try:
                     every = place.sync_items(only_fields=_MAIL_FIELDS, max_changes_returned=MAX_CHANGES)
                     created = [_mail(item) for kind, item in every if kind == "create" and hasattr(item, "is_read")]
                 except problems.ErrorInvalidSyncStateData:
-                    state = place.item_sync_state = None
+                    lost, state = since, None
+                    place.item_sync_state = None
             if not state:
                 for _ in place.sync_items(only_fields=("subject",), max_changes_returned=MAX_CHANGES):
                     continue  # what is there is old; the state behind it is what is wanted
+            if lost is not None:
+                unread = place.filter(is_read=False, datetime_received__gte=lost.astimezone(EWSTimeZone("UTC")))
+                found = unread.order_by("datetime_received").only(*_MAIL_FIELDS)[:MAX_CHANGES]
+                created = [_mail(item) for item in found if not isinstance(item, Exception)]
             return created, str(place.item_sync_state or "")
 
     def _folder(self, path: str) -> Any:

@@ -12,7 +12,8 @@
     EWS off, credentials refused,        the error goes to the caller
       role missing
 
-Filling a gap is SyncFolderItems from the last known state: what was created since and is unread. Which mails were told
+Filling a gap is SyncFolderItems from the last known state: what was created since and is unread. Where the server no
+longer knows that state either, it is what is unread and was received since. Which mails were told
 is remembered before the watermark behind them, so a mail is told once however often it is announced.
 """
 
@@ -22,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final, Literal, Protocol
 
 from ..config import AppConfig
@@ -42,6 +44,8 @@ from . import lifetime
 
 PAUSES: Final = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds before each attempt after the first, the last one again and again."""
+CLOCKS: Final = 300.0
+"""Seconds by which the clocks of server and client may differ."""
 MAX_UNREADABLE: Final = 5
 """Answers in a row that cannot be read, before the caller hears of it."""
 SHORT, MAX_SHORT = 5.0, 3
@@ -52,7 +56,7 @@ class Lookup(Protocol):
     """What is needed of `client.EwsClient` to tell of mails."""
 
     def mails(self, item_ids: Iterable[str]) -> list[EwsMail]: ...
-    def changes(self, folder: str, state: str | None) -> tuple[list[EwsMail], str]: ...
+    def changes(self, folder: str, state: str | None, since: datetime | None = None) -> tuple[list[EwsMail], str]: ...
 
 
 class Client(Lookup, Protocol):
@@ -71,8 +75,8 @@ class Memory(Protocol):
     def subscription(self, kind: Kind) -> EwsSubscription | None: ...
     def save(self, subscription: EwsSubscription) -> None: ...
     def forget(self, kind: Kind) -> None: ...
-    def sync_state(self, folder: str) -> str | None: ...
-    def keep_sync_state(self, folder: str, state: str) -> None: ...
+    def sync_state(self, folder: str) -> tuple[str, float] | None: ...
+    def keep_sync_state(self, folder: str, state: str, at: float) -> None: ...
     def untold(self, item_ids: Iterable[str]) -> list[str]: ...
     def tell(self, item_id: str, now: float) -> None: ...
 
@@ -91,12 +95,14 @@ class Teller:
     def missed(self, folders: Iterable[str]) -> Iterator[EwsMail]:
         """What came into the folders since their last known state; a folder without one has no past."""
         for folder in folders:
+            known, began = self.memory.sync_state(folder), self.now()
+            since = datetime.fromtimestamp(known[1] - CLOCKS, UTC) if known is not None else None
             try:
-                created, state = self.client.changes(folder, self.memory.sync_state(folder))
+                created, state = self.client.changes(folder, known[0] if known is not None else None, since)
             except NotFound:
                 continue  # deleted meanwhile
             yield from self._once(created)
-            self.memory.keep_sync_state(folder, state)
+            self.memory.keep_sync_state(folder, state, began)
 
     def _once(self, mails: Iterable[EwsMail]) -> Iterator[EwsMail]:
         for mail in mails:
@@ -130,7 +136,6 @@ class Listening:
         teller = Teller(self.client, self.memory, self.now)
         attempts = 0
         gap = True  # whatever came while nobody listened
-        listened = False
         short = 0
         while not self.stop.is_set():
             try:
@@ -140,8 +145,6 @@ class Listening:
                 if gap or fresh:
                     yield from teller.missed(self.folders)
                     gap = False
-                if not listened:
-                    listened = True
                     self.told("listening")
                 began, quiet = time.monotonic(), True
                 for mail in self._round(teller, subscription):

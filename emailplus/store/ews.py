@@ -58,14 +58,16 @@ class EwsMemory:
         """The subscription of that kind is over."""
         self._database.execute("DELETE FROM ews_subscriptions WHERE kind = ?", (kind,))
 
-    def sync_state(self, folder: str) -> str | None:
-        """The SyncState of a folder; None: none is known."""
-        found = self._database.scalar("SELECT state FROM ews_sync_states WHERE folder = ?", (folder,))
-        return None if found is None else str(found)
+    def sync_state(self, folder: str) -> tuple[str, float] | None:
+        """The SyncState of a folder, and until when it knows what came; None: none is known."""
+        row = self._database.one("SELECT state, at FROM ews_sync_states WHERE folder = ?", (folder,))
+        return None if row is None else (str(row[0]), float(row[1]))
 
-    def keep_sync_state(self, folder: str, state: str) -> None:
-        """Remember the SyncState of a folder."""
-        self._database.execute("INSERT OR REPLACE INTO ews_sync_states (folder, state) VALUES (?, ?)", (folder, state))
+    def keep_sync_state(self, folder: str, state: str, at: float) -> None:
+        """Remember the SyncState of a folder, asked for at that time."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO ews_sync_states (folder, state, at) VALUES (?, ?, ?)", (folder, state, at)
+        )
 
     def untold(self, item_ids: Iterable[str]) -> list[str]:
         """Those of the mails that nobody was told about yet, each once, in their order."""

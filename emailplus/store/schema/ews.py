@@ -22,7 +22,8 @@ CREATE TABLE ews_mailbox (
 
 CREATE TABLE ews_sync_states (
     folder TEXT PRIMARY KEY,
-    state  TEXT NOT NULL
+    state  TEXT NOT NULL,
+    at     REAL NOT NULL                      -- Unix time: what came before is known
 ) WITHOUT ROWID;
 
 CREATE TABLE ews_told (
