@@ -17,6 +17,7 @@ from emailplus.ews import listening, matching, notifications
 from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import Drop, EwsError, Http, MockExchange
 from emailplus.model.ews import EwsMail
+from emailplus.model.watch import NewMail
 
 from ..shared import shared
 from .conftest import letter
@@ -31,13 +32,14 @@ class Listener(threading.Thread):
         super().__init__(daemon=True)
         self.mailbox, self.options = mailbox, options
         self.heard: list[EwsMail] = []
+        self.take: Callable[[EwsMail], object] = self.heard.append
         self.told: list[str] = []
         self.stop = threading.Event()
         self.problem: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self.mailbox.listen_by_ews(self.heard.append, stop=self.stop, told=self.told.append, **self.options)
+            self.mailbox.listen_by_ews(self.take, stop=self.stop, told=self.told.append, **self.options)
         except BaseException as problem:
             self.problem = problem
 
@@ -291,6 +293,42 @@ def test_a_mail_that_both_ways_bring_is_one_event(exchange: MockExchange, open_m
     joined = matching.Joined()
     assert [joined.is_new(matching.of_stored(message)) for message in stored] == [True] * len(numbers)
     assert [joined.is_new(matching.of_ews(mail)) for mail in listener.heard] == [False] * len(numbers)
+
+
+def test_beside_a_watch_each_mail_is_one_event(exchange: MockExchange, open_mailbox: Open) -> None:
+    mailbox = open_mailbox()
+    mailbox.sync()
+    joined = matching.Joined()
+    told: list[str] = []
+    seen: list[str] = []
+
+    def tell(arrival: matching.Arrival) -> None:
+        seen.append(arrival.way)
+        if joined.is_new(arrival):
+            told.append(arrival.subject)
+
+    listener = Listener(mailbox, kind="pull", every=0.05)
+    listener.take = lambda mail: tell(matching.of_ews(mail))
+    events = mailbox.watch()
+
+    def watching() -> None:
+        for event in events:
+            if isinstance(event, NewMail):
+                tell(matching.of_stored(event.message))
+
+    watcher = threading.Thread(target=watching, daemon=True)
+    watcher.start()
+    listener.start()
+    listener.wait(lambda: "listening" in listener.told)
+    for number in range(1, 9):
+        exchange.user("alice").deliver(letter(number))
+        time.sleep(0.15)
+    listener.wait(lambda: (seen.count("eas"), seen.count("ews")) == (8, 8), 30)
+    events.stop()
+    watcher.join(10)
+    events.close()
+    listener.end()
+    assert sorted(told) == [f"Letter {number}" for number in range(1, 9)]
 
 
 # -- push
