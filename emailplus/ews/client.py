@@ -88,7 +88,7 @@ _GONE = (
 
 
 class EwsClient:
-    """Blocking; safe to use from several threads, which take turns.
+    """Blocking, for one thread at a time; a stream leaves a connection for everything else.
 
     Raises `EwsUnavailable`, `AuthenticationFailed`, `ImpersonationDenied`, `ServerBusy`, `ConnectionFailed` and its
     kinds, `MalformedResponse`, `EwsRefused`; never errors of exchangelib. Nothing is repeated by itself.

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emailplus import account
+from emailplus import account, web_services
 from emailplus.errors import AuthenticationFailed, EwsUnavailable, ImpersonationDenied, MalformedResponse
 from emailplus.ews import listening, matching, notifications
 from emailplus.mailbox import AsyncMailbox, Mailbox
@@ -208,6 +208,9 @@ def test_a_service_account_listens_for_others(exchange: MockExchange, open_mailb
     listener.end()
     asked = exchange.requests.of("GetItem")[-1]
     assert asked.header("X-AnchorMailbox") == "bob@example.test"
+    assert mailbox.ews_subscriptions() == [], "that is another's"
+    (kept,) = web_services.memory(mailbox.config, mailbox.store, "bob@example.test").subscriptions()
+    assert kept.kind == "streaming"
     assert b"bob@example.test" in asked.body
 
 

@@ -57,7 +57,7 @@ KEPT = frozenset({
     "tokens", "refused_passwords", "sign_in",
     "diagnosis", "log_lines", "starts", "crash_reports",
     # subscriptions of Exchange Web Services, and what was told of them
-    "ews_subscriptions", "ews_sync_states", "ews_told", "ews_mailbox",
+    "ews_subscriptions", "ews_sync_states", "ews_told",
 })  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
 
