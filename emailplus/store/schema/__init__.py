@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import (
     classification,
     diagnosis,
+    ews,
     items,
     keychain,
     mail,
@@ -39,6 +40,7 @@ MIGRATIONS: tuple[str, ...] = (
     watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
+    ews.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)
