@@ -73,7 +73,8 @@ def test_a_watch_that_nobody_signed_in_for_asks_for_no_password(modern: Site) ->
 def test_a_watch_does_not_repeat_a_refused_password(make_site: Callable[..., Site]) -> None:
     site = make_site("basic")
     for _ in range(3):
-        with site.open(password="wrong") as mailbox, mailbox.watch() as events, pytest.raises(AuthenticationFailed) as caught:
+        refused = pytest.raises(AuthenticationFailed)
+        with site.open(password="wrong") as mailbox, mailbox.watch() as events, refused as caught:
             list(events)
     assert isinstance(caught.value, PasswordRefusedBefore)
     assert site.tried == [False]
