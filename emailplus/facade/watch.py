@@ -139,7 +139,10 @@ class _Watching:
         return True
 
     def _rest(self) -> None:
-        """The store is let go of while nothing happens; whoever needs it meanwhile opens it again."""
+        """The store is let go of while nothing happens; whoever needs it meanwhile opens it again.
+
+        In asyncio at once, since there may be thousands; in a thread after a while, since opening costs a few ms.
+        """
         self._mailbox.store.database.rest()
 
 
@@ -228,7 +231,6 @@ class Watch(_Watching, Iterator[WatchEvent]):
         if self.stopped:
             raise Stopped
         if isinstance(step, Pause):
-            self._rest()
             return self._interrupt.pause(step.seconds, self._rest)
         if isinstance(step, Synchronise):
             return self._mailbox._run(self._plan(), self._hear, self._interrupt.pause)
@@ -239,7 +241,6 @@ class Watch(_Watching, Iterator[WatchEvent]):
         assert isinstance(step, (Ping, Linger))
 
         def hold(network: Network, request: HttpRequest) -> HttpResponse:
-            self._rest()
             return self._interrupt.send(request, network, step.limit, self._rest)
 
         return self._mailbox._converse(self._dialogue(step), self._hear, hold=hold)
