@@ -70,7 +70,7 @@ class Teller:
 
     def told_folders(self) -> list[str]:
         """ServerIds of the folders whose mail is told. Raises `NotFound` for one that is not there."""
-        known = [folder for folder, _, _ in self.store.folders()]
+        known = watch.folders(self.store.database)
         if self._folders is not None:
             return [find_folder(known, name).server_id for name in self._folders]
         return [folder.server_id for folder in known if folder.type == FolderType.INBOX]
@@ -78,7 +78,7 @@ class Teller:
     def pairs(self) -> list[tuple[str, str]]:
         """CollectionId and class of every folder to wait on, those whose mail is told in front, then the calendars."""
         told = self.told_folders()
-        known = [folder for folder, _, _ in self.store.folders() if folder.item_class is not None]
+        known = [folder for folder in watch.folders(self.store.database) if folder.item_class is not None]
 
         def rank(folder: Folder) -> int:
             if folder.server_id in told:
