@@ -12,14 +12,14 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import CancelledError, Future
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import httpx2
 
-from .driver import MAX_BODY, Network, headers_of, mapped
+from .driver import MAX_BODY, Network, headers_of, mapped, server_certificate
 from .errors import ConnectionFailed, EmailplusError, NetworkTimeout, ResponseTooLarge
 from .flow import HttpRequest, HttpResponse
 
@@ -69,14 +69,22 @@ async def send(request: HttpRequest, network: Network) -> HttpResponse:
     ) as client:
         if request.anonymous:
             return await _once(client, network, request)
-        steps = network.auth.authorize(request)
-        wanted = next(steps)
+        steps, response = network.auth.authorize(request), None
         while True:
-            response = await _once(client, network, wanted)
-            try:
-                wanted = steps.send(response)
-            except StopIteration:
+            # In a thread: it may ask a person for a password, or an authority for a token.
+            wanted = await asyncio.to_thread(_step, steps, response)
+            if wanted is None:
+                assert response is not None
                 return response
+            response = await _once(client, network, wanted)
+
+
+def _step(steps: Generator[HttpRequest, HttpResponse, None], response: HttpResponse | None) -> HttpRequest | None:
+    """What a strategy sends next; None: the last answer is the one."""
+    try:
+        return next(steps) if response is None else steps.send(response)
+    except StopIteration:
+        return None
 
 
 async def _once(client: httpx2.AsyncClient, network: Network, request: HttpRequest) -> HttpResponse:
@@ -94,13 +102,14 @@ async def _once(client: httpx2.AsyncClient, network: Network, request: HttpReque
                 content=request.content or None,
                 timeout=httpx2.Timeout(network.timeout, read=seconds),
             ) as raw:
-                body = bytearray()
+                body, most = bytearray(), request.most or MAX_BODY
                 async for piece in raw.aiter_bytes():
                     body += piece
-                    if len(body) > MAX_BODY:
-                        raise ResponseTooLarge(f"the server's answer is larger than {MAX_BODY >> 20} MB")
+                    if len(body) > most:
+                        raise ResponseTooLarge(f"the server's answer is larger than {most >> 10} KB")
                 received = raw.num_bytes_downloaded
-                response = HttpResponse(raw.status_code, headers_of(raw.headers), bytes(body))
+                certificate = server_certificate(raw)
+                response = HttpResponse(raw.status_code, headers_of(raw.headers), bytes(body), certificate)
     except (httpx2.HTTPError, httpx2.InvalidURL, EmailplusError, TimeoutError) as problem:
         if isinstance(problem, TimeoutError):
             failure: EmailplusError = NetworkTimeout(f"the server's answer did not end within {seconds:.0f} s")

@@ -21,6 +21,7 @@ from . import (
     send_commands,
     server_commands,
     show_command,
+    sign_in_commands,
     sync_command,
     watch_command,
 )
@@ -62,6 +63,8 @@ def _root(
 app.command("demo")(demo.demo)
 app.command("sync")(sync_command.sync)
 app.command("watch")(watch_command.watch)
+app.command("sign-in")(sign_in_commands.sign_in)
+app.command("sign-out")(sign_in_commands.sign_out)
 app.command("search")(read_commands.search)
 app.command("gal")(server_commands.gal)
 app.command("oof")(server_commands.oof)

@@ -23,11 +23,12 @@ from ..waiting import Interrupt, Stopped, Woken
 from ..watching import METHODS, Complete, Do, Linger, Method, Pause, Ping, Renew, Rounds, Step, Synchronise, Tell
 
 if TYPE_CHECKING:
+    from ..credentials import Credentials
     from ..eas.flows.synchronise import RunPlan
     from ..mailbox import AsyncMailbox, Mailbox
     from . import Dialogue
 
-AskPassword = Callable[[AuthenticationFailed], str | None]
+RenewPassword = Callable[[AuthenticationFailed], str | None]
 """Asked for another password when the server refuses the one in use; None: there is none."""
 
 
@@ -40,7 +41,7 @@ class _Watching:
         folders: Sequence[str] | None,
         heartbeat: int | None,
         method: Method,
-        password: AskPassword | None,
+        password: RenewPassword | None,
     ) -> None:
         if method not in METHODS:
             raise UsageError(f"a watch waits by {', '.join(METHODS)}, not by {method!r}")
@@ -50,7 +51,7 @@ class _Watching:
             raise UsageError("this mailbox is being watched already; a device has one Ping at a time")
         self._mailbox = mailbox
         self._password = password
-        self._used: str | None = None
+        self._used: Credentials | None = None
         self._teller = Teller(
             mailbox.store,
             lambda: mailbox.config,
@@ -105,7 +106,7 @@ class _Watching:
 
     def _plan(self) -> RunPlan:
         mailbox = self._mailbox
-        self._used = mailbox._password_in_use()
+        self._used = mailbox.credentials
         return mailbox._plan(None, None, "local_cache_all" in mailbox.config.disabled_features, fetch=False)
 
     def _hear(self, event: Any) -> None:
@@ -115,7 +116,7 @@ class _Watching:
             self._teller.passed[(event.folder, event.message.server_id)] = event.message
 
     def _dialogue(self, step: Complete | Ping | Linger) -> Dialogue[Any]:
-        self._used = self._mailbox._password_in_use()
+        self._used = self._mailbox.credentials
         if isinstance(step, Ping):
             return partial(wait_once, folders=step.folders, seconds=step.seconds)
         plan = self._plan()
@@ -128,12 +129,12 @@ class _Watching:
         return lingering
 
     def _renew(self, step: Renew) -> bool:
-        """Whether there is another password than the one that was refused."""
+        """Whether there is something else to sign in with than what was refused."""
         mailbox = self._mailbox
-        if mailbox._password_in_use() != self._used:
+        if mailbox.credentials is not self._used:
             return True
         given = self._password(step.problem) if self._password is not None else None
-        if given is None or given == self._used:
+        if given is None:
             return False
         mailbox.change_password(given)
         return True
@@ -162,7 +163,7 @@ class Watch(_Watching, Iterator[WatchEvent]):
         folders: Sequence[str] | None = None,
         heartbeat: int | None = None,
         method: Method = "ping",
-        password: AskPassword | None = None,
+        password: RenewPassword | None = None,
     ) -> None:
         self._interrupt = Interrupt()
         super().__init__(mailbox, folders, heartbeat, method, password)
@@ -258,7 +259,7 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
         folders: Sequence[str] | None = None,
         heartbeat: int | None = None,
         method: Method = "ping",
-        password: AskPassword | None = None,
+        password: RenewPassword | None = None,
     ) -> None:
         self._outer = mailbox
         self._loop = asyncio.get_running_loop()

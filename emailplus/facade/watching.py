@@ -13,7 +13,7 @@ from ..model.watch import Watched
 from ..store.store import Store
 from ..watching import Method
 from . import AsyncOnline, Dialogue, Online
-from .watch import AskPassword, AsyncWatch, Watch
+from .watch import AsyncWatch, RenewPassword, Watch
 
 if TYPE_CHECKING:
     from ..mailbox import AsyncMailbox, Mailbox
@@ -44,7 +44,7 @@ class Watching(Online):
         *,
         heartbeat: int | None = None,
         method: Method = "ping",
-        password: AskPassword | None = None,
+        password: RenewPassword | None = None,
     ) -> Watch:
         """Watch the mailbox: events of `emailplus.model.watch`, until the watch is stopped.
 
@@ -74,7 +74,7 @@ class AsyncWatching(AsyncOnline):
         *,
         heartbeat: int | None = None,
         method: Method = "ping",
-        password: AskPassword | None = None,
+        password: RenewPassword | None = None,
     ) -> AsyncWatch:
         """See `Mailbox.watch`. Other work on the mailbox goes on while it waits, but for the method "sync"."""
         return AsyncWatch(cast("AsyncMailbox", self), folders, heartbeat, method, password)

@@ -34,6 +34,7 @@ from . import (
     pictures,
     rights,
     settings,
+    sign_in,
     spool,
     watch,
 )
@@ -87,6 +88,7 @@ class Store:
             changes.DropChange: lambda batch: item_changes.drop(database, batch.change_id),
             **outbox.applying(database),
             **mail_changes.applying(database),
+            **sign_in.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
@@ -99,6 +101,7 @@ class Store:
             queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
             **mail_changes.loading(database),
+            **sign_in.loading(database),
             queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
@@ -328,6 +331,7 @@ class Store:
             pictures.forget(self.database)
             watch.forget(self.database)
             rights.forget(self.database)
+            sign_in.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")

@@ -18,6 +18,7 @@ from . import (
     policy,
     rights,
     settings,
+    sign_in,
     view,
     watch,
 )
@@ -35,6 +36,7 @@ MIGRATIONS: tuple[str, ...] = (
     rights.TABLES,
     items.TABLES,
     watch.TABLES,
+    sign_in.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
 )

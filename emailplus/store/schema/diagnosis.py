@@ -53,6 +53,8 @@ KEPT = frozenset({
     # keys, without which old mail cannot be read, and certificates
     "keychain", "keychain_issuers", "keychain_configured", "trust_anchors", "recipient_certificates", "certificates",
     "revocation_lists",
+    # signing in: tokens that only a person could renew, passwords that must not be sent again
+    "tokens", "refused_passwords", "sign_in",
     "diagnosis", "log_lines", "starts", "crash_reports",
 })  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
