@@ -18,6 +18,7 @@ from ..errors import AuthenticationFailed, EmailplusError, UsageError
 from ..flow import Flow, HttpRequest, HttpResponse
 from ..model.events import MessageReceived
 from ..model.watch import WatchEvent
+from ..notify.rules import App
 from ..telling import Teller
 from ..waiting import Interrupt, Stopped, Woken
 from ..watching import METHODS, Complete, Do, Linger, Method, Pause, Ping, Renew, Rounds, Step, Synchronise, Tell
@@ -42,6 +43,7 @@ class _Watching:
         heartbeat: int | None,
         method: Method,
         password: RenewPassword | None,
+        app: App,
     ) -> None:
         if method not in METHODS:
             raise UsageError(f"a watch waits by {', '.join(METHODS)}, not by {method!r}")
@@ -59,6 +61,7 @@ class _Watching:
             mailbox.door,
             folders,
             lambda: account.utc_now(),  # noqa: PLW0108 - looked up each time
+            app,
         )
         rounds = Rounds(self._teller, time.monotonic, heartbeat=heartbeat, method=method)
         self._steps = rounds.steps()
@@ -164,9 +167,10 @@ class Watch(_Watching, Iterator[WatchEvent]):
         heartbeat: int | None = None,
         method: Method = "ping",
         password: RenewPassword | None = None,
+        app: App = App.OPEN,
     ) -> None:
         self._interrupt = Interrupt()
-        super().__init__(mailbox, folders, heartbeat, method, password)
+        super().__init__(mailbox, folders, heartbeat, method, password, app)
 
     @property
     def stopped(self) -> bool:
@@ -260,12 +264,13 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
         heartbeat: int | None = None,
         method: Method = "ping",
         password: RenewPassword | None = None,
+        app: App = App.OPEN,
     ) -> None:
         self._outer = mailbox
         self._loop = asyncio.get_running_loop()
         self._stop = False
         self._waiting: asyncio.Task[Any] | None = None
-        super().__init__(mailbox._mailbox, folders, heartbeat, method, password)
+        super().__init__(mailbox._mailbox, folders, heartbeat, method, password, app)
 
     @property
     def stopped(self) -> bool:
