@@ -46,6 +46,7 @@ class Credentials:
     hide: Callable[[str], None] = lambda _: None
     now: Callable[[], float] = time.time
     _purses: dict[Protocol, Purse] = field(default_factory=dict)
+    _showing: ssl.SSLContext | None = None
 
     @cached_property
     def certificate(self) -> LoginCertificate:
@@ -124,16 +125,17 @@ class Credentials:
     def authority_network(self) -> Network:
         """How the authority is spoken to: no credentials of the mail server, no client certificate, no log."""
         config = self.config
-        tls = tls_context(config.trusted_roots)  # `email_trust_all_certificates` is about the mail server
+        tls = shared_tls_context(config.trusted_roots, False)  # `email_trust_all_certificates` is about the mail server
         return Network(auth=Anonymous(), timeout=min(30.0, float(config.default_network_timeout)), tls=tls)
 
     def tls(self, protocol: Protocol = "eas") -> ssl.SSLContext:
         """Trust in the mail server, and the certificate that it is shown where it asks for one."""
-        shown = self.certificate.pem if self.decision(protocol).certificate else b""
         roots, trust_all = self.config.trusted_roots, self.config.email_trust_all_certificates
-        if not shown:
+        if not self.decision(protocol).certificate:
             return shared_tls_context(roots, trust_all)
-        return tls_context(roots, trust_all=trust_all, client=shown)
+        if self._showing is None:
+            self._showing = tls_context(roots, trust_all=trust_all, client=self.certificate.pem)
+        return self._showing
 
     def state(self) -> SignInState:
         """How ActiveSync signs in, and whether somebody has to."""

@@ -66,13 +66,6 @@ def tls_context(roots: Iterable[bytes] = (), *, trust_all: bool = False, client:
     return context
 
 
-@functools.lru_cache(maxsize=64)
-def shared_tls_context(roots: tuple[bytes, ...], trust_all: bool) -> ssl.SSLContext:
-    """`tls_context`, the same object for the same trust: each has the system's roots in memory. Not to be changed: a
-    client certificate belongs into a context of one's own."""
-    return tls_context(roots, trust_all=trust_all)
-
-
 def _show(context: ssl.SSLContext, client: bytes) -> None:
     """Load a client certificate. OpenSSL reads files only: this one lies in memory, without a name.
 
@@ -93,6 +86,13 @@ def _show(context: ssl.SSLContext, client: bytes) -> None:
         os.close(descriptor)
         if named:
             os.unlink(path)
+
+
+@functools.lru_cache(maxsize=64)
+def shared_tls_context(roots: tuple[bytes, ...], trust_all: bool) -> ssl.SSLContext:
+    """`tls_context`, the same object for the same trust: each has the system's roots in memory. Not to be changed: a
+    client certificate belongs into a context of one's own."""
+    return tls_context(roots, trust_all=trust_all)
 
 
 class Observer(Protocol):

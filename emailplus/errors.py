@@ -27,6 +27,10 @@
     │   ├── MailboxFull                 507 or status 113
     │   ├── NoCommonVersion             server and client share no protocol version
     │   ├── NotOffered              the server, or its protocol version, lacks what was asked for
+    │   ├── EwsUnavailable              Exchange Web Services are off or not there; ActiveSync goes on; `.reason`
+    │   ├── EwsRefused                  Exchange Web Services answer with an error; `.code` is the ResponseCode
+    │   │   ├── ImpersonationDenied     the service account may not act for this mailbox
+    │   │   └── SubscriptionLost        the server no longer knows a subscription or its watermark
     │   ├── ResponseTooLarge            an answer beyond the memory limit; smaller windows help
     │   └── ProtocolError               the answer breaks the protocol
     │       ├── WbxmlError              not decodable; `.offset` is the byte where it stopped
@@ -249,6 +253,38 @@ class NoCommonVersion(ServerError):
 
 class NotOffered(ServerError):
     """The server, or the protocol version it speaks, has no such command or element."""
+
+
+class EwsUnavailable(ServerError):
+    """Exchange Web Services cannot be used; everything that ActiveSync does goes on without them.
+
+    `reason`: "blocked" (403, ErrorAccessDenied: Exchange Online lets in what an administrator allowed), "retired"
+    (410) or "not there" (404, a redirect, no SOAP at that address).
+    """
+
+    def __init__(self, reason: str, what: str) -> None:
+        super().__init__(
+            f"Exchange Web Services cannot be used: {what}. Mail, calendars and their changes come over ActiveSync all "
+            "the same (`sync`, `watch`), and so do files of events from ActiveSync 16.0 on; nothing else needs it"
+        )
+        self.reason = reason
+
+
+class EwsRefused(ServerError):
+    """Exchange Web Services answer with an error. `code` is its ResponseCode (messages.xsd, ResponseCodeType)."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ImpersonationDenied(EwsRefused):
+    """The service account may not act for this mailbox: it lacks the role ApplicationImpersonation."""
+
+
+class SubscriptionLost(EwsRefused):
+    """The server no longer knows a subscription, or the watermark it is asked for: subscribe anew, and look what was
+    missed."""
 
 
 class ResponseTooLarge(ServerError):

@@ -124,7 +124,7 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         except BaseException:
             self._diagnosis.close()
             raise
-        self.notices = [*self._diagnosis.notices, *self.change.notices]
+        self.notices = [*self._diagnosis.notices, *self.change.notices, *self.credentials.decision().warnings]
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
@@ -226,7 +226,7 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         self.config, self.change = config, change
         self._diagnosis.adopt(config)
         self.credentials = self._new_credentials()
-        self.notices += change.notices
+        self.notices += [*change.notices, *self.credentials.decision().warnings]
         return change
 
     def sync(
@@ -348,17 +348,21 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         network.traffic.observer = self._diagnosis
         return network
 
-    def change_password(self, password: str) -> None:
-        """From now on use this password; a watch that was refused goes on with it. It goes before `email_password`."""
-        self._password = password
-        self._diagnosis.hide(password)
-        self.credentials = self._new_credentials()
-
     def _new_credentials(self) -> Credentials:
         blaming = self._diagnosis.blaming
         password = blaming(self._password) if callable(self._password) else self._password
         token = blaming(self._token) if self._token is not None else None
-        return Credentials(self.config, password, token, self.store, hide=self._diagnosis.hide, now=_now)
+        return Credentials(self.config, password, token, self.store, hide=self._diagnosis.conceal, now=_now)
+
+    def _password_in_use(self) -> str | None:
+        """The password that requests carry; None: there is none yet, or the mode has none."""
+        return self.credentials.purse().current
+
+    def change_password(self, password: str) -> None:
+        """From now on use this password; a watch that was refused goes on with it. It goes before `email_password`."""
+        self._password = password
+        self._diagnosis.conceal(password)
+        self.credentials = self._new_credentials()
 
     def folders(self) -> list[tuple[Folder, int, int]]:
         """Every folder with its number of messages and of unread ones."""

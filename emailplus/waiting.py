@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import CancelledError, Future
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
@@ -69,22 +70,29 @@ async def send(request: HttpRequest, network: Network) -> HttpResponse:
     ) as client:
         if request.anonymous:
             return await _once(client, network, request)
-        steps, response = network.auth.authorize(request), None
+        steps = network.auth.authorize(request)
+        response: HttpResponse | None = None
         while True:
-            # In a thread: it may ask a person for a password, or an authority for a token.
-            wanted = await asyncio.to_thread(_step, steps, response)
+            wanted = await _advanced(network, partial(_advance, steps, response))
             if wanted is None:
                 assert response is not None
                 return response
             response = await _once(client, network, wanted)
 
 
-def _step(steps: Generator[HttpRequest, HttpResponse, None], response: HttpResponse | None) -> HttpRequest | None:
-    """What a strategy sends next; None: the last answer is the one."""
+def _advance(steps: Generator[HttpRequest, HttpResponse, None], response: HttpResponse | None) -> HttpRequest | None:
+    """The next request of a strategy; None: it has no more."""
     try:
         return next(steps) if response is None else steps.send(response)
     except StopIteration:
         return None
+
+
+async def _advanced(network: Network, step: Callable[[], HttpRequest | None]) -> HttpRequest | None:
+    """Done here, where it takes no time; in a thread, where a token may have to be renewed or somebody be asked."""
+    if not getattr(network.auth, "may_block", False):
+        return step()
+    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, step))
 
 
 async def _once(client: httpx2.AsyncClient, network: Network, request: HttpRequest) -> HttpResponse:
@@ -108,8 +116,7 @@ async def _once(client: httpx2.AsyncClient, network: Network, request: HttpReque
                     if len(body) > most:
                         raise ResponseTooLarge(f"the server's answer is larger than {most >> 10} KB")
                 received = raw.num_bytes_downloaded
-                certificate = server_certificate(raw)
-                response = HttpResponse(raw.status_code, headers_of(raw.headers), bytes(body), certificate)
+                response = HttpResponse(raw.status_code, headers_of(raw.headers), bytes(body), server_certificate(raw))
     except (httpx2.HTTPError, httpx2.InvalidURL, EmailplusError, TimeoutError) as problem:
         if isinstance(problem, TimeoutError):
             failure: EmailplusError = NetworkTimeout(f"the server's answer did not end within {seconds:.0f} s")

@@ -15,6 +15,9 @@ from .tokens import TokenSource
 class BearerAuth:
     """A token in every request; a refused one is renewed once, with what the server demands, and that is all."""
 
+    may_block = True
+    """A token may have to be renewed first."""
+
     def __init__(self, source: TokenSource) -> None:
         self._source = source
 

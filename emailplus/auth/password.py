@@ -74,6 +74,11 @@ class Purse:
         self._given, self._ask, self._memory, self._now, self._hide = given, ask, memory, now, hide
         self._asked = 0
 
+    @property
+    def current(self) -> str | None:
+        """The password at hand, whatever the server makes of it."""
+        return self._given
+
     def connect_first(self, decision: SignIn) -> bool:
         """Whether the first connection is to be made without a password (`prompt_email_password` false)."""
         first = decision.prompt is Prompt.AFTER and not self._memory.connected
@@ -139,6 +144,11 @@ class PasswordAuth:
         self._password: str | None = None
         self._auth: Auth | None = None
         self._proved = False
+
+    @property
+    def may_block(self) -> bool:
+        """Whether somebody may be asked, which takes its time."""
+        return self._purse.current is None
 
     def __repr__(self) -> str:
         return f"PasswordAuth({self._decision.mode}, ...)"

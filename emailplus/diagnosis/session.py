@@ -106,8 +106,8 @@ class Diagnosis:
             self.traffic = None
         self.log.write("configured")
 
-    def hide(self, secret: str) -> None:
-        """A secret turned up that was not known when the mailbox was opened: nothing is written with it from now on."""
+    def conceal(self, secret: str) -> None:
+        """A secret is in use that was not known when the mailbox was opened: it is kept out of what is written."""
         if secret and secret not in self._secrets:
             self._secrets[secret] = None
             self.log.redactor = redactor(self.config, self._secrets)

@@ -91,7 +91,7 @@ class SigningIn:
             scopes = tuple(f"{resource.rstrip('/')}/{names[protocol]}" for protocol in modern)
         client, wanted = Client(client_id, client_secret), Wanted(resource, scopes)
         if client_secret:
-            self._diagnosis.hide(client_secret)
+            self._diagnosis.conceal(client_secret)
         claims = before.claims if before is not None else ""
         return (
             oauth_flows.begun(authority, client, wanted, method=method, account=credentials.account, claims=claims),

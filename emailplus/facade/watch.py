@@ -24,7 +24,6 @@ from ..waiting import Interrupt, Stopped, Woken
 from ..watching import METHODS, Complete, Do, Linger, Method, Pause, Ping, Renew, Rounds, Step, Synchronise, Tell
 
 if TYPE_CHECKING:
-    from ..credentials import Credentials
     from ..eas.flows.synchronise import RunPlan
     from ..mailbox import AsyncMailbox, Mailbox
     from . import Dialogue
@@ -53,7 +52,7 @@ class _Watching:
             raise UsageError("this mailbox is being watched already; a device has one Ping at a time")
         self._mailbox = mailbox
         self._password = password
-        self._used: Credentials | None = None
+        self._used: str | None = None
         self._teller = Teller(
             mailbox.store,
             lambda: mailbox.config,
@@ -109,7 +108,7 @@ class _Watching:
 
     def _plan(self) -> RunPlan:
         mailbox = self._mailbox
-        self._used = mailbox.credentials
+        self._used = mailbox._password_in_use()
         return mailbox._plan(None, None, "local_cache_all" in mailbox.config.disabled_features, fetch=False)
 
     def _hear(self, event: Any) -> None:
@@ -119,7 +118,7 @@ class _Watching:
             self._teller.passed[(event.folder, event.message.server_id)] = event.message
 
     def _dialogue(self, step: Complete | Ping | Linger) -> Dialogue[Any]:
-        self._used = self._mailbox.credentials
+        self._used = self._mailbox._password_in_use()
         if isinstance(step, Ping):
             return partial(wait_once, folders=step.folders, seconds=step.seconds)
         plan = self._plan()
@@ -134,10 +133,12 @@ class _Watching:
     def _renew(self, step: Renew) -> bool:
         """Whether there is something else to sign in with than what was refused."""
         mailbox = self._mailbox
-        if mailbox.credentials is not self._used:
+        if not mailbox.credentials.decision().uses_password:
+            return False  # no password helps: somebody has to sign in, or a certificate is missing
+        if mailbox._password_in_use() != self._used:
             return True
         given = self._password(step.problem) if self._password is not None else None
-        if given is None:
+        if given is None or given == self._used:
             return False
         mailbox.change_password(given)
         return True

@@ -310,9 +310,9 @@ class Exchange:
         """The answer of a fault that keeps the command from being carried out."""
         for action in request.faults:
             if isinstance(action, Http):
-                return Answer(
-                    action.status, body=action.body, content_type="text/plain", headers=[*action.headers.items()]
-                )
+                kind = action.headers.get("Content-Type", "text/plain")
+                headers = [(name, value) for name, value in action.headers.items() if name != "Content-Type"]
+                return Answer(action.status, body=action.body, content_type=kind, headers=headers)
             if isinstance(action, Status) and action.collection is None and context is not None:
                 return self._fail(context, StatusError(action.code))
         return None

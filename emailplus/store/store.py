@@ -24,6 +24,7 @@ from . import (
     certificates,
     classification,
     diagnosis,
+    ews,
     index,
     item_changes,
     items,
@@ -332,6 +333,7 @@ class Store:
             watch.forget(self.database)
             rights.forget(self.database)
             sign_in.forget(self.database)
+            ews.wipe(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import (
     classification,
     diagnosis,
+    ews,
     items,
     keychain,
     mail,
@@ -35,10 +36,11 @@ MIGRATIONS: tuple[str, ...] = (
     view.TABLES,
     rights.TABLES,
     items.TABLES,
-    watch.TABLES,
     sign_in.TABLES,
+    watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
+    ews.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)

@@ -56,6 +56,8 @@ KEPT = frozenset({
     # signing in: tokens that only a person could renew, passwords that must not be sent again
     "tokens", "refused_passwords", "sign_in",
     "diagnosis", "log_lines", "starts", "crash_reports",
+    # subscriptions of Exchange Web Services, and what was told of them
+    "ews_subscriptions", "ews_sync_states", "ews_told", "ews_mailbox",
 })  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
 
