@@ -296,8 +296,7 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
     def _prepare(
         self, plan: RunPlan, listener: Listener | None
     ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
-        fallen = self.credentials.decision().warnings
-        report = SyncReport(warnings=[*self.notices, *self.classification.problems, *fallen])
+        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
         self.notices = []
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
