@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emailplus import account, web_services
 from emailplus.errors import AuthenticationFailed, EwsUnavailable, ImpersonationDenied, MalformedResponse
@@ -249,6 +251,25 @@ def test_streams_that_end_at_once_are_no_request_storm(
     assert len(exchange.requests.of("GetStreamingEvents")) <= 10
 
 
+@pytest.mark.parametrize("kind", ["streaming", "pull"])
+def test_a_mail_whose_taker_failed_is_told_again(exchange: MockExchange, open_mailbox: Open, kind: str) -> None:
+    exchange.ews.keep_alive = 0.2
+    mailbox = open_mailbox()
+    failing = Listener(mailbox, kind=kind, every=0.05)
+    failing.take = lambda mail: 1 / 0
+    failing.start()
+    failing.wait(lambda: "listening" in failing.told)
+    exchange.user("alice").deliver(letter(1))
+    failing.join(15)
+    assert isinstance(failing.problem, ZeroDivisionError)
+    exchange.user("alice").deliver(letter(2))
+    again = Listener(mailbox, kind=kind, every=0.05)
+    again.start()
+    again.wait(lambda: len(again.heard) == 2)
+    again.end()
+    assert again.subjects == ["Letter 1", "Letter 2"]
+
+
 def test_stopping_does_not_wait_for_the_server(exchange: MockExchange, open_mailbox: Open) -> None:
     exchange.ews.minute = exchange.ews.keep_alive = 60
     listener = Listener(open_mailbox())
@@ -451,6 +472,29 @@ def test_what_is_no_notification(body: bytes) -> None:
     with pytest.raises(MalformedResponse):
         notifications.read(body)
     assert time.monotonic() - began < 2
+
+
+POST = (
+    b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:m="http://schemas.microsoft.com/exchange/'
+    b'services/2006/messages" xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"><s:Body>'
+    b'<m:SendNotification><m:ResponseMessages><m:SendNotificationResponseMessage ResponseClass="Success">'
+    b"<m:ResponseCode>NoError</m:ResponseCode><m:Notification><t:SubscriptionId>id</t:SubscriptionId>"
+    b"<t:NewMailEvent><t:Watermark>w</t:Watermark><t:TimeStamp>2026-11-23T09:30:00Z</t:TimeStamp>"
+    b'<t:ItemId Id="i"/><t:ParentFolderId Id="f"/></t:NewMailEvent></m:Notification>'
+    b"</m:SendNotificationResponseMessage></m:ResponseMessages></m:SendNotification></s:Body></s:Envelope>"
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(POST)), st.integers(0, 40), st.binary(max_size=20)), max_size=4))
+def test_mutilated_notifications_are_read_or_refused(changes: list[tuple[int, int, bytes]]) -> None:
+    body = POST
+    for at, cut, put in changes:
+        body = body[:at] + put + body[at + cut :]
+    try:
+        found = notifications.read(body)
+    except MalformedResponse:
+        return
+    assert all(isinstance(each.subscription_id, str) for each in found)
 
 
 @pytest.mark.parametrize(
