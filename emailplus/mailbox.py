@@ -26,6 +26,7 @@ from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.items import AsyncItems, Items
 from .facade.protected import AsyncProtected, Protected
+from .facade.pushing import AsyncPushing, Pushing
 from .facade.rights import AsyncProtecting, Protecting
 from .facade.view import AsyncViewing, Viewing
 from .flow import Flow
@@ -74,7 +75,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, Viewing):
+class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, Pushing, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -334,6 +335,7 @@ class AsyncMailbox(
     AsyncChanging,
     AsyncProtected,
     AsyncProtecting,
+    AsyncPushing,
     AsyncViewing,
 ):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""

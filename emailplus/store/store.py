@@ -32,6 +32,7 @@ from . import (
     markings,
     outbox,
     pictures,
+    push,
     rights,
     settings,
     spool,
@@ -326,6 +327,7 @@ class Store:
             settings.forget(self.database)
             pictures.forget(self.database)
             rights.forget(self.database)
+            push.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")

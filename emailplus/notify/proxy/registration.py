@@ -69,6 +69,9 @@ class Registration:
     until: float
     subscription: str = ""
     """SubscriptionId; of the client, else of the first notification."""
+    old_callback: bytes = b""
+    """Of the subscription before: good until the new one is seen at work, so that nothing falls between the two."""
+    old_subscription: str = ""
     broken: str = ""
     """The ResponseCode with which Exchange ended the subscription."""
 
@@ -82,6 +85,10 @@ class Registration:
         end = datetime.fromtimestamp(self.until, UTC)
         wanted, period = replace(self.wishes.rules, realtime=True), Period(self.running, end)
         return in_force(period, wanted, end - timedelta(seconds=1)), in_force(period, wanted, end)
+
+    def settled(self, subscription: str) -> Registration:
+        """The new subscription is at work: the one before is over."""
+        return replace(self, subscription=subscription, old_callback=b"", old_subscription="")
 
     def times_from(self, now: float) -> float:
         """When the alert times that were asked for hold."""
@@ -114,8 +121,11 @@ def register(wishes: Wishes, keys: Keys, now: float, old: Registration | None = 
     )  # fmt: skip
     if old is None:
         return made
-    kept = renew(old, wishes, now, "")
-    return replace(made, id=old.id, running=kept.running, until=kept.until)
+    kept = renew(old, wishes, now, None)
+    return replace(
+        made, id=old.id, running=kept.running, until=kept.until, old_callback=old.callback,
+        old_subscription=old.subscription,
+    )  # fmt: skip
 
 
 def renew(old: Registration, wishes: Wishes, now: float, subscription: str | None) -> Registration:
@@ -123,7 +133,7 @@ def renew(old: Registration, wishes: Wishes, now: float, subscription: str | Non
     end = now + wishes.valid * 60
     kept = replace(old, wishes=wishes, expires=end, broken="")
     if subscription is not None:
-        kept = replace(kept, subscription=subscription)
+        kept = kept.settled(subscription)
     return kept if now < old.until else replace(kept, running=wishes.rules, until=end)
 
 
@@ -204,6 +214,8 @@ def dumped(registration: Registration) -> str:
             "until": registration.until,
             "subscription": registration.subscription,
             "broken": registration.broken,
+            "old_callback": registration.old_callback.hex(),
+            "old_subscription": registration.old_subscription,
         }
     )
 
@@ -215,7 +227,8 @@ def loaded(identity: str, secret: bytes, callback: bytes, expires: float, text: 
     return Registration(
         id=identity, wishes=wishes, secret=secret, callback=callback, expires=expires,
         running=Rules.from_dict(kept["running"]), until=kept["until"], subscription=kept["subscription"],
-        broken=kept["broken"],
+        broken=kept["broken"], old_callback=bytes.fromhex(kept["old_callback"]),
+        old_subscription=kept["old_subscription"],
     )  # fmt: skip
 
 

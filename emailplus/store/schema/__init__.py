@@ -16,6 +16,7 @@ from . import (
     outbox,
     pim,
     policy,
+    push,
     rights,
     settings,
     view,
@@ -35,6 +36,7 @@ MIGRATIONS: tuple[str, ...] = (
     items.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
+    push.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)
