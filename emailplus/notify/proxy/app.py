@@ -36,6 +36,7 @@ from .registration import Keys, Registration, subscription_of, wishes_of
 from .registry import Registry
 
 BUSY_SECONDS: Final = 60
+_XML: Final = "text/xml; charset=utf-8"
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _CLOCK_SKEW: Final = 3600.0
 
@@ -58,6 +59,7 @@ class Service:
     ) -> None:
         self._options, self._ledger, self._registry = options, ledger, registry
         self._dispatcher, self._metrics, self._clock = dispatcher, metrics, clock
+        self._taken = metrics.posts.labels("ok")
 
     def asgi(self) -> ASGIApp:
         """The application."""
@@ -99,7 +101,10 @@ class Service:
         except EmailplusError as problem:  # not durable: Exchange comes again
             note("ledger", logging.ERROR, problem=type(problem).__name__)
             return self._refuse("not stored", 503, {"Retry-After": str(BUSY_SECONDS)})
-        return self._answer("ok", soap.OK) if all(keep) else self._answer("unsubscribe", soap.UNSUBSCRIBE)
+        if not all(keep):
+            return self._answer("unsubscribe", soap.UNSUBSCRIBE)
+        self._taken.inc()
+        return Response(soap.OK, media_type=_XML)
 
     async def _notification(self, registration: Registration, old: bool, entry: soap.Notification, now: float) -> bool:
         """Keep what is new; False: this subscription is none of this registration's, or is broken."""
@@ -121,7 +126,7 @@ class Service:
         if len(fresh) < len(news):
             self._metrics.dropped.labels("an old event").inc(len(news) - len(fresh))
         if fresh:
-            target = registration.wishes.target
+            target = registration.target
             arrivals = [
                 Arrival(registration.id, target, entry.subscription_id, event.watermark, event.item_id, now)
                 for event in fresh
@@ -144,7 +149,7 @@ class Service:
 
     def _answer(self, name: str, body: bytes) -> Response:
         self._metrics.posts.labels(name).inc()
-        return Response(body, media_type="text/xml; charset=utf-8")
+        return Response(body, media_type=_XML)
 
     def _refuse(self, name: str, status: int, headers: dict[str, str] | None = None) -> Response:
         self._metrics.posts.labels(name).inc()

@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +42,10 @@ MIGRATIONS: Final = (
         watermark TEXT NOT NULL,
         arrived REAL NOT NULL
     );
-    CREATE INDEX queue_registration ON queue(registration);
     CREATE TABLE seen (
         mark BLOB PRIMARY KEY,
         day INTEGER NOT NULL
     ) WITHOUT ROWID;
-    CREATE INDEX seen_day ON seen(day);
     CREATE TABLE facts (
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
@@ -56,9 +55,11 @@ MIGRATIONS: Final = (
 
 _GROUP: Final = 1024
 """Steps of one transaction at most."""
+_LINGER: Final = 0.003
+"""Seconds for which a busy writer lets more steps come: a transaction costs as much as many of them."""
 _DAY: Final = 24 * 3600
-_PRUNED: Final = 5000
-"""Marks forgotten in one transaction."""
+_SLICES: Final = 256
+"""Parts in which marks are looked through for old ones: an index by day would double the cost of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +166,14 @@ class Ledger:
 
         return await self._do(step)
 
-    async def forget(self, before: float) -> int:
-        """Forget what was seen before a Unix time; how many marks went. Call again while there are any."""
+    async def forget(self, before: float, part: int) -> int:
+        """Forget what was seen before a Unix time, in one of 256 parts of the marks; how many went."""
+        first = bytes([part % _SLICES])
 
         def step(database: Database) -> int:
             found = database.execute(
-                "DELETE FROM seen WHERE mark IN (SELECT mark FROM seen WHERE day < ? LIMIT ?)",
-                (int(before // _DAY), _PRUNED),
+                "DELETE FROM seen WHERE mark >= ? AND mark < ? AND day < ?",
+                (first, first + b"\xff" * 16, int(before // _DAY)),
             )
             return int(found.rowcount)
 
@@ -211,9 +213,13 @@ class Ledger:
 
     def _write(self) -> None:
         closing = False
+        group: list[_Step] = []
         while not closing:
-            group: list[_Step] = []
+            busy = len(group) > 1
+            group = []
             step = self._steps.get()
+            if busy:
+                time.sleep(_LINGER)
             while step is not None:
                 group.append(step)
                 if len(group) >= _GROUP:
@@ -259,22 +265,20 @@ def _settle(group: list[_Step], results: list[Any], failure: EmailplusError | No
 
 
 def _take(database: Database, arrival: Arrival) -> Entry | None:
-    """None: this watermark of this subscription, or this mail on this device, was seen before."""
-    day = int(arrival.arrived // _DAY)
-    event = _mark(arrival.target, arrival.subscription, arrival.watermark)
-    mail = _mark(arrival.target, arrival.item)
-    marked = database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?), (?, ?)", (event, day, mail, day))
-    if marked.rowcount < 2:
+    """None: this mail was seen for this device before.
+
+    A watermark stands for one event and so for one mail: whatever is posted twice is known by its mail, also where a
+    second subscription tells of it under a watermark of its own.
+    """
+    mark = hashlib.blake2b(arrival.item.encode(), key=arrival.target, digest_size=16).digest()
+    marked = database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (mark, int(arrival.arrived // _DAY)))
+    if not marked.rowcount:
         return None
     cursor = database.execute(
         "INSERT INTO queue (registration, item, watermark, arrived) VALUES (?, ?, ?, ?)",
         (arrival.registration, arrival.item, arrival.watermark, arrival.arrived),
     )
     return Entry(cursor.lastrowid, arrival.registration, arrival.item, arrival.arrived)
-
-
-def _mark(target: bytes, *parts: str) -> bytes:
-    return hashlib.blake2b("\0".join(parts).encode(), key=target, digest_size=16).digest()
 
 
 def _drop(database: Database, identity: str) -> None:

@@ -75,16 +75,22 @@ class Registration:
     broken: str = ""
     """The ResponseCode with which Exchange ended the subscription."""
 
-    def rules(self, now: float) -> Rules:
-        """Those in force."""
-        return self._rules[now >= self.until]
+    def rules(self, now: float, *, lookups: bool = True) -> Rules:
+        """Those in force. Without `lookups` nobody knows details, nor who is a VIP."""
+        return self._rules[2 * lookups + (now >= self.until)]
 
     @cached_property
-    def _rules(self) -> tuple[Rules, Rules]:
-        """In force before `until` and from then on."""
+    def target(self) -> bytes:
+        """See `Wishes.target`."""
+        return self.wishes.target
+
+    @cached_property
+    def _rules(self) -> tuple[Rules, ...]:
+        """In force before `until` and from then on, without and with look-ups: made once, asked for every mail."""
         end = datetime.fromtimestamp(self.until, UTC)
         wanted, period = replace(self.wishes.rules, realtime=True), Period(self.running, end)
-        return in_force(period, wanted, end - timedelta(seconds=1)), in_force(period, wanted, end)
+        full = (in_force(period, wanted, end - timedelta(seconds=1)), in_force(period, wanted, end))
+        return *(replace(rules, sentry=False, detailed=False) for rules in full), *full
 
     def settled(self, subscription: str) -> Registration:
         """The new subscription is at work: the one before is over."""
@@ -92,7 +98,7 @@ class Registration:
 
     def times_from(self, now: float) -> float:
         """When the alert times that were asked for hold."""
-        before, after = self._rules
+        before, after = self._rules[2:]
         return now if before == after else max(now, self.until)
 
 
