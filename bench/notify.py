@@ -33,7 +33,7 @@ from table import Row, at_least, at_most, text  # noqa: E402
 TOKEN = "benchmark"
 ORGANIZATION = "bench"
 DEVICES = 500
-CONNECTIONS = 128
+CONNECTIONS = 256
 
 
 def envelope(events: list[tuple[str, str]], subscription: str) -> bytes:

@@ -1,7 +1,8 @@
 """Every benchmark, and one table of all figures: `python bench/run.py [--json] [--full] [--quick] [NAME ...]`.
 
 NAMEs are codec, parse, view, classification, smime, notify and job; none given means all of them. Each runs in a
-process of its own, one after the other. A benchmark that cannot run here has a row that says what it wants; nothing is installed. The
+process of its own, one after the other. A benchmark that cannot run here has a row that says what it wants; nothing is
+installed. The
 exit code is 0 whatever the figures are, 1 when a benchmark broke.
 """
 
