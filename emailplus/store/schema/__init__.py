@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import (
     classification,
     diagnosis,
+    ews,
     items,
     keychain,
     mail,
@@ -19,7 +20,9 @@ from . import (
     push,
     rights,
     settings,
+    sign_in,
     view,
+    watch,
 )
 
 MIGRATIONS: tuple[str, ...] = (
@@ -34,9 +37,12 @@ MIGRATIONS: tuple[str, ...] = (
     view.TABLES,
     rights.TABLES,
     items.TABLES,
+    sign_in.TABLES,
+    watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
     push.TABLES,
+    ews.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)
