@@ -65,7 +65,7 @@ def serve(
         try:
             asyncio.run(proxy.serve(chosen, common.store_key(key_file, None, new=not chosen.store.exists()), ready))
         finally:
-            log.logger.removeHandler(handler)
+            log.detach(handler)
 
 
 @notify_app.command("organization")
@@ -111,12 +111,16 @@ def register(
     gateway: Annotated[str, typer.Option(help="apns, or webhook:NAME.")] = "apns",
     key_file: common.KeyFileOption = None,
     passphrase_file: common.PassphraseFileOption = None,
+    password_file: common.PasswordFileOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Register this mailbox's device at the notification service, or once more."""
+    """Register this mailbox's device at the notification service; with real-time push, have Exchange tell the service.
+
+    Once more for the same device renews both: at least every subscription_valid_until minutes.
+    """
     with (
         common.errors_as_exit_codes(as_json),
-        _mailbox(config, store, key_file, passphrase_file) as mailbox,
+        _mailbox(config, store, key_file, passphrase_file, password_file) as mailbox,
     ):
         _tell_registration(mailbox.register_push(device, gateway=gateway), as_json)
 
@@ -177,11 +181,15 @@ def end(
 
 
 @contextmanager
-def _mailbox(config: Path, store: Path, key_file: Path | None, passphrase_file: Path | None) -> Iterator[Mailbox]:
-    """Nothing here signs in at the mail server: no password is asked for."""
+def _mailbox(
+    config: Path, store: Path, key_file: Path | None, passphrase_file: Path | None, password_file: Path | None = None
+) -> Iterator[Mailbox]:
+    """Only a push subscription signs in at Exchange: without one, a password may be wanting."""
     settings = common.load_config(config)
     key = common.store_key(key_file, passphrase_file, settings, new=not store.exists())
-    with Mailbox.open(settings, store=store, key=key) as mailbox:
+    given = password_file is not None or os.environ.get(common.PASSWORD_VARIABLE)
+    password = common.server_password(password_file, settings) if given else None
+    with Mailbox.open(settings, store=store, key=key, password=password) as mailbox:
         yield mailbox
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .. import account
 from ..config import AppConfig
@@ -18,6 +18,9 @@ from ..settings import MailboxSettings
 from ..store import items, push
 from ..store.store import Store
 from . import AsyncOnline, Online
+
+if TYPE_CHECKING:
+    from ..model.ews import EwsSubscription
 
 T = TypeVar("T")
 
@@ -55,6 +58,11 @@ def _kept(store: Store, made: PushRegistration) -> PushRegistration:
 class Pushing(Online):
     """Methods of `Mailbox`."""
 
+    if TYPE_CHECKING:
+
+        def subscribe_by_ews(self, url: str) -> EwsSubscription:
+            """See `Mailbox.subscribe_by_ews`."""
+
     def _ask(self, flow: Flow[T]) -> T:
         return run(flow, account.open_network(self.config), None)
 
@@ -63,15 +71,19 @@ class Pushing(Online):
         """This mailbox's registration at the notification service, as it was made."""
         return push.registration(self.store.database)
 
-    def register_push(self, device: str, *, gateway: str = "apns") -> PushRegistration:
+    def register_push(self, device: str, *, gateway: str = "apns", subscribe: bool = True) -> PushRegistration:
         """Register a device (its token, of `gateway`) at `notification_server_host` with the rules in force.
 
-        With `allow_realtime_notifications` the service is told of new mail by Exchange, at `callback_url`; else it
-        wakes the device every `notification_interval` seconds. Once more for the same device: what waits is kept, and
-        the subscription before is told from until the new one is at work. Raises `UsageError` for missing keys and
-        what `flows.registration.register` raises.
+        With `allow_realtime_notifications` Exchange then tells the service of new mail, by a push subscription over
+        EWS (`subscribe_by_ews`; `subscribe` False: the caller has Exchange post to `callback_url`). Without it the
+        service wakes the device every `notification_interval` seconds. Once more for the same device: what waits is
+        kept, and the subscription before counts until the new one is at work. Raises `UsageError` for missing keys,
+        what `flows.registration.register` raises, and `EwsUnavailable` where Exchange pushes nothing.
         """
-        return _kept(self.store, self._ask(_registering(self.config, self.store, self.settings, gateway, device)))
+        made = _kept(self.store, self._ask(_registering(self.config, self.store, self.settings, gateway, device)))
+        if made.mode != "realtime" or not subscribe:
+            return made
+        return self.renew_push(subscription=self.subscribe_by_ews(made.callback_url).id)
 
     def renew_push(self, *, subscription: str | None = None) -> PushRegistration:
         """Another period (`subscription_valid_until`) under the rules in force now; changed alert times hold from
@@ -91,6 +103,11 @@ class Pushing(Online):
 class AsyncPushing(AsyncOnline):
     """The same, awaitable."""
 
+    if TYPE_CHECKING:
+
+        async def subscribe_by_ews(self, url: str) -> EwsSubscription:
+            """See `Mailbox.subscribe_by_ews`."""
+
     async def _ask(self, make: Callable[[], Flow[T]]) -> T:
         return await arun(make(), account.open_network(self.config), None)
 
@@ -99,10 +116,13 @@ class AsyncPushing(AsyncOnline):
         """See `Mailbox.push_registration`."""
         return push.registration(self.store.database)
 
-    async def register_push(self, device: str, *, gateway: str = "apns") -> PushRegistration:
+    async def register_push(self, device: str, *, gateway: str = "apns", subscribe: bool = True) -> PushRegistration:
         """See `Mailbox.register_push`."""
-        made = await self._ask(lambda: _registering(self.config, self.store, self.settings, gateway, device))
-        return _kept(self.store, made)
+        asked = await self._ask(lambda: _registering(self.config, self.store, self.settings, gateway, device))
+        made = _kept(self.store, asked)
+        if made.mode != "realtime" or not subscribe:
+            return made
+        return await self.renew_push(subscription=(await self.subscribe_by_ews(made.callback_url)).id)
 
     async def renew_push(self, *, subscription: str | None = None) -> PushRegistration:
         """See `Mailbox.renew_push`."""

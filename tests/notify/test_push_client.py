@@ -82,7 +82,7 @@ def test_real_time_push_under_the_rules_of_the_mailbox(service: LiveProxy, tmp_p
     }  # fmt: skip
     with opened(tmp_path, **keys) as mailbox:
         mailbox.settings.choose("work_hours_only", True)
-        made = mailbox.register_push("desk-1", gateway="webhook:desk")
+        made = mailbox.register_push("desk-1", gateway="webhook:desk", subscribe=False)
         assert abs(made.expires - service.clock() - 7200) < 60
         rules = of(service).wishes.rules
         assert (rules.work_hours_only, rules.detailed, rules.realtime) == (True, True, True)

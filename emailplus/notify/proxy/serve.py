@@ -34,7 +34,7 @@ from .registry import Registry
 from .webhook import WebhookGateway
 
 HOUSEKEEPING_SECONDS = 60.0
-END_SECONDS = 10
+END_SECONDS = 5
 """For requests that are under way when the proxy is told to end."""
 
 
