@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from .. import account
@@ -20,6 +20,7 @@ from ..store.store import Store
 from . import AsyncOnline, Online
 
 if TYPE_CHECKING:
+    from ..ews.pushing import STATUS_FREQUENCY
     from ..model.ews import EwsSubscription
 
 T = TypeVar("T")
@@ -60,7 +61,9 @@ class Pushing(Online):
 
     if TYPE_CHECKING:
 
-        def subscribe_by_ews(self, url: str) -> EwsSubscription:
+        def subscribe_by_ews(
+            self, url: str, *, folders: Sequence[str] = ("Inbox",), status_frequency: int = STATUS_FREQUENCY
+        ) -> EwsSubscription:
             """See `Mailbox.subscribe_by_ews`."""
 
     def _ask(self, flow: Flow[T]) -> T:
@@ -105,7 +108,9 @@ class AsyncPushing(AsyncOnline):
 
     if TYPE_CHECKING:
 
-        async def subscribe_by_ews(self, url: str) -> EwsSubscription:
+        async def subscribe_by_ews(
+            self, url: str, *, folders: Sequence[str] = ("Inbox",), status_frequency: int = STATUS_FREQUENCY
+        ) -> EwsSubscription:
             """See `Mailbox.subscribe_by_ews`."""
 
     async def _ask(self, make: Callable[[], Flow[T]]) -> T:
