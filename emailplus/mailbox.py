@@ -28,6 +28,7 @@ from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.items import AsyncItems, Items
 from .facade.protected import AsyncProtected, Protected
+from .facade.pushing import AsyncPushing, Pushing
 from .facade.rights import AsyncProtecting, Protecting
 from .facade.sign_in import AsyncSigningIn, SigningIn
 from .facade.view import AsyncViewing, Viewing
@@ -85,7 +86,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, SigningIn, Viewing):
+class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, Pushing, SigningIn, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -391,6 +392,7 @@ class AsyncMailbox(
     AsyncChanging,
     AsyncProtected,
     AsyncProtecting,
+    AsyncPushing,
     AsyncSigningIn,
     AsyncViewing,
 ):

@@ -33,6 +33,7 @@ from . import (
     markings,
     outbox,
     pictures,
+    push,
     rights,
     settings,
     sign_in,
@@ -332,6 +333,7 @@ class Store:
             pictures.forget(self.database)
             watch.forget(self.database)
             rights.forget(self.database)
+            push.forget(self.database)
             sign_in.forget(self.database)
             ews.wipe(self.database)
             diagnosis.forget_all(self.database)

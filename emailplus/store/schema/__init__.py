@@ -17,6 +17,7 @@ from . import (
     outbox,
     pim,
     policy,
+    push,
     rights,
     settings,
     sign_in,
@@ -40,6 +41,7 @@ MIGRATIONS: tuple[str, ...] = (
     watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
+    push.TABLES,
     ews.TABLES,
 )
 

@@ -45,7 +45,7 @@ OWNED = frozenset(
 
 KEPT = frozenset({
     # the account, what was configured and what the user chose
-    "account", "settings", "configuration", "app_policy", "pictures_shown", "rights_templates",
+    "account", "settings", "configuration", "app_policy", "pictures_shown", "rights_templates", "push_registration",
     # what the server does not know yet
     "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes",
     # marks that the server has no place for
