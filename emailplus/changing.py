@@ -105,12 +105,19 @@ def delete(store: Store, ids: Iterable[int], now: float, *, permanent: bool, con
     """Delete messages; how many. More than `MANY`, those that wait included, are asked about."""
     wanted = list(dict.fromkeys(ids))
     waiting = sum(change.kind is ChangeKind.DELETE for change in mail_changes.pending(store.database, waiting=True))
-    if len(wanted) + waiting > MANY:
-        text = f"Delete {_messages(len(wanted))}?"
-        if waiting:
-            text = f"Delete {_messages(len(wanted))}, besides {waiting} that wait to be deleted?"
-        ask(confirm, DeleteMany(text=text, count=len(wanted) + waiting))
+    question = many(len(wanted), waiting, "message")
+    if question is not None:
+        ask(confirm, question)
     return int(store.apply(ChangeMail(ChangeKind.DELETE, wanted, now, permanent=permanent)))
+
+
+def many(count: int, waiting: int, what: str) -> DeleteMany | None:
+    """The question about so many deletions, `waiting` ones included; None for few of them."""
+    if count + waiting <= MANY:
+        return None
+    shown = f"1 {what}" if count == 1 else f"{count} {what}s"
+    text = f"Delete {shown}, besides {waiting} that wait to be deleted?" if waiting else f"Delete {shown}?"
+    return DeleteMany(text=text, count=count + waiting)
 
 
 def empty(store: Store, folder: str, now: float, *, confirm: Confirm | None) -> int:

@@ -136,6 +136,37 @@ class DeleteItem:
 
 
 @dataclass(slots=True)
+class MoveItem:
+    """Move an item to another folder of its class, here at once. Result: True if it was not there already."""
+
+    item_id: int
+    target: int
+    """Local id of the folder."""
+    now: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOutcome:
+    """What the server says of one move. `again`: it is tried once more; without any of the three it is undone."""
+
+    change_id: int
+    new_server_id: str = ""
+    """DstMsgId."""
+    gone: bool = False
+    """The server no longer has the item where we knew it."""
+    again: bool = False
+    status: int | None = None
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class SettleItemMoves:
+    """Outcomes of one MoveItems. Result: None."""
+
+    outcomes: Sequence[MoveOutcome]
+
+
+@dataclass(slots=True)
 class MarkVip:
     """Mark a contact as important, or not. It is known here only. Result: None."""
 

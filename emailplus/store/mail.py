@@ -53,6 +53,9 @@ _COLUMN_OF = {
 }  # fmt: skip
 """Attribute of `Message` -> column, where the value is stored as it is."""
 
+_EMPTIED: dict[str, Any] = {"to": "", "cc": "", "bcc": "", "reply_to": "", "attachments": []}
+"""What a Change that tells all of a draft leaves out is empty: nobody else's mail loses its recipients."""
+
 _PREFIX = re.compile(r"^\s*((re|aw|fw|fwd|wg|sv|vs|tr|rv|antw)\s*(\[\d+\])?\s*:\s*)+", re.IGNORECASE)
 
 
@@ -323,6 +326,8 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
     if not keep:
         counts.changed += 1
         return
+    if change.values.get("draft") and "body" in change.values:
+        change = ItemChange(change.server_id, {**_EMPTIED, **change.values})
     values = {_COLUMN_OF[name]: value for name, value in change.values.items() if name in _COLUMN_OF}
     for name in ("read", "draft"):
         if name in values:

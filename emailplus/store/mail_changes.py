@@ -12,7 +12,7 @@ from typing import Any
 from ..model import mail_changes as model
 from ..model.changes import SyncCounts, SyncWindows
 from ..model.mail_changes import ChangeKind, ConflictPolicy, PendingChange, Settled
-from . import passes
+from . import copies, passes
 from .database import Database
 from .keepers import keeper
 
@@ -148,6 +148,7 @@ def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:
     """Write one Sync answer, with what waits of ours on top."""
     with database.transaction():
         counts = passes.apply_windows(database, batch, keeper)
+        copies.notice(database, batch.windows)
         _overlay(database, [window.folder_id for window in batch.windows])
     return counts
 
@@ -157,6 +158,7 @@ def settle(database: Database, batch: model.SettleChanges) -> None:
     with database.transaction():
         if batch.windows:
             passes.apply_windows(database, SyncWindows(batch.windows, batch.keep_content), keeper)
+            copies.notice(database, batch.windows)
         for settled in batch.settled:
             _settle(database, settled)
         _overlay(database, [window.folder_id for window in batch.windows])

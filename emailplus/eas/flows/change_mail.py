@@ -29,7 +29,7 @@ from ..commands import item_operations, mail_changes, move_items, sync
 from ..wbxml import Node
 from .provision import apply_policy
 from .session import Session, perform
-from .sync_mail import MailPlan, fill
+from .sync_mail import MailPlan, Run, fill
 
 AT_ONCE = 100
 """Changes in one request."""
@@ -103,7 +103,7 @@ def _by_sync(
         collection.server_id,
         key,
         commands,
-        sync.options(plan.filter_type, plan.body_request(), session.version),
+        sync.options(Run(session, plan).filter_of(collection), plan.body_request(), session.version),
         session.version,
         permanent=group[0].permanent,
         conflict=0 if group[0].conflict is ConflictPolicy.CLIENT_WINS else None,

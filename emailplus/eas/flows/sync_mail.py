@@ -175,6 +175,10 @@ class Run:
             item_class=work.item_class,
         )
 
+    def filter_of(self, collection: Collection) -> int:
+        """FilterType of a collection: drafts are the user's own and come whole, whatever their age."""
+        return 0 if collection.type == FolderType.DRAFTS else self.plan.filter_of(collection.item_class)
+
     @property
     def cutoff(self) -> float | None:
         return self.plan.cutoff if self.phase == "mail" else None
@@ -385,7 +389,7 @@ def request_for(run: Run, work: Work, window: int, **more: Any) -> CollectionReq
         work.collection.server_id,
         work.sync_key,
         window,
-        run.plan.filter_of(work.item_class),
+        run.filter_of(work.collection),
         body,
         item_class=work.item_class,
         conflict=conflict,
@@ -530,8 +534,7 @@ def _estimate(run: Run) -> Flow[None]:
 def _estimates(run: Run, works: list[Work]) -> Flow[dict[str, int]]:
     """Estimates by CollectionId; none where the server cannot say."""
     asked = [
-        (work.collection.server_id, work.sync_key, work.item_class, run.plan.filter_of(work.item_class))
-        for work in works
+        (work.collection.server_id, work.sync_key, work.item_class, run.filter_of(work.collection)) for work in works
     ]
     request = get_item_estimate.build(asked, run.session.version)
     try:

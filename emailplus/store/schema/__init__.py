@@ -35,6 +35,8 @@ MIGRATIONS: tuple[str, ...] = (
     items.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
+    pim.DRAFTS,
+    pim.MOVES,
 )
 
 CURRENT = len(MIGRATIONS)

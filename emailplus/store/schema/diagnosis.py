@@ -31,7 +31,8 @@ CACHED: dict[str, tuple[tuple[str, str], ...]] = {
     "items": (("item_changes", "item_id"), ("vips", "item_id")),
     "quarantine": (),
     "folders": (
-        ("messages", "folder_id"), ("items", "folder_id"), ("mail_changes", "folder_id"), ("mail_changes", "target"),
+        ("messages", "folder_id"), ("items", "folder_id"), ("items", "moving_to"),
+        ("mail_changes", "folder_id"), ("mail_changes", "target"),
         ("item_changes", "folder_id"),
     ),
 }  # fmt: skip
