@@ -20,18 +20,18 @@ class Folders(Online):
         Raises `UsageError` for a name that is taken or impossible, or a type that cannot be created, `NotFound` for an
         unknown parent.
         """
-        return self._converse(partial(folders.create_folder, name=name, parent=parent, folder_type=int(folder_type)))
+        return self._changing(partial(folders.create_folder, name=name, parent=parent, folder_type=int(folder_type)))
 
     def rename_folder(self, folder: str, name: str | None = None, *, parent: str | None = None) -> Folder:
         """Rename a folder, move it below `parent` ("0": to the root), or both. Raises as `create_folder`."""
-        return self._converse(partial(folders.update_folder, folder=folder, name=name, parent=parent))
+        return self._changing(partial(folders.update_folder, folder=folder, name=name, parent=parent))
 
     def delete_folder(self, folder: str) -> Folder:
         """Delete a folder with its subfolders and all mail in them, here and on the server; the folder deleted.
 
         Standard folders such as the inbox are refused by the server (`CommandFailed`, status 3).
         """
-        return self._converse(partial(folders.delete_folder, folder=folder))
+        return self._changing(partial(folders.delete_folder, folder=folder))
 
 
 class AsyncFolders(AsyncOnline):
@@ -47,8 +47,8 @@ class AsyncFolders(AsyncOnline):
 
     async def rename_folder(self, folder: str, name: str | None = None, *, parent: str | None = None) -> Folder:
         """See `Mailbox.rename_folder`."""
-        return await self._converse(partial(folders.update_folder, folder=folder, name=name, parent=parent))
+        return await self._changing(partial(folders.update_folder, folder=folder, name=name, parent=parent))
 
     async def delete_folder(self, folder: str) -> Folder:
         """See `Mailbox.delete_folder`."""
-        return await self._converse(partial(folders.delete_folder, folder=folder))
+        return await self._changing(partial(folders.delete_folder, folder=folder))

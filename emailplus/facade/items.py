@@ -176,6 +176,8 @@ class Items(Writing):
         if isinstance(after, Note) and "body" in values and not self.config.allow_notes_title:
             values["subject"] = note_subject(after, separate_title=False)
         check(after, values)
+        if isinstance(after, Event) and values.keys() & {"subject", "body"}:
+            after, values = self._marked(before, after, values)
         self._may_tell(after, values, send_updates, before)
         self._ask_about(after, send_updates, confirm)
         batch = SaveItem(
@@ -187,6 +189,20 @@ class Items(Writing):
         )
         self._tell(batch, item_id, after, instance, send_updates, confirm)
         self.store.apply(batch)
+
+    def _marked(self, before: Item, after: Event, values: dict[str, Any]) -> tuple[Event, dict[str, Any]]:
+        """A change of subject or text keeps the marking of the event, unless the new subject has another one.
+
+        Raises `ClassificationRequired`, `ClassificationRefused`.
+        """
+        marked = self.classification.mark_event(
+            after, self.classification.carried(getattr(before, "subject", ""), after)
+        )
+        values = dict(values)
+        for name in ("subject", "body"):
+            if getattr(marked, name) != getattr(after, name):
+                values[name] = getattr(marked, name)
+        return marked, values
 
     def _tell(
         self,

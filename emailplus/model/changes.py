@@ -209,6 +209,16 @@ class ResetCollections:
 
 
 @dataclass(slots=True)
+class ForgetFolders:
+    """These folders are not synchronised any more: their mail leaves the store. Result: None.
+
+    Mail with changes that the server does not know yet stays.
+    """
+
+    folder_ids: Sequence[int]
+
+
+@dataclass(slots=True)
 class ClaimBlob:
     """Open a spool entry for a body or attachment, or take up the one left behind. Result: (blob id, bytes there)."""
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..model.changes import ItemChange, ResetCollections, SyncCounts, Window
+from ..model.changes import ForgetFolders, ItemChange, ResetCollections, SyncCounts, Window
 from ..model.meeting import MeetingRequest
 from ..model.message import Attachment, Message
 from ..model.rights import Licence
@@ -68,6 +68,17 @@ def reset(database: Database, batch: ResetCollections) -> None:
         )
     else:
         database.execute("UPDATE folders SET sync_key = '0', pass_open = 0")
+
+
+def forget_folders(database: Database, batch: ForgetFolders) -> None:
+    """See `ForgetFolders`."""
+    with database.transaction():
+        reset(database, ResetCollections(batch.folder_ids))
+        database.executemany(
+            "DELETE FROM messages WHERE folder_id = ? AND id NOT IN "
+            "(SELECT message_id FROM mail_changes WHERE message_id IS NOT NULL)",
+            [(folder,) for folder in batch.folder_ids],
+        )
 
 
 def forget_contents(database: Database) -> int:

@@ -35,6 +35,7 @@ def applying(database: Database) -> dict[type, Callable[[Any], Any]]:
     return {
         model.ChangeMail: lambda batch: change(database, batch),
         model.SettleChanges: lambda batch: settle(database, batch),
+        model.EmptyByDeletions: lambda _: _empty_by_deletions(database),
     }
 
 
@@ -142,6 +143,21 @@ def _empty(database: Database, batch: model.ChangeMail) -> int:
             (batch.folder, batch.now),
         )
     return int(hidden)
+
+
+def _empty_by_deletions(database: Database) -> None:
+    """See `EmptyByDeletions`."""
+    with database.transaction():
+        for number, folder, created in database.all(
+            "SELECT id, folder_id, created FROM mail_changes WHERE kind = 'empty' AND state = 'queued'"
+        ):
+            database.execute(
+                "INSERT INTO mail_changes (message_id, folder_id, server_id, kind, permanent, created) "
+                "SELECT id, folder_id, server_id, 'delete', 1, ? FROM messages WHERE folder_id = ? AND gone = ? "
+                "AND id NOT IN (SELECT message_id FROM mail_changes WHERE kind = 'delete' AND message_id IS NOT NULL)",
+                (created, folder, WANTED_GONE),
+            )
+            database.execute("DELETE FROM mail_changes WHERE id = ?", (number,))
 
 
 def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:

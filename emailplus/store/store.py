@@ -64,6 +64,7 @@ class Store:
             changes.FolderChanges: self._folder_changes,
             changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
+            changes.ForgetFolders: lambda batch: mail.forget_folders(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
             changes.FinishBlob: lambda batch: spool.finish(database, batch),

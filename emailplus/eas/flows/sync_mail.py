@@ -27,7 +27,7 @@ from ...errors import (
     ServerBusy,
 )
 from ...flow import Flow, commit, emit, load, sleep
-from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
+from ...model.changes import ForgetFolders, ResetCollections, SyncCounts, SyncWindows, Window
 from ...model.events import MessageReceived, Phase, Progress, Waiting, Warned, WindowStored
 from ...model.folder import Collection, FolderType
 from ...model.marking import MarkingReader, head_of
@@ -196,7 +196,10 @@ def sync_mail(session: Session, plan: MailPlan, only: FolderType | None = None) 
     if not session.version.drafts:
         collections = [collection for collection in collections if collection.type != FolderType.DRAFTS]
     if not plan.smart_folders:
-        collections = [c for c in collections if not is_smart_folder(c.name, c.parent)]
+        smart = [c for c in collections if is_smart_folder(c.name, c.parent)]
+        if left := [c.folder_id for c in smart if c.sync_key != "0"]:  # synchronised while it was switched on
+            yield from commit(ForgetFolders(left))
+        collections = [c for c in collections if c not in smart]
     yield from begin(run, collections)
     yield from finish(run, list(run.works.values()))
     if plan.linger and run.works:
