@@ -35,7 +35,9 @@ from table import Row, absent, at_least, at_most, text  # noqa: E402
 from emailplus.smime import ber, der  # noqa: E402
 from emailplus.smime.encrypt import encrypt_for, enveloped_data  # noqa: E402
 from emailplus.smime.keychain import KeyEntry  # noqa: E402
+from emailplus.smime.large import open_large  # noqa: E402
 from emailplus.smime.message import open_message  # noqa: E402
+from emailplus.smime.pieces import of_file  # noqa: E402
 from emailplus.smime.sign import pkcs7_entity, sign_clear, sign_opaque  # noqa: E402
 from emailplus.smime.stream import encrypt_stream  # noqa: E402
 from emailplus.smime.trust import Trust  # noqa: E402
@@ -178,6 +180,12 @@ def run_job(folder: Path, name: str, size: int) -> None:
         piece = LINE * 3000
         for _ in encrypt_stream((piece for _ in range(size // len(piece))), [people.rsa]):
             pass
+    elif name == "open stream":
+        people, path = People(folder), folder / "large.eml"
+        before = _memory("VmRSS")
+        opened = open_large(of_file(path), keys=[people.entry])
+        if sum(map(len, opened.content())) < size * 0.99:
+            raise SystemExit("the message did not open")
     else:
         action = jobs(People(folder), size)[name]
         before = _memory("VmRSS")
@@ -236,6 +244,22 @@ def verify_row(people: People, size: int, rounds: int) -> Row:
         theirs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     mine, other = statistics.median(ours), statistics.median(theirs)
     return at_most(figure, f"{mine * 1000:.0f} ms", f"{other * 1000:.0f} ms", mine / other, 0.5)
+
+
+def opening_row(people: People, size: int) -> Row:
+    """Verifying the padding, decrypting and handing out a message on the disk, in memory that does not grow."""
+    found = []
+    for amount in (10_000_000, size):
+        piece = LINE * 3000
+        with (people.folder / "large.eml").open("wb") as file:
+            file.write(b"From: a@example.com\r\n")
+            file.writelines(encrypt_stream((piece for _ in range(amount // len(piece))), [people.rsa]))
+        found.append(peak(people.folder, "open stream", amount))
+    few, many = found
+    return at_most(
+        f"streamed decrypt of {size // 1_000_000} MB, peak memory against one of 10 MB",
+        f"{many:.1f} MB", f"{few:.1f} MB", (many + 1) / (few + 1), 1.5,
+    )  # fmt: skip
 
 
 def ber_row(size: int, rounds: int) -> Row:
@@ -299,6 +323,7 @@ def main() -> int:
             f"{many:.1f} MB", f"{few:.1f} MB", (many + 1) / (few + 1), 1.5,
         )  # fmt: skip
         rows.append(row)
+        rows.append(opening_row(people, size * 8))
     if arguments.json:
         json.dump([row.as_dict() for row in rows], sys.stdout, indent=1)
     else:

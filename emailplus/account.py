@@ -10,7 +10,7 @@ from .auth.anonymous import Anonymous
 from .auth.basic import BasicAuth
 from .classification.classifier import Classifier
 from .config import AppConfig
-from .driver import Network, tls_context
+from .driver import Network, shared_tls_context, tls_context
 from .eas.flows.session import Session
 from .eas.flows.sync_mail import MailPlan
 from .eas.http import Identity, endpoint_url
@@ -51,7 +51,7 @@ def network(config: AppConfig, password: str) -> Network:
             f"eas_min_allowed_auth_mode is {mode}, which this version does not speak; nothing was sent"
         )
     # Without email_ssl_required too: a server may redirect to https, and is not trusted unseen then.
-    tls = tls_context(config.trusted_roots, trust_all=config.email_trust_all_certificates)
+    tls = shared_tls_context(tuple(config.trusted_roots), config.email_trust_all_certificates)
     return Network(
         auth=BasicAuth(config.email_exchange_username, password),
         timeout=float(config.default_network_timeout),

@@ -16,7 +16,7 @@ from .calendar import invitation as invitations
 from .errors import NotFound, PolicyDenied, UsageError
 from .mime.compose import plain_text
 from .mime.fields import checked_address
-from .mime.view import header_text, view
+from .mime.view import PartView, header_text, view
 from .model.draft import Draft, DraftAttachment, DraftKind, Invitation
 from .model.drafts import ForgetDeletedDrafts, ServerDraft, ServerDrafts, TakeDraft
 from .model.event import Event
@@ -350,13 +350,25 @@ def _canonical(data: bytes) -> bytes:
     return re.sub(rb"\r?\n", b"\r\n", data)
 
 
+_METHOD = re.compile(rb"^METHOD:([A-Za-z]{3,20})\r?$", re.MULTILINE)
+
+
+def _invitation(files: list[PartView]) -> tuple[list[PartView], Invitation | None]:
+    """(the files, the calendar that stands beside the text): a nameless calendar part with a method (RFC 6047 2.4)."""
+    for number, part in enumerate(files):
+        method = _METHOD.search(part.data) if part.content_type == "text/calendar" and not part.name else None
+        if method:
+            return files[:number] + files[number + 1 :], Invitation(method[1].decode().upper(), part.data)
+    return files, None
+
+
 def _list(head: HeaderFields, name: str) -> str:
     """Every field of that name as one address list."""
     return ", ".join(header_text(value) for value in head.get_all(name, []))
 
 
 def from_mime(sending: Sending, data: bytes) -> Draft:
-    """A draft from a MIME message: recipients, subject, text, HTML, attachments and threading.
+    """A draft from a MIME message: recipients, subject, text, HTML, attachments, invitation and threading.
 
     The sender is always the account (MS-ASCMD_R448 lets the server say so too). Raises `UsageError` for a message
     without a header.
@@ -368,6 +380,7 @@ def from_mime(sending: Sending, data: bytes) -> Draft:
     parts = view(data)
     lists = {name: people(_list(head, name)) for name in ("To", "Cc", "Bcc", "Reply-To")}
     identifiers = {name: _IDENTIFIER.findall(str(head.get(name, ""))) for name in ("Message-ID", "In-Reply-To")}
+    files, invitation = _invitation(parts.attachments)
     importance = {"low": 0, "high": 2}.get(str(head.get("Importance", "")).strip().lower(), 1)
     return Draft(
         message_id=(identifiers["Message-ID"] or [new_message_id(sender)])[0],
@@ -386,8 +399,9 @@ def from_mime(sending: Sending, data: bytes) -> Draft:
                 content_type=part.content_type,
                 content_id=part.content_id if part.inline or (part.content_id and not part.name) else "",
             )
-            for part in parts.attachments
+            for part in files
         ),
+        invitation=invitation,
         in_reply_to=(identifiers["In-Reply-To"] or [""])[0],
         references=tuple(_IDENTIFIER.findall(str(head.get("References", "")))),
         importance=importance,

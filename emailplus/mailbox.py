@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,7 +29,8 @@ from .facade.items import AsyncItems, Items
 from .facade.protected import AsyncProtected, Protected
 from .facade.rights import AsyncProtecting, Protecting
 from .facade.view import AsyncViewing, Viewing
-from .flow import Flow
+from .facade.watch import _Watching
+from .flow import Flow, HttpRequest, HttpResponse
 from .markings import MailboxClassification
 from .model import events
 from .model.changes import Trouble
@@ -47,6 +49,8 @@ from .store.keys import KeyProvider, as_provider
 from .store.store import Store
 
 T = TypeVar("T")
+Hold = Callable[[Network, HttpRequest], HttpResponse]
+AsyncHold = Callable[[Network, HttpRequest], Awaitable[HttpResponse]]
 
 
 class _Clock:
@@ -82,6 +86,8 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
 
     read_only = False
     """Opened to be read only."""
+    _watch: _Watching | None = None
+    """The watch that runs; there is one at a time."""
 
     def __init__(
         self,
@@ -170,7 +176,9 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             raise
 
     def close(self) -> None:
-        """Close the store. Safe to call twice."""
+        """End the watch, if there is one, and close the store. Safe to call twice."""
+        if self._watch is not None:
+            self._watch.close()
         self._diagnosis.close()
         self.store.close()
 
@@ -222,7 +230,16 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         once everything is here, wait so many seconds (60 to 3540) on the server, and take what changes in that time;
         from ActiveSync 12.1 on, else `NotOffered`.
         """
-        flow, network, report, clock = self._prepare(period, listener, tell_messages, version, linger)
+        tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
+        return self._run(self._plan(period, version, tell, linger=linger), listener)
+
+    def _run(
+        self, plan: RunPlan, listener: Listener | None, sleep: Callable[[float], None] | None = None
+    ) -> SyncReport:
+        """One run. `sleep` waits for a server that asks for patience."""
+        flow, network, report, clock = self._prepare(plan, listener)
+        if sleep is not None:
+            network.sleep = sleep
         started = time.monotonic()
         try:
             with self._diagnosis.watching("sync"):
@@ -234,13 +251,11 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             raise
         return self._conclude(report, clock, troubles, network, started)
 
-    def _prepare(
-        self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None, linger: int
-    ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
-        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
-        self.notices = []
+    def _plan(
+        self, period: int | None, version: str | None, tell: bool, *, linger: int = 0, fetch: bool = True
+    ) -> RunPlan:
+        """What a run shall do, under the configuration and the settings in force."""
         now = account.utc_now()
-        tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
         choice = period if period is not None else self.settings.choices().sync_period
         decide = account.mail_decision(
             self.config,
@@ -251,15 +266,22 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             classifier=self.classification.classifier,
         )
         pictures = "true" if self.config.show_pictures_default else "false"
-        plan = RunPlan(
+        return RunPlan(
             decide,
             now.timestamp(),
             pinned=version,
+            fetch=fetch,
             read_only=self.read_only,
             linger=linger,
             after_full_sync={PICTURES_FACT: pictures},
             conflicts=self.conflicts,
         )
+
+    def _prepare(
+        self, plan: RunPlan, listener: Listener | None
+    ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
+        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
+        self.notices = []
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
 
@@ -275,12 +297,22 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         self._diagnosis.concluded(report.as_dict(), troubles)
         return report
 
-    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
-        """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
+    def _converse(
+        self,
+        dialogue: Dialogue[T],
+        listener: Listener | None = None,
+        version: str | None = None,
+        hold: Hold | None = None,
+    ) -> T:
+        """Run one dialogue with the server, behind the beginning that every conversation has; its result.
+
+        `hold` sends what the server may hold, over the network it is given.
+        """
         flow, network = self._dialogue(dialogue, version)
         try:
             with self._diagnosis.watching("conversation"):
-                return run(flow, network, self.store, self._diagnosis.telling(listener))
+                held = None if hold is None else partial(hold, network)
+                return run(flow, network, self.store, self._diagnosis.telling(listener), held)
         except RemoteWiped:
             self.close()
             raise
@@ -299,13 +331,21 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         network.traffic.observer = self._diagnosis
         return network
 
-    def _secret(self) -> str:
-        if self._password is not None:
-            return self._password
+    def _password_in_use(self) -> str | None:
+        """The password that requests carry; None: there is none, requests say so."""
         configured = self.config.email_password
-        if configured is None:
+        return configured.reveal() if self._password is None and configured is not None else self._password
+
+    def change_password(self, password: str) -> None:
+        """From now on use this password; a watch that was refused goes on with it. It goes before `email_password`."""
+        self._password = password
+        self._diagnosis.conceal(password)
+
+    def _secret(self) -> str:
+        password = self._password_in_use()
+        if password is None:
             raise AuthenticationFailed("no password: give one, or set email_password in the app config")
-        return configured.reveal()
+        return password
 
     def folders(self) -> list[tuple[Folder, int, int]]:
         """Every folder with its number of messages and of unread ones."""
@@ -408,6 +448,10 @@ class AsyncMailbox(
         async with self._turn:
             return await asyncio.to_thread(self._mailbox.apply, config, identity)
 
+    async def change_password(self, password: str) -> None:
+        """See `Mailbox.change_password`."""
+        self._mailbox.change_password(password)
+
     async def sync(
         self,
         *,
@@ -418,9 +462,14 @@ class AsyncMailbox(
         linger: int = 0,
     ) -> SyncReport:
         """See `Mailbox.sync`. `listener` is called in the event loop."""
+        tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
+        return await self._run(self._mailbox._plan(period, version, tell, linger=linger), listener)
+
+    async def _run(self, plan: RunPlan, listener: Listener | None) -> SyncReport:
+        """See `Mailbox._run`."""
         mailbox = self._mailbox
         async with self._turn:
-            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version, linger)
+            flow, network, report, clock = mailbox._prepare(plan, listener)
             started = time.monotonic()
             try:
                 with mailbox._diagnosis.watching("sync"):
@@ -432,14 +481,22 @@ class AsyncMailbox(
                 raise
             return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
 
-    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
-        """See `Mailbox._converse`."""
-        async with self._turn:
+    async def _converse(
+        self,
+        dialogue: Dialogue[T],
+        listener: Listener | None = None,
+        version: str | None = None,
+        hold: AsyncHold | None = None,
+        in_turn: bool = True,
+    ) -> T:
+        """See `Mailbox._converse`. `in_turn` False: others may converse meanwhile; no state of the protocol changes."""
+        async with self._turn if in_turn else contextlib.nullcontext():
             flow, network = self._mailbox._dialogue(dialogue, version)
             try:
                 diagnosis = self._mailbox._diagnosis
                 with diagnosis.watching("conversation"):
-                    return await arun(flow, network, self._mailbox.store, diagnosis.telling(listener))
+                    held = None if hold is None else partial(hold, network)
+                    return await arun(flow, network, self._mailbox.store, diagnosis.telling(listener), held)
             except RemoteWiped:
                 await self.close()
                 raise

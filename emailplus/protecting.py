@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
+from .mime.quoted import quotable
 from .model.draft import Draft, DraftKind, Quote
 from .model.message import StoredMessage, addresses
 from .model.rights import Licence
@@ -35,11 +36,11 @@ def begin(sending: Sending, message: StoredMessage, kind: DraftKind) -> bool:
 
 
 def quote_of(message: StoredMessage) -> Quote:
-    """What stands below an answer."""
+    """What stands below an answer; its HTML in the safe form of `mime.quoted`."""
     sent = message.received.strftime("%A, %d %B %Y %H:%M UTC") if message.received is not None else ""
     return Quote(
         sender=message.sender, sent=sent, to=message.to, cc=message.cc, subject=message.subject, text=message.text,
-        html=message.html,
+        html=quotable(message.html),
     )  # fmt: skip
 
 

@@ -23,7 +23,10 @@ from .smime.entity import addresses as written_addresses
 from .smime.entity import parse
 from .smime.headers import visible_text
 from .smime.keychain import Keychain, KeyEntry, import_pkcs12, load_certificate
+from .smime.large import MAX_HEAD, OpenedLarge, open_large
+from .smime.limits import LARGE
 from .smime.message import OpenedMessage, open_message
+from .smime.pieces import beginning
 from .smime.recipients import Choice, Source, choose, with_encryption_use
 from .smime.report import Finding, Layer, Reason, Revocation, SecurityReport, Word
 from .smime.revocation import distribution_points, revocation
@@ -93,25 +96,41 @@ class Protection:
 
     def open(self, message_id: int) -> OpenedMessage:
         """A stored message without its layers, with the report. Raises `NotFound` where its MIME is not here."""
+        return self._open(self._with_mime(message_id))
+
+    def _with_mime(self, message_id: int) -> StoredMessage:
         (message,) = self._store.messages([message_id]) or (None,)
         if message is None:
             raise NotFound(f"there is no message {message_id} in this store")
         if message.body_type != BodyType.MIME or message.body_state != "stored":
             raise NotFound(f"the MIME of message {message_id} is not in this store")
-        return self._open(message)
+        return message
+
+    def open_large(self, message_id: int) -> OpenedLarge:
+        """The same in memory that does not grow with the message; its content comes in pieces, as often as wanted."""
+        message = self._with_mime(message_id)
+        authors, known = self._authors(message)
+        source = partial(self._store.body_pieces, message_id)
+        opened = open_large(source, keys=self.keychain.decrypting(), trust=self.trust(), known=known)
+        return replace(opened, report=_with_sender(opened.report, authors, beginning(source, MAX_HEAD)))
 
     def _open(self, message: StoredMessage) -> OpenedMessage:
         raw = self._store.body(message.id)
-        authors = [person.address.lower() for person in addresses(message.sender) if "@" in person.address]
-        known = [c.certificate for author in authors for c in certificates.candidates(self._store.database, author)]
+        authors, known = self._authors(message)
         opened = open_message(raw, keys=self.keychain.decrypting(), trust=self.trust(), known=known)
-        if not opened.report.layers:
-            return opened
-        written = set(_from(raw))
-        if authors and not set(authors) <= written:
-            other = Finding(Reason.SENDER_SHOWN, f"{', '.join(authors)}; the message itself says {', '.join(written)}")
-            return replace(opened, report=opened.report.with_findings(other))
-        return opened
+        return replace(opened, report=_with_sender(opened.report, authors, raw))
+
+    def _authors(self, message: StoredMessage) -> tuple[list[str], list[x509.Certificate]]:
+        """(the addresses that the server shows as senders, the certificates known for them)."""
+        authors = [person.address.lower() for person in addresses(message.sender) if "@" in person.address]
+        return authors, [
+            c.certificate for author in authors for c in certificates.candidates(self._store.database, author)
+        ]
+
+    def _report(self, message: StoredMessage) -> SecurityReport:
+        if message.size > LARGE:
+            return self.open_large(message.id).report
+        return self._open(message).report
 
     def attach(self, message: StoredMessage, *, contents: bool = False) -> StoredMessage:
         """Give `message` its `security`; with `contents` also text, HTML and parts from inside its layers."""
@@ -122,7 +141,7 @@ class Protection:
                 if opened.report.layers:
                     _show(message, opened)
             else:
-                message.judge = lambda: self._open(message).report
+                message.judge = lambda: self._report(message)
         else:
             message.judge = partial(_without_mime, message)
         return message
@@ -279,6 +298,15 @@ def with_verdicts(opened: OpenedMessage, verdicts: Iterable[CertificateVerdict])
         Finding(Reason.SERVER_REFUSES, verdict.reason or verdict.name) for verdict in verdicts if not verdict.valid
     ]
     return replace(opened, report=opened.report.with_findings(*refused)) if refused else opened
+
+
+def _with_sender(report: SecurityReport, authors: list[str], raw: bytes) -> SecurityReport:
+    """`authors` is whom the server shows; the protected message has to name them itself."""
+    written = _from(raw) if report.layers else ()
+    if not report.layers or not authors or set(authors) <= set(written):
+        return report
+    other = Finding(Reason.SENDER_SHOWN, f"{', '.join(authors)}; the message itself says {', '.join(written)}")
+    return report.with_findings(other)
 
 
 def _from(raw: bytes) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ Without a configuration the one that the store remembers is in force: leaving `-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -112,27 +113,35 @@ class Reading:
         chosen = show_pictures
         if chosen is None and pictures.shown(self.store.database, message.id, message.sender):
             chosen = True
-        if config is None:
-            return Look(
-                pictures=bool(chosen),
-                cells=cells,
-                printable=bool(judge(message.rights, Operation.PRINT, Door.PERSON, now)),
-                copyable=bool(judge(message.rights, Operation.COPY, Door.PERSON, now)),
-            )
-        if chosen is None:
+        if chosen is None and config is not None:
             chosen = MailboxSettings(self.store, lambda: config).in_force().show_pictures
+        return replace(
+            self._configured(config, pictures=bool(chosen), cells=cells),
+            printable=bool(judge(message.rights, Operation.PRINT, Door.PERSON, now)),
+            copyable=bool(judge(message.rights, Operation.COPY, Door.PERSON, now)),
+        )
+
+    def _configured(self, config: AppConfig | None, *, pictures: bool, cells: tuple[Cell, ...]) -> Look:
+        """What the configuration alone decides."""
+        if config is None:
+            return Look(pictures=pictures, cells=cells)
         domains = recipients.SafeDomains.of(config)
         return Look(
-            pictures=chosen,
+            pictures=pictures,
             rewrite=partial(_rewritten, config),
             unsafe=lambda address: not domains.covers(address.rpartition("@")[2]),
             watermark=Watermark.of(config.email_watermark, config.email_watermark_parameters),
             fit_to_width="fit_to_width" in config.enabled_features,
             rich="wkwebview_mail_viewer" in config.enabled_features,
             cells=cells,
-            printable=bool(judge(message.rights, Operation.PRINT, Door.PERSON, now)),
-            copyable=bool(judge(message.rights, Operation.COPY, Door.PERSON, now)),
         )
+
+    def draft_page(self, mime: bytes) -> Page:
+        """A message of ours as it will be seen, with the watermark, which the compose view has too (guide,
+        `email_watermark`)."""
+        seen, config = read(mime), self.config
+        cells = (Cell("importance", "High importance", tone="warning"),) if b"\nImportance: high\r" in mime else ()
+        return pages.render(seen, self._configured(config, pictures=True, cells=cells))
 
     def _message(self, message_id: int) -> StoredMessage:
         found = self.store.messages([message_id])

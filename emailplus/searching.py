@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 
 from .errors import NotOffered
 from .model.search import FoundMail, MailQuery
+from .policy.body_preference import BodyPreference, BodyRequest
+from .rms.gate import Door, Operation, judge
 from .store.database import Database
 from .store.items import vip_addresses
 from .store.search import Query, Term, folder_ids
@@ -71,6 +73,24 @@ def counts(database: Database, found: FoundMail, checked: list[Group]) -> bool:
     return all(
         any(answer is not False for answer in (_holds(database, found, term) for term in group)) for group in checked
     )
+
+
+# -- what comes
+
+SNIPPET = BodyRequest((BodyPreference(1, 500),), 0)
+"""Of each mail that the server finds so much comes along, for its preview."""
+
+
+def with_snippet(found: FoundMail, door: Door, now: datetime) -> FoundMail:
+    """The beginning of the body as the preview, and no body: `fetch_found` gets that. What a licence does not let
+    through `door` is left out (guide, "Rights Management System": `rms.gate`)."""
+    message = found.message
+    if not judge(message.rights, Operation.NOTIFY, door, now):
+        message.preview = ""
+    elif not message.preview and message.body is not None:
+        message.preview = " ".join(message.body.data.decode(errors="replace").split())[:255]  # MS-ASAIRS 2.2.2.35
+    message.body = None
+    return found
 
 
 # -- asking

@@ -246,6 +246,24 @@ STAGES: dict[str, Stage] = {
 """The stage of each name. A name without one has nothing to do."""
 
 
+TEXT_STAGES = ("classification", "rights", "form", "mime")
+"""The stages that make the message what it will look like; they ask nobody anything."""
+
+
+def preview(draft: Draft, sending: Sending) -> Composed:
+    """The message as it will be before S/MIME covers it, with nobody asked and nothing written.
+
+    Raises what these stages refuse, and `NotFound` for an attachment that is not in the store.
+    """
+    outgoing = Outgoing(draft)
+    for name in TEXT_STAGES:
+        outgoing = STAGES[name](outgoing, sending)
+    if outgoing.composed is None:
+        missing = next(a.name for a in outgoing.draft.attachments if not sending.has_content(a))
+        raise NotFound(f"the attachment {missing!r} is not in the store; synchronise, or take it out")
+    return outgoing.composed
+
+
 def prepare(draft: Draft, sending: Sending, *, without: Collection[str] = ()) -> QueueMail:
     """Take a draft through every stage but those in `without`; what is to be written into the outbox.
 

@@ -22,9 +22,11 @@ from . import (
     server_commands,
     show_command,
     sync_command,
+    watch_command,
 )
 from .classify_commands import classify_app
 from .config_commands import config_app
+from .notify_commands import notify_app
 from .policy_commands import policy_app
 from .report_command import report
 from .settings_command import settings
@@ -59,6 +61,7 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.command("sync")(sync_command.sync)
+app.command("watch")(watch_command.watch)
 app.command("search")(read_commands.search)
 app.command("gal")(server_commands.gal)
 app.command("oof")(server_commands.oof)
@@ -82,6 +85,7 @@ app.add_typer(classify_app, name="classify")
 app.add_typer(smime_app, name="smime")
 app.add_typer(wbxml_app, name="wbxml")
 app.add_typer(store_app, name="store")
+app.add_typer(notify_app, name="notify")
 app.add_typer(mock_commands.mock_app, name="mock")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -233,3 +234,20 @@ __all__ = [
     "server_password",
     "store_key",
 ]
+
+
+def write_page(page: str, target: Path) -> None:
+    """Write for the owner's eyes only, whole or not at all."""
+    if str(target) == "-":
+        sys.stdout.write(page)
+        return
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(page)
+        os.replace(temporary, target)
+    except OSError as problem:
+        raise UsageError(f"the page cannot be written to {target}: {problem.strerror}") from problem
+    finally:
+        temporary.unlink(missing_ok=True)

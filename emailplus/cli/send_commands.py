@@ -34,6 +34,7 @@ from .common import (
     say,
     server_password,
     store_key,
+    write_page,
 )
 
 _MAX_FILE = 256 << 20
@@ -73,6 +74,10 @@ def send(
         typer.Option("--mark", metavar="FIELD=VALUE", help="A classification value; again for several."),
     ] = None,
     save: Annotated[bool, typer.Option("--save", help="Keep it as a draft instead of sending it.")] = False,
+    preview: Annotated[
+        Path | None,
+        typer.Option("--preview", metavar="FILE", help="Send nothing: write the page it will be (-: standard output)."),
+    ] = None,
     flush: Annotated[bool, typer.Option("--flush", help="Write nothing new: send what waits in the outbox.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")] = False,
     password_file: PasswordFileOption = None,
@@ -87,7 +92,7 @@ def send(
     """
     with errors_as_exit_codes(as_json):
         given = load_config(config)
-        password = None if save else server_password(password_file, given)
+        password = None if save or preview is not None else server_password(password_file, given)
         key = store_key(key_file, passphrase_file, given, new=not store.exists())
         with Mailbox.open(given, store=store, key=key, password=password) as mailbox:
             if flush:
@@ -107,6 +112,9 @@ def send(
             )
             if mark:
                 made = mailbox.classification.mark(made, wanted_values(mark, "--mark"))
+            if preview is not None:
+                write_page(mailbox.preview(made).html, preview)
+                return
             if save:
                 _tell_draft(mailbox.save(made), as_json)
                 return

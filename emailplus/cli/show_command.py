@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -72,7 +70,7 @@ def show(
                 if always not in ("message", "sender"):
                     raise UsageError("--always-pictures takes message or sender")
                 common.say(f"pictures are shown for {reading.show_pictures(message_id, of_sender=always == 'sender')}")
-            _write_page(reading.page(message_id, pictures=pictures).html, html)
+            common.write_page(reading.page(message_id, pictures=pictures).html, html)
         elif pictures is not None or always is not None:
             raise UsageError("pictures are shown in a page: give --html FILE too")
         elif as_json:
@@ -91,20 +89,3 @@ def _write_attachment(opened: Store, message_id: int, attachment: int) -> None:
     for piece in opened.attachment_content(attachment):
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
-
-
-def _write_page(page: str, target: Path) -> None:
-    """Write for the owner's eyes only, whole or not at all."""
-    if str(target) == "-":
-        sys.stdout.write(page)
-        return
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            file.write(page)
-        os.replace(temporary, target)
-    except OSError as problem:
-        raise UsageError(f"the page cannot be written to {target}: {problem.strerror}") from problem
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import getpass
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,8 +20,11 @@ from ..errors import MalformedCms, RecipientsWithoutCertificate, UsageError, Wro
 from ..smime import certificate as certs
 from ..smime.entity import addresses, parse
 from ..smime.keychain import KeyEntry, Role, import_pkcs12, load_certificate, usable_for
+from ..smime.large import OpenedLarge, open_large
+from ..smime.limits import LARGE
 from ..smime.message import OpenedMessage, open_message
 from ..smime.outgoing import Plan, ProtectedMessage, protect, split
+from ..smime.pieces import of_file
 from ..smime.report import Word, lines
 from ..smime.revocation import load_list
 from ..smime.trust import Trust
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 MAX_MESSAGE = 256 << 20
-"""Bytes of a message file."""
+"""Bytes of a message that is read into memory: all of standard input, and what is signed or encrypted."""
 PASSWORD_VARIABLE = "EMAILPLUS_P12_PASSWORD"
 
 smime_app = typer.Typer(name="smime", help="Open, check and make protected mail.", no_args_is_help=True)
@@ -112,6 +115,8 @@ def decrypt(
     with errors_as_exit_codes(as_json):
         opened = _opened(file, p12, p12_password_file, root, None)
         if as_json:
+            if isinstance(opened, OpenedLarge):
+                raise UsageError("a message of this size is not written as JSON: leave --json out")
             print_json(_document(opened) | {"content": b64encode(opened.content).decode()})
         else:
             for line in lines(opened.report):
@@ -119,7 +124,7 @@ def decrypt(
         if not all(layer.opened for layer in opened.report.layers):
             raise typer.Exit(1)
         if not as_json:
-            _write(opened.content, out)
+            _write(opened.content() if isinstance(opened, OpenedLarge) else [opened.content], out)
 
 
 @smime_app.command("sign")
@@ -141,7 +146,7 @@ def sign(
         plan = Plan(signer=signer, clear=not opaque, digest=digest, pss=pss, protect_headers=protect_headers)  # type: ignore[arg-type]
         head, entity = split(_read(file))
         (made,) = protect(head, entity, plan, {})
-        _write(made.message, out)
+        _write([made.message], out)
 
 
 @smime_app.command("encrypt")
@@ -182,7 +187,7 @@ def encrypt(
 def _write_all(made: Sequence[ProtectedMessage], out: Path | None) -> None:
     for number, mail in enumerate(made):
         target = out if not number or out is None else out.with_name(f"{out.name}.{number}")
-        _write(mail.message, target)
+        _write([mail.message], target)
         if mail.hidden:
             say(f"{target}: for {', '.join(mail.addresses)} alone")
 
@@ -205,16 +210,20 @@ def _recipients(
 
 def _opened(
     file: str, p12: list[Path] | None, password: Path | None, roots: list[Path] | None, lists: list[Path] | None
-) -> OpenedMessage:
+) -> OpenedMessage | OpenedLarge:
     trust = Trust(
         anchors=tuple(_certificate(path) for path in roots or ()),
         crls=tuple(_list(path) for path in lists or ()),
         check_revocation=bool(lists),
     )
-    return open_message(_read(file), keys=_keys(p12, password) if p12 else (), trust=trust)
+    keys = _keys(p12, password) if p12 else ()
+    path = Path(file)
+    if file != "-" and path.is_file() and path.stat().st_size > LARGE:
+        return open_large(of_file(path), keys=keys, trust=trust)
+    return open_message(_read(file), keys=keys, trust=trust)
 
 
-def _tell(opened: OpenedMessage, as_json: bool) -> None:
+def _tell(opened: OpenedMessage | OpenedLarge, as_json: bool) -> None:
     if as_json:
         print_json(_document(opened))
     else:
@@ -227,7 +236,7 @@ def _safe(line: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in line)
 
 
-def _document(opened: OpenedMessage) -> dict[str, Any]:
+def _document(opened: OpenedMessage | OpenedLarge) -> dict[str, Any]:
     document: dict[str, Any] = dict(opened.report.as_dict())
     if opened.protected is not None:
         fields = [[name, value] for name, value in opened.protected.fields]
@@ -287,14 +296,14 @@ def _bytes(path: Path, limit: int = 64 << 20) -> bytes:
         raise UsageError(f"{path}: {problem.strerror}") from problem
 
 
-def _write(data: bytes, out: Path | None) -> None:
+def _write(pieces: Iterable[bytes], out: Path | None) -> None:
     if out is None:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.writelines(pieces)
         sys.stdout.buffer.flush()
         return
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
     except OSError as problem:
         raise UsageError(f"{out}: {problem.strerror}") from problem

@@ -106,6 +106,12 @@ class Diagnosis:
             self.traffic = None
         self.log.write("configured")
 
+    def conceal(self, password: str) -> None:
+        """Another password is in use: it is kept out of what is written, as the one before it."""
+        self.log.flush()
+        self._secrets[password] = None
+        self.log = self._new_log()
+
     def misconfigured(self, problem: ConfigurationError) -> None:
         """A new configuration cannot be used; which keys are wrong, not their values."""
         keys = [str(getattr(entry, "key", "")) for entry in problem.problems if getattr(entry, "critical", True)]

@@ -17,10 +17,14 @@ from ..flows.revocation import RevocationNews, fetch_revocation_lists
 from ..model.directory import CertificateVerdict, Resolution
 from ..model.draft import Draft
 from ..protection import AskPassword, Protection, signers_of, with_verdicts
+from ..rms.gate import Door, Operation
 from ..sealing import without_certificate
 from ..smime.keychain import Keychain, KeyEntry
+from ..smime.large import OpenedLarge
 from ..smime.message import OpenedMessage
 from ..smime.recipients import Choice, Source
+from ..store import rights
+from ..store.store import Store
 from . import Dialogue
 from .writing import AsyncWriting, Writing
 
@@ -44,9 +48,14 @@ def _server_question(opened: OpenedMessage, check_revocation: bool) -> Dialogue[
     return partial(people.validate_certificates, certificates=signers, chain=others, check_revocation=check_revocation)
 
 
+def _admit(store: Store, message_id: int, door: Door) -> None:
+    rights.require(store.database, message_id, Operation.READ, door, account.utc_now())
+
+
 class Protected(Writing):
     """Methods of `Mailbox`."""
 
+    door: Door
     protection: Protection
     """Everything of S/MIME that is not an everyday call."""
 
@@ -60,11 +69,19 @@ class Protected(Writing):
 
         `ask_server`: the server's verdict on the signers' certificates (ValidateCert) is asked for too, and one that
         it does not accept is one more reason for distrust; its acceptance removes none. Raises `NotFound`, also where
-        the MIME of the message is not in the store, and with `ask_server` what `validate_certificates` raises.
+        the MIME of the message is not in the store, `RightsDenied` as `message`, and with `ask_server` what
+        `validate_certificates` raises.
         """
+        _admit(self.store, message_id, self.door)
         opened = self.protection.open(message_id)
         question = _server_question(opened, self.config.allow_certificate_revocation_check) if ask_server else None
         return opened if question is None else with_verdicts(opened, self._converse(question))
+
+    def opened_in_pieces(self, message_id: int) -> OpenedLarge:
+        """As `opened`, for a message of any size in little memory: `OpenedLarge.content()` gives the bytes inside its
+        layers piece by piece, none before the layers were found right to their ends. Raises as `opened`."""
+        _admit(self.store, message_id, self.door)
+        return self.protection.open_large(message_id)
 
     def import_certificate(self, attachment_id: int, ask: AskPassword) -> list[KeyEntry]:
         """Import the PFX that came as an attachment; `ask` is given its name and returns its password, or None.
@@ -127,10 +144,16 @@ class AsyncProtected(AsyncWriting):
 
     async def opened(self, message_id: int, *, ask_server: bool = False) -> OpenedMessage:
         """See `Mailbox.opened`."""
+        _admit(self.store, message_id, self._mailbox.door)
         opened = await asyncio.to_thread(self._mailbox.protection.open, message_id)
         check = self._mailbox.config.allow_certificate_revocation_check
         question = _server_question(opened, check) if ask_server else None
         return opened if question is None else with_verdicts(opened, await self._converse(question))
+
+    async def opened_in_pieces(self, message_id: int) -> OpenedLarge:
+        """See `Mailbox.opened_in_pieces`; its content is read from the store, in whatever thread asks for it."""
+        _admit(self.store, message_id, self._mailbox.door)
+        return await asyncio.to_thread(self._mailbox.protection.open_large, message_id)
 
     async def import_certificate(self, attachment_id: int, ask: AskPassword) -> list[KeyEntry]:
         """See `Mailbox.import_certificate`; `ask` is called in a thread."""

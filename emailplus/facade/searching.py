@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import uuid4
 
-from .. import searching
+from .. import account, searching
 from ..eas.flows.search import search_mail
 from ..errors import EmailplusError, ServerError, UsageError
 from ..model.message import StoredMessage
@@ -36,6 +36,7 @@ class _Everywhere:
     folder: str
     limit: int
     smart: bool
+    rights: bool
     plan: searching.Plan | None = None
     problem: EmailplusError | None = None
 
@@ -61,7 +62,8 @@ class _Everywhere:
 
     def dialogue(self, plan: searching.Plan) -> Dialogue[Page[FoundMail]]:
         limit = min(MAX_FROM_SERVER, max(self.limit, 1))
-        return partial(search_mail, query=plan.query, limit=limit, search_id=str(uuid4()))
+        body = replace(searching.SNIPPET, rights=self.rights)
+        return partial(search_mail, query=plan.query, limit=limit, search_id=str(uuid4()), body=body)
 
     def merged(self, here: list[StoredMessage], page: Page[FoundMail] | None) -> SearchResult:
         """Both, newest first; what the server found and the store has is the store's."""
@@ -74,7 +76,7 @@ class _Everywhere:
                     continue
                 known = store_found.known(self.store.database, found)
                 if known is None:
-                    beyond.append(Hit(found=found))
+                    beyond.append(Hit(found=searching.with_snippet(found, self.door, account.utc_now())))
                 elif known[1] and known[0] not in hits:
                     fresh.append(known[0])
         hits |= {message.id: Hit(stored=message) for message in self._messages(fresh)}
@@ -121,8 +123,11 @@ class Searching(Online):
         return task.merged(here, page)
 
     def _everywhere(self, query: str, folder: str, limit: int) -> _Everywhere:
-        smart = Features.of(self.config).smart_folders
-        return _Everywhere(self.store, self.protection, self.door, query, folder, limit, smart)
+        features = Features.of(self.config)
+        return _Everywhere(
+            self.store, self.protection, self.door, query, folder, limit, features.smart_folders,
+            features.rights_management,
+        )  # fmt: skip
 
 
 class AsyncSearching(AsyncOnline):

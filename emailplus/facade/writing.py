@@ -20,10 +20,12 @@ from ..errors import (
     ServerBusy,
 )
 from ..markings import MailboxClassification
+from ..mime.page import Page
 from ..model.draft import Draft, DraftAttachment, Invitation, StoredDraft
 from ..model.event import Event
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Confirm
+from ..reading import Reading
 from ..rms.gate import Door
 from ..sending import Sending
 from ..settings import MailboxSettings
@@ -43,6 +45,7 @@ class Writing(Online):
     classification: MailboxClassification
     door: Door
     read_only: bool
+    reading: Reading
 
     def _sending(self, confirm: Confirm | None = None) -> Sending:
         return Sending(
@@ -127,6 +130,13 @@ class Writing(Online):
         """
         changing.writable(self.read_only)
         return outbox.withdraw(self.store.database, entry_id)
+
+    def preview(self, draft: Draft) -> Page:
+        """The page of a draft as it will arrive: signature, quotation, marking and the watermark; nothing is sent.
+
+        Raises what the stages of sending refuse about its text (`sending.preview`).
+        """
+        return self.reading.draft_page(sending.preview(draft, self._sending()).message)
 
     def send(
         self,
@@ -289,6 +299,10 @@ class AsyncWriting(AsyncOnline):
     async def withdraw(self, entry_id: int) -> int | None:
         """See `Mailbox.withdraw`."""
         return await asyncio.to_thread(self._mailbox.withdraw, entry_id)
+
+    async def preview(self, draft: Draft) -> Page:
+        """See `Mailbox.preview`."""
+        return await asyncio.to_thread(self._mailbox.preview, draft)
 
     async def send(
         self,

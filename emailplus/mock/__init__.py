@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Drip,
         Drop,
         Empty,
+        EwsError,
         ExtraHeaders,
         Fault,
         Garbage,
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "exchange": ("Exchange",),
     "faults": (
-        "Chunked", "ContentType", "CutAfter", "Drip", "Drop", "Empty", "ExtraHeaders", "Fault", "Garbage", "Gzip",
-        "Http", "LoseResponse", "Rewrite", "Stall", "Status", "Truncated",
+        "Chunked", "ContentType", "CutAfter", "Drip", "Drop", "Empty", "EwsError", "ExtraHeaders", "Fault", "Garbage",
+        "Gzip", "Http", "LoseResponse", "Rewrite", "Stall", "Status", "Truncated",
     ),
     "mailbox": ("Flag", "Mailbox"),
     "policy": ("MockPolicy",),
@@ -63,6 +64,7 @@ __all__ = [
     "Drip",
     "Drop",
     "Empty",
+    "EwsError",
     "Exchange",
     "ExtraHeaders",
     "Fault",

@@ -42,6 +42,22 @@ class Hold:
     poll: Callable[[bool], Answer | None]
 
 
+@dataclass(slots=True)
+class Stream:
+    """An answer that goes on for at most `seconds`: bytes as they come, one chunk each time.
+
+    `poll(quiet, over)` gives what to send now and whether that is the end; it is asked whenever a mailbox changes,
+    with `quiet` when nothing was sent for `pause` seconds, and with `over` when the time is up. `close` is called once
+    the connection is done with it.
+    """
+
+    head: Answer
+    seconds: float
+    pause: float
+    poll: Callable[[bool, bool], tuple[bytes, bool]]
+    close: Callable[[], None]
+
+
 HTTP_BEFORE_14 = {
     101: 400, 102: 400, 103: 400, 104: 400, 105: 400, 106: 400, 107: 400, 108: 400, 109: 400, 110: 500, 111: 503,
     112: 403, 113: 507, 119: 500, 125: 403, 126: 403, 129: 403, 130: 403, 131: 403, 132: 403, 137: 501, 138: 400,

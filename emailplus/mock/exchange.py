@@ -19,9 +19,10 @@ from ..errors import NotFound, UsageError, WbxmlError
 from . import autodiscover, schema, versions
 from .autodiscover import Autodiscover, is_autodiscover
 from .commands import COMMANDS
-from .context import HTTP_BEFORE_14, MULTIPART_TYPE, Answer, Context, Hold, HttpError, StatusError
+from .context import HTTP_BEFORE_14, MULTIPART_TYPE, Answer, Context, Hold, HttpError, StatusError, Stream
 from .device import Device
 from .directory import Directory, Trust
+from .ews.service import Ews
 from .faults import Faults, Http, Status
 from .library import Library
 from .mailbox import Mailbox, utc_now
@@ -86,7 +87,8 @@ class Exchange:
         self.trust = Trust()
         self.library = Library()
         self.autodiscover = Autodiscover()
-        self._listeners: list[Callable[[], None]] = []
+        self.ews = Ews(self)
+        self._listeners: list[Callable[[], None]] = [self.ews.changed]
         self._last_received: dict[str, datetime] = {}
         known = [version for version in self.versions if version in _known_versions()]
         if not known or len(known) != len(self.versions):
@@ -197,7 +199,7 @@ class Exchange:
 
     # -- one request
 
-    def handle(self, request: Request) -> Answer | Hold:
+    def handle(self, request: Request) -> Answer | Hold | Stream:
         """Carry out one HTTP request. Whatever a client sends, there is an answer.
 
         A defect of the mock itself is answered with 500 and kept in `defects`, for tests to look at.
@@ -212,16 +214,20 @@ class Exchange:
                 self.defects.append(traceback.format_exc())
                 return _plain(500, "the mock server has a defect; see its log")
 
-    def _handle(self, request: Request) -> Answer | Hold:
+    def _handle(self, request: Request) -> Answer | Hold | Stream:
         path, _, query_line = request.target.partition("?")
         if is_autodiscover(path):
             return self._instead(request, None) or autodiscover.handle(self, request, self._authenticate(request))
+        if self.ews.is_ews(path):
+            from .ews import endpoint  # needs lxml
+
+            return self._instead(request, None) or endpoint.handle(self, request, self._authenticate(request))
         if path.rstrip("/").lower() != PATH.lower():
             raise HttpError(404, "no such address")
         user = self._authenticate(request)
         if user is None:
             refused = _plain(401, "credentials missing or wrong")
-            refused.headers.append(("WWW-Authenticate", 'Basic realm="mock"'))
+            refused.headers += self.challenges(request)
             return refused
         request.user, request.email = user.username, user.email
         if request.method == "OPTIONS":
@@ -242,6 +248,10 @@ class Exchange:
             if secrets.compare_digest(user.password.encode(), password.encode()):
                 return user
         return None
+
+    def challenges(self, request: Request) -> list[tuple[str, str]]:
+        """The WWW-Authenticate headers of a 401."""
+        return [("WWW-Authenticate", 'Basic realm="mock"')]
 
     def _options(self) -> Answer:
         methods = [("Allow", "OPTIONS,POST"), ("Public", "OPTIONS,POST")]
@@ -311,8 +321,12 @@ class Exchange:
 
     def strike(self, request: Request) -> None:
         """Ask the fault rules about a request; its command is read from the query line without judging it."""
-        _, _, query_line = request.target.partition("?")
-        if request.method == "OPTIONS":
+        path, _, query_line = request.target.partition("?")
+        if self.ews.is_ews(path):
+            from .ews.endpoint import peek
+
+            request.command = peek(request.body)
+        elif request.method == "OPTIONS":
             request.command = "OPTIONS"
         else:
             with contextlib.suppress(QueryError):

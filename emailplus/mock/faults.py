@@ -1,7 +1,7 @@
 """Switches for what goes wrong: a queue of `Fault` rules, each an action at the nth matching request.
 
-Actions that answer instead of the command: `Status`, `Http`, `Drop`. Actions on the answer of a command that was
-carried out: all the others. Several actions may hit one request (say `Chunked` and `Drip`).
+Actions that answer instead of the command: `Status`, `Http`, `EwsError`, `Drop`. Actions on the answer of a command
+that was carried out: all the others. Several actions may hit one request (say `Chunked` and `Drip`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,20 @@ class Http:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class EwsError:
+    """Not carried out, of Exchange Web Services: this ResponseCode.
+
+    `whole`: a SOAP fault for the request and not an error in its response message, as ErrorServerBusy comes, with
+    `back_off` in milliseconds.
+    """
+
+    code: str
+    message: str = ""
+    whole: bool = False
+    back_off: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +137,7 @@ class ExtraHeaders:
 Action: TypeAlias = (
     Status
     | Http
+    | EwsError
     | Drop
     | LoseResponse
     | CutAfter
@@ -138,7 +153,7 @@ Action: TypeAlias = (
     | ExtraHeaders
 )
 
-INSTEAD = (Status, Http, Drop)
+INSTEAD = (Status, Http, EwsError, Drop)
 """Actions that keep the command from being carried out."""
 
 

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ import h11
 from ..eas.wbxml import encode
 from ..errors import UsageError
 from . import versions as protocol_versions
-from .context import Answer, Hold
+from .context import Answer, Hold, Stream
 from .exchange import MAX_REQUEST, PATH, Exchange, content_type, multipart_body
 from .faults import (
     Chunked,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 _READ = 256 * 1024
 _GZIP_FROM = 1024  # bytes; smaller answers are not worth compressing
+EWS_PATH = "/EWS/Exchange.asmx"
 _REASONS = {449: "Retry after sending a PROVISION command", 451: "Redirect", 507: "Insufficient Storage"}
 
 logger = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ class MockExchange(Exchange):
             loop.call_soon_threadsafe(stopping.set)
         self._thread.join()
         self._thread = None
+        self.ews.stop()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -141,6 +143,16 @@ class MockExchange(Exchange):
         return f"https://{self.host}:{self._ports[1]}{PATH}" if self._tls is not None else ""
 
     @property
+    def ews_url(self) -> str:
+        """The address of Exchange Web Services over HTTP."""
+        return f"http://{self.host}:{self._ports[0]}{EWS_PATH}"
+
+    @property
+    def ews_url_tls(self) -> str:
+        """The address of Exchange Web Services over HTTPS; "" without TLS."""
+        return f"https://{self.host}:{self._ports[1]}{EWS_PATH}" if self._tls is not None else ""
+
+    @property
     def ca_pem(self) -> bytes:
         """The certificate authority to trust, PEM. Raises `UsageError` without TLS."""
         if self._tls is None:
@@ -155,9 +167,10 @@ class MockExchange(Exchange):
 
     def server_json(self) -> dict[str, Any]:
         """The running server as one document, for clients and tests."""
-        document: dict[str, Any] = {"eas_url": self.url}
+        document: dict[str, Any] = {"eas_url": self.url, "ews_url": self.ews_url}
         if self._tls is not None:
             document["eas_url_tls"] = self.url_tls
+            document["ews_url_tls"] = self.ews_url_tls
             document["ca_file"] = str(self._ca_file) if self._ca_file is not None else None
         document["users"] = [
             {"email": u.email, "username": u.username, "password": u.password, "domain": u.domain, "name": u.name}
@@ -222,12 +235,34 @@ class MockExchange(Exchange):
         for waiter in self._waiters:
             waiter.set()
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer | Stream:
         """The answer of a request, waiting where the command waits."""
         outcome = self.handle(request)
-        if isinstance(outcome, Answer):
-            return outcome
-        return await self._hold(outcome)
+        return await self._hold(outcome) if isinstance(outcome, Hold) else outcome
+
+    async def pieces(self, stream: Stream) -> AsyncGenerator[bytes, None]:
+        """What a stream has to say, as it comes."""
+        ends = time.monotonic() + stream.seconds
+        quiet = time.monotonic() + stream.pause
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
+        try:
+            last = False
+            while not last:
+                waiter.clear()
+                now = time.monotonic()
+                with self.lock:
+                    told, last = stream.poll(now >= quiet, now >= ends)
+                if told:
+                    quiet = time.monotonic() + stream.pause
+                    yield told
+                if not last:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(waiter.wait(), max(min(quiet, ends) - time.monotonic(), 0))
+        finally:
+            self._waiters.discard(waiter)
+            with self.lock:
+                stream.close()
 
     async def _hold(self, hold: Hold) -> Answer:
         deadline = time.monotonic() + hold.seconds
@@ -290,6 +325,8 @@ class _Connection:
         if any(isinstance(action, Drop) for action in request.faults):
             raise _Cut
         answer = await self.exchange.answer(request)
+        if isinstance(answer, Stream):
+            return await self._stream(request, answer)
         body, headers = self._encoded(request, answer), self._headers(request, answer)
         body = self._compressed(request, headers, body)
         request.response_headers, request.bytes_out = headers, len(body)
@@ -299,6 +336,43 @@ class _Connection:
         if self.http.our_state is h11.MUST_CLOSE or self.http.their_state is h11.MUST_CLOSE:
             return False
         return self.http.our_state is h11.DONE and self.http.their_state is h11.DONE
+
+    async def _stream(self, request: Request, stream: Stream) -> bool:
+        """Send a stream in chunks, and end the connection after it; over when the client goes, too."""
+        headers = [*self._headers(request, stream.head), ("Content-Type", stream.head.content_type)]
+        headers.append(("Connection", "close"))
+        request.status, request.response_headers = stream.head.status, headers
+        self.exchange.requests.finish(request)
+        left = next((fault.bytes for fault in request.faults if isinstance(fault, CutAfter)), None)
+        gone = asyncio.ensure_future(self.reader.read(1))
+        pieces = self.exchange.pieces(stream)
+        try:
+            if any(isinstance(fault, LoseResponse) for fault in request.faults):
+                raise _Cut
+            await self._write(self.http.send(h11.Response(status_code=stream.head.status, headers=headers)))
+            while True:
+                piece = asyncio.ensure_future(anext(pieces, b""))
+                await asyncio.wait((piece, gone), return_when=asyncio.FIRST_COMPLETED)
+                if not piece.done():
+                    piece.cancel()
+                    raise _Cut
+                told = piece.result()
+                if not told:
+                    break
+                request.response_body += told
+                request.bytes_out = len(request.response_body)
+                await self._write(self.http.send(h11.Data(data=told if left is None else told[:left])))
+                left = None if left is None else left - len(told)
+                if left is not None and left <= 0:
+                    raise _Cut
+            await self._write(self.http.send(h11.EndOfMessage()))
+        finally:
+            gone.cancel()
+            with contextlib.suppress(BaseException):
+                await gone
+            with contextlib.suppress(RuntimeError):
+                await pieces.aclose()
+        return False
 
     async def _event(self) -> Any:
         while True:

@@ -151,9 +151,17 @@ def _parse(data: bytes) -> CmsObject:
     return reader(expect(inner, _SEQUENCE).children())
 
 
+# What a sender writes into each mail alike is read once: the caches are by the bytes themselves.
+
+
 def _algorithm(element: Element) -> Algorithm:
-    fields = expect(element, _SEQUENCE).children(2)
-    return Algorithm(tlv.oid(fields[0]), fields[1].raw if len(fields) > 1 else None, element.raw)
+    return _algorithm_of(element.raw)
+
+
+@lru_cache(maxsize=1024)
+def _algorithm_of(raw: bytes) -> Algorithm:
+    fields = expect(tlv.read(raw, 0, len(raw)), _SEQUENCE).children(2)
+    return Algorithm(tlv.oid(fields[0]), fields[1].raw if len(fields) > 1 else None, raw)
 
 
 def _octets(element: Element) -> bytes:
@@ -225,11 +233,14 @@ def _signer(fields: list[Element]) -> SignerInfo:
 
 def _capabilities(values: list[Element]) -> tuple[str, ...] | None:
     """SMIMECapabilities (RFC 8551 2.5.2). What cannot be read is not told: it decides about no signature."""
+    return _capabilities_of(values[0].raw) if len(values) == 1 else None
+
+
+@lru_cache(maxsize=1024)
+def _capabilities_of(raw: bytes) -> tuple[str, ...] | None:
     try:
-        (listed,) = values
-        return tuple(
-            tlv.oid(expect(capability, _SEQUENCE).children(2)[0]) for capability in listed.children(MAX_ATTRIBUTES)
-        )
+        listed = tlv.read(raw, 0, len(raw)).children(MAX_ATTRIBUTES)
+        return tuple(tlv.oid(expect(capability, _SEQUENCE).children(2)[0]) for capability in listed)
     except (ValueError, IndexError, MalformedCms):
         return None
 
@@ -248,6 +259,12 @@ def _protected(values: list[Element]) -> tuple[bytes, bytes] | None:
 
 def _party(element: Element) -> PartyId:
     """IssuerAndSerialNumber, [0] SubjectKeyIdentifier, or [0] RecipientKeyIdentifier (RFC 5652 5.3, 6.2.2)."""
+    return _party_of(element.raw)
+
+
+@lru_cache(maxsize=1024)
+def _party_of(raw: bytes) -> PartyId:
+    element = tlv.read(raw, 0, len(raw))
     if element.tag == _SEQUENCE:
         issuer, serial = element.children(2)
         return PartyId(issuer=issuer.raw, serial=tlv.integer(serial))

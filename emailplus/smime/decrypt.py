@@ -10,14 +10,16 @@ from __future__ import annotations
 import hmac
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes, keywrap
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import AEADDecryptionContext, Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
@@ -39,8 +41,10 @@ from .cms import (
 )
 from .keychain import KeyEntry
 from .limits import MAX_KEY_TRIALS, MAX_UNWRAPPED_BYTES
+from .pieces import Source
 from .report import Finding, Layer, Reason, RecipientReport
 
+T = TypeVar("T")
 _FAILED = "the message could not be decrypted"
 
 
@@ -104,6 +108,29 @@ def decrypt(envelope: EnvelopedData, keys: Sequence[KeyEntry]) -> Opened:
 
     Raises `NoDecryptionKey`, `UnsupportedCms` (cipher or key encryption not carried out here), `DecryptionFailed`.
     """
+    content, layer = _unlocked(envelope, keys, partial(_content, envelope))
+    return Opened(content, envelope.content_type, layer)
+
+
+def decrypt_source(envelope: EnvelopedData, ciphertext: Source, keys: Sequence[KeyEntry]) -> tuple[Source, Layer]:
+    """The same of a `ciphertext` that is not in memory; `envelope` is without it (`apart`).
+
+    All of it is decrypted once and thrown away before any of it is handed out: what is wrong with it is known then.
+    Raises as `decrypt`; `UnsupportedCms` too for ChaCha20-Poly1305 and RC2, which are not had in pieces.
+    """
+
+    def checked(cipher: alg.ContentCipher, key: bytes) -> Source:
+        for _ in _plain(envelope, cipher, key, ciphertext()):
+            pass  # released only when the end is seen
+        return lambda: _plain(envelope, cipher, key, ciphertext())
+
+    return _unlocked(envelope, keys, checked)
+
+
+def _unlocked(
+    envelope: EnvelopedData, keys: Sequence[KeyEntry], use: Callable[[alg.ContentCipher, bytes], T]
+) -> tuple[T, Layer]:
+    """What `use` makes of the content key, by the first of our keys that leads to one that fits; and the layer."""
     cipher = alg.CIPHERS.get(envelope.cipher.oid)
     if cipher is None:
         raise UnsupportedCms(f"content encrypted with {envelope.cipher.oid}")
@@ -117,14 +144,14 @@ def decrypt(envelope: EnvelopedData, keys: Sequence[KeyEntry]) -> Opened:
     size = 0 if cipher.mode == "rc2-cbc" else cipher.key_bytes  # RC2 keys may have any length
     for recipient, entry in pairs[:MAX_KEY_TRIALS]:
         try:
-            content = _content(envelope, cipher, _content_key(recipient, entry, size))
+            found = use(cipher, _content_key(recipient, entry, size))
         except UnsupportedCms as error:
             unsupported = error
             continue
         except (ValueError, TypeError, InvalidTag, keywrap.InvalidUnwrap, UnsupportedAlgorithm, MalformedCms):
             continue
         used = f"{entry.fingerprint} ({'escrow' if entry.escrow else 'keychain'})"
-        return Opened(content, envelope.content_type, replace(layer, key=used))
+        return found, replace(layer, key=used)
     if unsupported is not None:
         raise unsupported
     raise DecryptionFailed(_FAILED)
@@ -229,10 +256,13 @@ def derive(kind: tuple[str, str], secret: bytes, size: int, wrap: bytes, ukm: by
 
 
 def _content(envelope: EnvelopedData, cipher: alg.ContentCipher, key: bytes) -> bytes:
+    """All or nothing."""
     fields = parameters(envelope.cipher)
     vector = next((content for tag, content in fields if tag == 0x04), b"")
     if cipher.mode == "aes-gcm":
-        return _gcm(envelope, key, vector, fields)
+        opener = _gcm(envelope, key, vector, fields)
+        content = opener.update(envelope.ciphertext)
+        return content + opener.finalize()
     if cipher.mode == "chacha20-poly1305":
         data = envelope.ciphertext + (envelope.mac or b"")
         return ChaCha20Poly1305(key).decrypt(vector, data, envelope.authenticated_attributes)
@@ -243,8 +273,8 @@ def _content(envelope: EnvelopedData, cipher: alg.ContentCipher, key: bytes) -> 
     return _unpadded(decryptor.update(envelope.ciphertext) + decryptor.finalize(), len(vector))
 
 
-def _gcm(envelope: EnvelopedData, key: bytes, nonce: bytes, fields: list[tuple[int, bytes]]) -> bytes:
-    """GCMParameters (RFC 5084 3.2): the tag has 12 octets unless said otherwise, and never fewer. All or nothing."""
+def _gcm(envelope: EnvelopedData, key: bytes, nonce: bytes, fields: list[tuple[int, bytes]]) -> AEADDecryptionContext:
+    """GCMParameters (RFC 5084 3.2): the tag has 12 octets unless said otherwise, and never fewer."""
     size = next((int.from_bytes(content, "big") for tag, content in fields if tag == 0x02), 12)
     mac = envelope.mac or b""
     if not 12 <= size <= 16 or len(mac) != size:
@@ -252,8 +282,30 @@ def _gcm(envelope: EnvelopedData, key: bytes, nonce: bytes, fields: list[tuple[i
     decryptor = Cipher(algorithms.AES(key), modes.GCM(nonce, mac, min_tag_length=12)).decryptor()
     if envelope.authenticated_attributes:
         decryptor.authenticate_additional_data(envelope.authenticated_attributes)
-    content = decryptor.update(envelope.ciphertext)
-    return content + decryptor.finalize()
+    return decryptor
+
+
+def _plain(
+    envelope: EnvelopedData, cipher: alg.ContentCipher, key: bytes, ciphertext: Iterator[bytes]
+) -> Iterator[bytes]:
+    """Decrypted as it comes; whether it was right is known at the end. The last block waits for that."""
+    fields = parameters(envelope.cipher)
+    vector = next((content for tag, content in fields if tag == 0x04), b"")
+    if cipher.mode == "aes-gcm":
+        decryptor = _gcm(envelope, key, vector, fields)
+        yield from map(decryptor.update, ciphertext)
+        yield decryptor.finalize()
+        return
+    if cipher.mode not in ("aes-cbc", "3des-cbc"):
+        raise UnsupportedCms(f"content of this size encrypted with {cipher.name}")
+    block = algorithms.AES(key) if cipher.mode == "aes-cbc" else TripleDES(key)
+    chained = Cipher(block, modes.CBC(vector)).decryptor()
+    last = b""
+    for piece in ciphertext:
+        data = last + chained.update(piece)
+        last = data[-len(vector) :]
+        yield data[: len(data) - len(last)]
+    yield _unpadded(last + chained.finalize(), len(vector))
 
 
 def _rc2(envelope: EnvelopedData, key: bytes, vector: bytes) -> bytes:

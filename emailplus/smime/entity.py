@@ -19,7 +19,7 @@ _CLEAN = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)+\r\n")
 _FIELD = re.compile(r"[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
 _PARSER = email.parser.BytesHeaderParser(policy=email.policy.compat32)
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\A\r?\n")
-_REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
+REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Entity:
         for _ in range(MAX_PARTS):
             at, after, last = _delimiter(raw, delimiter, position, self.body_start)
             if start >= 0:
-                yield start, max(start, _without_line_end(raw, at))
+                yield start, max(start, without_line_end(raw, at))
             if at == len(raw) or last:
                 return
             start = position = after
@@ -88,14 +88,14 @@ class Entity:
 def _delimiter(raw: bytes, delimiter: bytes, position: int, first: int) -> tuple[int, int, bool]:
     """(start, byte after its line, closing) of the next delimiter line; its start is the end of `raw` for none."""
     while (at := raw.find(delimiter, position)) >= 0:
-        rest = _REST_OF_DELIMITER.match(raw, at + len(delimiter))
+        rest = REST_OF_DELIMITER.match(raw, at + len(delimiter))
         if rest and (at == first or raw[at - 1 : at] == b"\n"):
             return at, rest.end(), bool(rest.group(1))
         position = at + 1
     return len(raw), len(raw), True
 
 
-def _without_line_end(raw: bytes, at: int) -> int:
+def without_line_end(raw: bytes, at: int) -> int:
     """The line end before a delimiter belongs to the delimiter."""
     if at == len(raw) or raw[at - 1 : at] != b"\n":
         return at

@@ -17,6 +17,12 @@ MAX_LAYERS = 8
 MAX_UNWRAPPED_BYTES = 128 * 1024 * 1024
 """What compressed data may grow to, over all layers of one message: zlib shrinks zeros by a thousand."""
 
+MAX_UNWRAPPED_LARGE = 2 << 30
+"""The same for messages that are read in pieces: it costs time, and disk where it is written to."""
+
+LARGE = 32 << 20
+"""Bytes of a message from which on it is read in pieces: several times so much would be in memory otherwise."""
+
 MAX_SIGNERS = 32
 """SignerInfos looked at. Each costs a signature check and a path."""
 

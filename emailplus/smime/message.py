@@ -27,7 +27,7 @@ from .trust import Trust
 from .verify import Senders, verify_signed
 
 _OPAQUE = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
-_SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature"}
+SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class OpenedMessage:
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     keys: Sequence[KeyEntry]
     trust: Trust
     known: Sequence[x509.Certificate]
@@ -72,7 +72,7 @@ def open_message(
     """
     outer = parse(raw)
     senders = Senders(addresses(outer.headers, "From"), addresses(outer.headers, "Sender"))
-    work = _Work(keys, trust or Trust(), known, senders, max_unwrapped)
+    work = Work(keys, trust or Trust(), known, senders, max_unwrapped)
     try:
         content = _unwrap(outer, work)
     except SmimeError as error:
@@ -80,17 +80,17 @@ def open_message(
         content = outer
     protected, content = (None, content) if not work.layers else headers.read(content)
     if protected is not None:
-        _check_protected(outer, protected, work)
-    _order_findings(work)
+        check_protected(outer, protected, work)
+    order_findings(work)
     report = SecurityReport(tuple(work.layers), tuple(work.findings))
     return OpenedMessage(raw, content.raw, report, protected, tuple(dict.fromkeys(work.certificates)))
 
 
-def _unwrap(entity: Entity, work: _Work) -> Entity:
+def _unwrap(entity: Entity, work: Work) -> Entity:
     """Layer by layer until there is none, or one that cannot be taken off."""
     while True:
-        is_signed = entity.content_type == "multipart/signed" and _is_smime_signature(entity)
-        if not is_signed and not _is_opaque(entity):
+        is_signed = entity.content_type == "multipart/signed" and is_smime_signature(entity)
+        if not is_signed and not is_opaque(entity):
             _look_inside(entity, work)
             return entity
         if len(work.layers) >= MAX_LAYERS:
@@ -105,23 +105,23 @@ def _unwrap(entity: Entity, work: _Work) -> Entity:
         entity = following
 
 
-def _is_smime_signature(entity: Entity) -> bool:
+def is_smime_signature(entity: Entity) -> bool:
     protocol = entity.parameter("protocol").lower()
-    return protocol in _SIGNATURES or (
-        not protocol and any(part.content_type in _SIGNATURES for part in entity.parts()[1:2])
+    return protocol in SIGNATURES or (
+        not protocol and any(part.content_type in SIGNATURES for part in entity.parts()[1:2])
     )
 
 
-def _is_opaque(entity: Entity) -> bool:
+def is_opaque(entity: Entity) -> bool:
     """RFC 8551 3.2 and 3.10: the type, or a file name with .p7m on application/octet-stream."""
     if entity.content_type in _OPAQUE:
         return entity.parameter("smime-type").lower() != "certs-only"
     return entity.content_type == "application/octet-stream" and entity.filename.lower().endswith(".p7m")
 
 
-def _clear_signed(entity: Entity, work: _Work) -> Entity | None:
+def _clear_signed(entity: Entity, work: Work) -> Entity | None:
     parts = entity.parts()
-    if len(parts) != 2 or parts[1].content_type not in _SIGNATURES:
+    if len(parts) != 2 or parts[1].content_type not in SIGNATURES:
         detail = f"a signed multipart of {len(parts)} parts; it must be the content and its signature"
         work.layers.append(Layer("signed", "multipart", findings=(Finding(Reason.MALFORMED, detail),)))
         return parts[0] if parts else None
@@ -136,12 +136,12 @@ def _clear_signed(entity: Entity, work: _Work) -> Entity | None:
     return parts[0]
 
 
-def _signed_layer(signed: cms.SignedData, content: bytes, form: str, work: _Work) -> None:
+def _signed_layer(signed: cms.SignedData, content: bytes, form: str, work: Work) -> None:
     work.certificates.extend(certs.load_all(signed.certificates))
     work.layers.append(verify_signed(signed, content, work.trust, form=form, senders=work.senders, known=work.known))
 
 
-def _opaque(entity: Entity, work: _Work) -> Entity | None:
+def _opaque(entity: Entity, work: Work) -> Entity | None:
     """One CMS object in place of the content; None where it cannot be opened."""
     kind = "signed" if entity.parameter("smime-type").lower() == "signed-data" else "encrypted"
     try:
@@ -164,12 +164,12 @@ def _opaque(entity: Entity, work: _Work) -> Entity | None:
             if opened is None:
                 return None
             content, kind_inside = opened
-        if kind_inside not in _NESTED or len(work.layers) >= MAX_LAYERS:
+        if kind_inside not in NESTED or len(work.layers) >= MAX_LAYERS:
             return parse(content)
         obj = cms.parse(_content_info(kind_inside, content))
 
 
-_NESTED = {alg.SIGNED_DATA, alg.ENVELOPED_DATA, alg.AUTH_ENVELOPED_DATA, alg.COMPRESSED_DATA}
+NESTED = {alg.SIGNED_DATA, alg.ENVELOPED_DATA, alg.AUTH_ENVELOPED_DATA, alg.COMPRESSED_DATA}
 
 
 def _content_info(kind: str, content: bytes) -> bytes:
@@ -177,7 +177,7 @@ def _content_info(kind: str, content: bytes) -> bytes:
     return der.sequence(der.oid(kind), der.explicit(0, content))
 
 
-def _open(obj: cms.EnvelopedData | cms.CompressedData, work: _Work) -> tuple[bytes, str] | None:
+def _open(obj: cms.EnvelopedData | cms.CompressedData, work: Work) -> tuple[bytes, str] | None:
     """(content, its type), with the layer recorded; None where it cannot be had."""
     if isinstance(obj, cms.CompressedData):
         try:
@@ -205,16 +205,16 @@ def _open(obj: cms.EnvelopedData | cms.CompressedData, work: _Work) -> tuple[byt
     return opened.content, opened.content_type
 
 
-def _look_inside(entity: Entity, work: _Work) -> None:
+def _look_inside(entity: Entity, work: Work) -> None:
     """S/MIME among other parts protects only some of what is shown. Signatures are judged, nothing is decrypted."""
     pending, seen = entity.parts(), 0
     while pending and seen < MAX_PARTS:
         part = pending.pop(0)
         seen += 1
         before = len(work.layers)
-        if part.content_type == "multipart/signed" and _is_smime_signature(part):
+        if part.content_type == "multipart/signed" and is_smime_signature(part):
             _clear_signed(part, work)
-        elif _is_opaque(part):
+        elif is_opaque(part):
             _opaque_part(part, work)
         else:
             pending.extend(part.parts())
@@ -225,7 +225,7 @@ def _look_inside(entity: Entity, work: _Work) -> None:
         work.findings.append(Finding(Reason.PARTIAL, "other parts are shown beside the protected ones"))
 
 
-def _opaque_part(part: Entity, work: _Work) -> None:
+def _opaque_part(part: Entity, work: Work) -> None:
     try:
         obj = cms.parse(part.decoded())
     except SmimeError:
@@ -238,12 +238,12 @@ def _opaque_part(part: Entity, work: _Work) -> None:
         work.layers.append(replace(seen, findings=(*seen.findings, unopened)))
 
 
-def _check_protected(outer: Entity, protected: headers.ProtectedHeaders, work: _Work) -> None:
+def check_protected(outer: Entity, protected: headers.ProtectedHeaders, work: Work) -> None:
     for name in headers.mismatches(outer.headers, protected):
         work.findings.append(Finding(Reason.HEADER_MISMATCH, name))
 
 
-def _order_findings(work: _Work) -> None:
+def order_findings(work: Work) -> None:
     """A signature around encryption vouches for the cipher text only: anyone can sign what another encrypted."""
     kinds = [layer.kind for layer in work.layers if layer.kind != "compressed"]
     if "encrypted" in kinds and "signed" in kinds:

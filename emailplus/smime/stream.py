@@ -20,6 +20,7 @@ from . import envelope
 from .armour import base64_lines, base64_stream, pkcs7_head
 from .encrypt import CipherName, KeyTransport, recipient_infos, smime_type_of
 from .keychain import KeyEntry
+from .pieces import canonical
 from .sign import MAX_LINE, DigestName, clear_foot, clear_head, signature_over
 
 
@@ -67,17 +68,10 @@ def sign_clear_stream(
 
 def _canonical(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """CRLF line ends, and a check that no transport has a reason to touch the content (RFC 8551 3.1.1 to 3.1.3)."""
-    carried = b""
     line = 0
-    for piece in pieces:
-        data = carried + piece
-        carried = b"\r" if data.endswith(b"\r") else b""
-        data = data[: len(data) - len(carried)].replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
-        line = _check_lines(data, line)
-        if data:
-            yield data
-    if carried:
-        yield b"\r\n"
+    for piece in canonical(pieces):
+        line = _check_lines(piece, line)
+        yield piece
 
 
 def _check_lines(data: bytes, line: int) -> int:

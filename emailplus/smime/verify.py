@@ -7,11 +7,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from ..errors import MalformedCms, UnsupportedCms
 from . import algorithms as alg
@@ -44,7 +46,7 @@ def canonical(content: bytes) -> bytes:
 
 def verify_signed(
     signed: SignedData,
-    content: bytes,
+    content: bytes | Content,
     trust: Trust,
     *,
     form: str,
@@ -59,16 +61,30 @@ def verify_signed(
     if not signed.signers:
         return Layer("signed", form, findings=(Finding(Reason.NO_SIGNERS, "nobody signed it"),))
     certificates = [*certs.load_all(signed.certificates), *known]
-    forms = _Forms(content)
+    forms = WholeContent(content) if isinstance(content, bytes) else content
     reports = tuple(_signer(info, signed, forms, certificates, trust, senders) for info in signed.signers)
     return Layer("signed", form, signers=reports)
 
 
-class _Forms:
-    """The content as it stands, and with canonical line ends where the transport changed them; digests kept."""
+class Content(Protocol):
+    """What was signed: as it stands, and with canonical line ends where the transport changed them."""
+
+    @property
+    def variants(self) -> Sequence[bytes | None]:
+        """Each form of the content; None where it is too large to be had at once."""
+
+    def digest(self, number: int, digest: alg.Digest) -> bytes:
+        """Of the form with that number."""
+
+    def looks_like_attributes(self) -> bool:
+        """Whether it could be signed attributes, re-offered as content."""
+
+
+class WholeContent:
+    """`Content` in memory; digests kept."""
 
     def __init__(self, content: bytes) -> None:
-        self.variants = [content]
+        self.variants: list[bytes] = [content]
         other = canonical(content)
         if other != content:
             self.variants.append(other)
@@ -82,11 +98,22 @@ class _Forms:
             self._digests[key] = state.finalize()
         return self._digests[key]
 
+    def looks_like_attributes(self) -> bool:
+        """The signature of the one is the signature of the other."""
+        content = self.variants[0]
+        if content[:1] != b"\x31":
+            return False
+        try:
+            outer = elements(content)
+            return len(outer) == 1 and bool(outer[0][1]) and all(tag == 0x30 for tag, _ in elements(outer[0][1]))
+        except MalformedCms:
+            return False
+
 
 def _signer(
     info: SignerInfo,
     signed: SignedData,
-    forms: _Forms,
+    forms: Content,
     certificates: Sequence[x509.Certificate],
     trust: Trust,
     senders: Senders | None,
@@ -130,12 +157,12 @@ def _signer(
 _BREAKS = (Reason.CONTENT_ALTERED, Reason.SIGNATURE_WRONG, Reason.MALFORMED)
 
 
-def _attribute_findings(info: SignerInfo, signed: SignedData, forms: _Forms, digest: alg.Digest) -> list[Finding]:
+def _attribute_findings(info: SignerInfo, signed: SignedData, forms: Content, digest: alg.Digest) -> list[Finding]:
     """The signed attributes against the content (RFC 5652 5.3, 5.4, 11.1, 11.2; RFC 6211)."""
     if not info.signed_attributes:
         if signed.content_type != alg.DATA:
             return [Finding(Reason.MALFORMED, "no signed attributes, though the content is not plain data")]
-        if _looks_like_attributes(forms.variants[0]):
+        if forms.looks_like_attributes():
             return [Finding(Reason.MALFORMED, "the content is a set of attributes signed for something else")]
         return []
     if info.content_types != (signed.content_type,):
@@ -154,19 +181,8 @@ def _attribute_findings(info: SignerInfo, signed: SignedData, forms: _Forms, dig
     return [Finding(Reason.CONTENT_ALTERED, "its digest is not the signed one")]
 
 
-def _looks_like_attributes(content: bytes) -> bool:
-    """Signed attributes re-offered as content: the signature of the one is the signature of the other."""
-    if content[:1] != b"\x31":
-        return False
-    try:
-        outer = elements(content)
-        return len(outer) == 1 and bool(outer[0][1]) and all(tag == 0x30 for tag, _ in elements(outer[0][1]))
-    except MalformedCms:
-        return False
-
-
 def _signature_findings(
-    info: SignerInfo, forms: _Forms, digest: alg.Digest, certificate: x509.Certificate
+    info: SignerInfo, forms: Content, digest: alg.Digest, certificate: x509.Certificate
 ) -> list[Finding]:
     key = certs.public_key(certificate)
     try:
@@ -184,30 +200,37 @@ def _signature_findings(
     return []
 
 
-def _check_content(key: object, info: SignerInfo, digest: alg.Digest, forms: _Forms) -> None:
+def _check_content(key: object, info: SignerInfo, digest: alg.Digest, forms: Content) -> None:
     for number, content in enumerate(forms.variants):
         try:
-            _check(key, info, digest, content)
+            if content is None:
+                _check(key, info, digest, forms.digest(number, digest), digested=True)
+            else:
+                _check(key, info, digest, content)
             return
         except InvalidSignature:
             if number + 1 == len(forms.variants):
                 raise
 
 
-def _check(key: object, info: SignerInfo, digest: alg.Digest, data: bytes) -> None:
-    """Raises `InvalidSignature`, or `TypeError`/`ValueError` where key and signature cannot belong together."""
+def _check(key: object, info: SignerInfo, digest: alg.Digest, data: bytes, *, digested: bool = False) -> None:
+    """`data`, or what `digest` made of it. Raises `InvalidSignature`, `UnsupportedCms`, or `TypeError`/`ValueError`
+    where key and signature cannot belong together."""
     scheme, named = alg.SIGNATURES[info.signature_algorithm.oid]
     used = alg.DIGEST_BY_NAME[named] if named and not scheme.startswith("ed") else digest
-    signature = info.signature
-    if scheme == "rsa" and isinstance(key, rsa.RSAPublicKey):
-        key.verify(signature, data, padding.PKCS1v15(), used.algorithm)
-    elif scheme == "pss" and isinstance(key, rsa.RSAPublicKey):
+    filling: padding.AsymmetricPadding = padding.PKCS1v15()
+    if scheme == "pss":
         used, filling = _pss(info.signature_algorithm)
-        key.verify(signature, data, filling, used.algorithm)
+    if digested and (used != digest or scheme.startswith("ed")):
+        raise UnsupportedCms("a signature of so large a content over another digest than it names")
+    how = Prehashed(used.algorithm) if digested else used.algorithm
+    signature = info.signature
+    if scheme in ("rsa", "pss") and isinstance(key, rsa.RSAPublicKey):
+        key.verify(signature, data, filling, how)
     elif scheme == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):
-        key.verify(signature, data, ec.ECDSA(used.algorithm))
+        key.verify(signature, data, ec.ECDSA(how))
     elif scheme == "dsa" and isinstance(key, dsa.DSAPublicKey):
-        key.verify(signature, data, used.algorithm)
+        key.verify(signature, data, how)
     elif (scheme == "ed25519" and isinstance(key, ed25519.Ed25519PublicKey)) or (
         scheme == "ed448" and isinstance(key, ed448.Ed448PublicKey)
     ):

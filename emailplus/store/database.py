@@ -10,7 +10,7 @@ import fcntl
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -20,7 +20,7 @@ from sqlcipher3 import dbapi2 as sqlite
 
 from ..errors import StoreBusy, StoreDamaged, StoreError, StoreKeyMissing, StoreTooNew, WrongStoreKey
 from .keys import KeyProvider, KeyRecord, sync_directory, verifier
-from .schema import CURRENT, MIGRATIONS
+from .schema import MIGRATIONS
 from .text import address_of, folded
 
 PAGE_SIZE = 8192
@@ -32,19 +32,29 @@ Row = tuple[Any, ...]
 class Database:
     """One open store file. Methods may be called from any thread; one transaction runs at a time."""
 
-    def __init__(self, path: Path, connection: Any, lock: int | None) -> None:
+    def __init__(self, path: Path, connection: Any, lock: int | None, migrations: Sequence[str] = MIGRATIONS) -> None:
         self.path = path
+        self._migrations = migrations
         self._connection = connection
         self._lock_file = lock
         self._mutex = RLock()
         self._depth = 0
+        self._secret: bytes | None = None
+        """Opens the file again after `rest`; None where it may not rest, and once it is closed."""
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], key: KeyProvider, *, create: bool = True, lock: bool = False
+        cls,
+        path: str | os.PathLike[str],
+        key: KeyProvider,
+        *,
+        create: bool = True,
+        lock: bool = False,
+        migrations: Sequence[str] = MIGRATIONS,
     ) -> Database:
         """Open the store at `path`, or make it there. `lock`: refuse if another process has it open for work.
 
+        `migrations`: the schema, as its growth; a mailbox's unless another is given.
         Raises `WrongStoreKey`, `StoreDamaged`, `StoreBusy`, `StoreTooNew`, `StoreKeyMissing` or `StoreError`.
         """
         path = Path(path)
@@ -57,7 +67,9 @@ class Database:
         # Locked before anything is read: two first runs must not both write a key record.
         descriptor = _lock(path) if lock else None
         try:
-            database = cls(path, _connect(path, _secret(path, key, locked=lock)), descriptor)
+            secret = _secret(path, key, locked=lock)
+            database = cls(path, _connect(path, secret), descriptor, migrations)
+            database._secret = secret if lock else None
             try:
                 database._migrate()
             except BaseException:
@@ -74,8 +86,18 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+            self._secret = None
             _unlock(self._lock_file)
             self._lock_file = None
+
+    def rest(self) -> None:
+        """Let go of the open file and its memory until it is needed again; the lock on it is kept.
+
+        Nothing happens inside a transaction, or to a store that was opened without the lock.
+        """
+        with self._mutex:
+            if self._depth == 0 and self._secret is not None:
+                self._connection = None  # closed when the last cursor on it is gone
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -129,16 +151,20 @@ class Database:
 
     def _open(self) -> Any:
         if self._connection is None:
-            raise StoreError("the store is closed")
+            if self._secret is None:
+                raise StoreError("the store is closed")
+            if not _exists(self.path):
+                raise StoreError(f"{self.path.name} is not there any more")
+            self._connection = _connect(self.path, self._secret)  # from `rest`
         return self._connection
 
     def _migrate(self) -> None:
         version = self.scalar("PRAGMA user_version")
-        if version > CURRENT:
+        if version > len(self._migrations):
             raise StoreTooNew(f"{self.path.name} was written by a later version of emailplus; update the program")
-        for number in range(version, CURRENT):
+        for number in range(version, len(self._migrations)):
             with self.transaction():
-                for statement in _statements(MIGRATIONS[number]):
+                for statement in _statements(self._migrations[number]):
                     self._execute(statement)
                 self._execute(f"PRAGMA user_version = {number + 1}")
 
@@ -167,6 +193,7 @@ class Database:
                 raise StoreBusy(f"{self.path.name} is open elsewhere; close it there to change the key")
             self._execute(f"PRAGMA rekey = \"x'{secret.hex()}'\"")
             self._execute("PRAGMA journal_mode = WAL")
+            self._secret = secret if self._secret is not None else None
             KeyRecord(record.store_id, kdf, record.next_verifier).write(self.path)
 
     def destroy(self) -> None:

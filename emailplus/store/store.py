@@ -37,6 +37,7 @@ from . import (
     rights,
     settings,
     spool,
+    watch,
 )
 from .database import Database
 from .keys import KeyProvider, as_provider
@@ -333,6 +334,7 @@ class Store:
                 self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
             pictures.forget(self.database)
+            watch.forget(self.database)
             rights.forget(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
@@ -399,6 +401,11 @@ class Store:
         """The body's bytes as stored (MIME: the whole message)."""
         blob = self.database.scalar("SELECT body_blob FROM messages WHERE id = ?", (message_id,))
         return index.body_bytes(self.database, message_id, blob)
+
+    def body_pieces(self, message_id: int) -> Iterator[bytes]:
+        """The same in the pieces in which it is stored."""
+        blob = self.database.scalar("SELECT body_blob FROM messages WHERE id = ?", (message_id,))
+        return iter([self.body(message_id)]) if blob is None else spool.read(self.database, blob)
 
     def attachments(self, message_id: int) -> list[StoredAttachment]:
         """The attachments of a message, in the server's order."""

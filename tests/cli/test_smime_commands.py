@@ -104,6 +104,19 @@ def test_encrypt_and_decrypt(desk: Desk) -> None:
     assert desk.run("inspect", "e.eml").stdout.startswith("unreadable\n")
 
 
+def test_a_large_file_is_opened_in_pieces(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emailplus.cli.smime_commands.LARGE", 0)
+    monkeypatch.setattr("emailplus.cli.smime_commands.open_message", lambda *_, **__: pytest.fail("read into memory"))
+    desk.run("encrypt", "mail.eml", "--to-cert", "bob.der", *KEY, "--sign", "--out", desk.path("e.eml"))
+    keys = ("--p12", "bob.p12", "--p12-password-file", "pw", "--root", "root.der")
+    opened = desk.run("decrypt", "e.eml", *keys, "--out", desk.path("plain.eml"))
+    assert opened.exit_code == 0, opened.output
+    assert (desk.folder / "plain.eml").read_bytes() == desk.run("decrypt", "e.eml", *keys).stdout_bytes
+    assert desk.run("verify", "e.eml", *keys).exit_code == 0
+    assert desk.run("decrypt", "e.eml", *keys, "--json").exit_code == 2
+    assert desk.run("decrypt", "e.eml", "--p12", "carol.p12", "--p12-password-file", "pw").exit_code == 1
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command on this machine")
 @pytest.mark.parametrize("more", [(), ("--cipher", "aes128-cbc", "--rsa-v1.5")])
 def test_openssl_opens_what_it_writes(desk: Desk, more: tuple[str, ...]) -> None:

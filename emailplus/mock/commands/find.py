@@ -12,6 +12,7 @@ from ..gal import find_people, with_pictures
 from ..items import display_names
 from ..kql import QueryError, compile_query
 from ..mailbox import Folder, Item
+from ..rights import sealed
 from ..tree import as_text, child, children, every, text
 from .search import in_scope
 
@@ -87,6 +88,8 @@ def _alive(context: Context, server_id: str) -> tuple[Folder, Item] | None:
 
 def _mail(context: Context, folder: Folder, item: Item) -> Node:
     message = context.mailbox.message(item)
+    if item.licence is not None:  # Find cannot ask for it to be opened
+        message = sealed(message)
     headers = message.headers
     received = item.received.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     preview = " ".join(body_data(message, PLAIN).decode().split())[:MAX_PREVIEW]

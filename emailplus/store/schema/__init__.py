@@ -19,6 +19,7 @@ from . import (
     rights,
     settings,
     view,
+    watch,
 )
 
 MIGRATIONS: tuple[str, ...] = (
@@ -33,6 +34,7 @@ MIGRATIONS: tuple[str, ...] = (
     view.TABLES,
     rights.TABLES,
     items.TABLES,
+    watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
     pim.DRAFTS,

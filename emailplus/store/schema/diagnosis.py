@@ -39,7 +39,9 @@ CACHED: dict[str, tuple[tuple[str, str], ...]] = {
 """Tables whose rows the server has, in the order in which crash recovery empties them. A row stays whose id stands in
 one of the (table, column) beside it: something that the server does not know yet rests on it."""
 
-OWNED = frozenset({"bodies", "attachments", "blobs", "chunks", "markings", "marking_values", "heads"})
+OWNED = frozenset(
+    {"bodies", "attachments", "blobs", "chunks", "markings", "marking_values", "heads", "arrivals", "reminders_told"}
+)
 """Tables whose rows go with their owner's, by triggers."""
 
 KEPT = frozenset({
@@ -48,7 +50,7 @@ KEPT = frozenset({
     # what the server does not know yet
     "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes",
     # marks that the server has no place for
-    "vips",
+    "vips", "watch",
     # keys, without which old mail cannot be read, and certificates
     "keychain", "keychain_issuers", "keychain_configured", "trust_anchors", "recipient_certificates", "certificates",
     "revocation_lists",
