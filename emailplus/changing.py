@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from .errors import ConfirmationNeeded, Declined, NotFound, ReadOnlyMailbox, UsageError
 from .model.folder import MAIL_TYPES, Folder
-from .model.mail_changes import ChangeKind, ChangeMail, ConflictPolicy, PendingChange
+from .model.mail_changes import ChangeKind, ChangeMail, ConflictPolicy
 from .model.outbox import OutboxState
 from .model.questions import Confirm, DeleteMany, MoveMessages, Question
-from .store import mail_changes, outbox
+from .store import held, item_changes, mail_changes, outbox
+from .store.held import change_as_dict, item_change_as_dict
 from .store.outbox import draft_as_dict
 from .store.store import Store
 
@@ -138,6 +138,8 @@ def export_pending(store: Store) -> dict[str, Any]:
     content of attachments."""
     return {
         "changes": [change_as_dict(change) for change in mail_changes.pending(store.database)],
+        "items": [item_change_as_dict(change) for change in item_changes.every(store.database)],
+        "held": held.listing(store.database),
         "drafts": [
             {"id": entry.id, **draft_as_dict(outbox.load_draft(store.database, entry.id))}
             for entry in outbox.drafts(store.database)
@@ -154,23 +156,4 @@ def export_pending(store: Store) -> dict[str, Any]:
             for entry in outbox.entries(store.database)
             if entry.state is not OutboxState.CONFIRMED
         ],
-    }
-
-
-def change_as_dict(change: PendingChange) -> dict[str, Any]:
-    """For JSON."""
-    return {
-        "id": change.id,
-        "kind": change.kind.value,
-        "message_id": change.message_id,
-        "subject": change.subject,
-        "collection_id": change.collection_id,
-        "server_id": change.server_id,
-        "value": change.value,
-        "target_id": change.target_id,
-        "permanent": change.permanent,
-        "created": datetime.fromtimestamp(change.created, UTC).isoformat(timespec="seconds"),
-        "state": change.state,
-        "status": change.status,
-        "reason": change.reason,
     }

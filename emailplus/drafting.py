@@ -13,7 +13,7 @@ from email.policy import compat32
 
 from . import protecting
 from .calendar import invitation as invitations
-from .errors import NotFound, PolicyDenied, UsageError
+from .errors import EmailplusError, NotFound, PolicyDenied, UsageError
 from .mime.compose import plain_text
 from .mime.fields import checked_address
 from .mime.view import PartView, header_text, view
@@ -272,14 +272,18 @@ def adopt(sending: Sending) -> list[str]:
     store = sending.store
     kept: list[str] = store.apply(ForgetDeletedDrafts())
     copies: list[ServerDraft] = store.load(ServerDrafts())
+    lost: list[str] = []
     for copy in copies:
-        draft = _unsigned(_of_copy(sending, copy), sending.settings.signature)
-        if copy.draft_id is not None:
-            draft = _over(outbox.load_draft(store.database, copy.draft_id), draft)
+        try:
+            draft = _unsigned(_of_copy(sending, copy), sending.settings.signature)
+            if copy.draft_id is not None:
+                draft = _over(outbox.load_draft(store.database, copy.draft_id), draft)
+        except EmailplusError as problem:  # it stays a message in Drafts; the others go on
+            lost.append(f"a draft on the server cannot be taken over: {problem}")
+            continue
         store.apply(TakeDraft(draft, copy.server_id, sending.now.timestamp()))
-    return [
-        f"the draft {subject!r} was deleted on the server: what was written here is a new draft" for subject in kept
-    ]
+    said = "was deleted on the server: what was written here is a new draft"
+    return [*(f"the draft {subject!r} {said}" for subject in kept), *lost]
 
 
 def _of_copy(sending: Sending, copy: ServerDraft) -> Draft:
@@ -287,8 +291,12 @@ def _of_copy(sending: Sending, copy: ServerDraft) -> Draft:
     store = sending.store
     message = store.message(copy.message_id)
     if message.body_type == BodyType.MIME and message.body_state == "stored":
-        draft = from_mime(sending, store.body(message.id))
-        return draft if draft.bcc or not copy.bcc else replace(draft, bcc=_known(copy.bcc))
+        try:
+            draft = from_mime(sending, store.body(message.id))
+        except UsageError:  # half an address, say: what can be read of it is taken
+            pass
+        else:
+            return draft if draft.bcc or not copy.bcc else replace(draft, bcc=_known(copy.bcc))
     files = []
     for attachment in message.attachments:
         try:

@@ -27,7 +27,7 @@ from .policy.alert_times import NOTE
 from .policy.server_policy import ServerPolicy
 from .policy.sync_period import cut_off, effective_period
 from .settings import PICTURES_FACT, MailboxSettings
-from .store import item_changes, keychain, mail_changes
+from .store import held, item_changes, keychain, mail_changes
 from .store import settings as kept
 from .store.keychain import KeychainChanges
 from .store.store import Store
@@ -182,11 +182,11 @@ def _full_resync(work: _Work, keys: tuple[str, ...]) -> _Made:
 
 
 def _untold(store: Store) -> list[str]:
-    """Changes that the old account's server was not told any more: they go with its mail and its items."""
+    """Changes that the old account's server was not told: they are held (`store.held`), apart from its mail."""
     mail = [change for change in mail_changes.pending(store.database, waiting=True) if change.message_id is not None]
-    lines = [f"not told to the old server any more: the {change.kind} of {change.subject!r}" for change in mail]
+    lines = [f"held back, not told to the old server: the {change.kind} of {change.subject!r}" for change in mail]
     items = [change for change in item_changes.every(store.database) if change.state != "failed"]
-    lines += [f"not told to the old server any more: the {change.kind} of {change.title!r}" for change in items]
+    lines += [f"held back, not told to the old server: the {change.kind} of {change.title!r}" for change in items]
     if len(lines) > MAX_DETAILS:
         return [*lines[:MAX_DETAILS], f"and {len(lines) - MAX_DETAILS} more"]
     return lines
@@ -319,6 +319,7 @@ def _bind(store: Store, config: AppConfig, query_form: str, *, told: bool) -> li
     fresh: dict[str, Any] = {}
     if facts.get("account", now["account"]) != now["account"]:
         fresh = dict.fromkeys((name for name in facts if name != PICTURES_FACT), None)
+        held.hold(store.database, facts["account"], account.utc_now().timestamp())
         store.apply(FolderChanges("0", full=True))
     elif facts.get("device", now["device"]) != now["device"]:
         fresh = dict.fromkeys(PARTNERSHIP_FACTS, None)

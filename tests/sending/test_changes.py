@@ -343,12 +343,15 @@ def test_what_is_only_here_can_be_exported(world: World) -> None:
         one = number(mailbox, "mail 0")
         mailbox.mark_read([one])
         mailbox.save(mailbox.new(to="bob@example.test", subject="Draft", text="Ä"))
+        mailbox.create_item(Contact(last_name="Lee", picture=b"\xff"))
         world.exchange.faults.add(Http(503, headers={"Retry-After": "3600"}), "SendMail")
         mailbox.send(mailbox.new(to="bob@example.test", subject="Waiting", text="Ö"))
         written = json.loads(json.dumps(mailbox.export_pending()))
     (change,) = written["changes"]
     assert (change["kind"], change["subject"], change["value"]) == ("read", "mail 0", "1")
     assert [(d["subject"], d["text"]) for d in written["drafts"]] == [("Draft", "Ä")]
+    (item,) = written["items"]
+    assert (item["kind"], item["class"], item["values"]["last_name"]) == ("add", "Contacts", "Lee")
     (waiting,) = written["outbox"]
     assert waiting["state"] == "queued"
     assert "Subject: Waiting" in waiting["mime"]

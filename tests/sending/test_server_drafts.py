@@ -300,6 +300,24 @@ def test_drafts_come_whole_whatever_their_age(pair: Pair) -> None:
     assert len(on_server(one.world)) == 1
 
 
+def test_what_others_leave_in_drafts_is_taken_as_far_as_it_can_be_read(pair: Pair) -> None:
+    one, _ = pair("16.1")
+    half = mail("half", "text\n").replace(b"To: alice@example.test", b"To: bo, carol@example.test")
+    box = one.world.alice
+    drafts_folder = box.folder("Drafts").server_id
+    for raw in (half, mail("files", attachments=(("../../a.bin", b"x"),)), b"no header at all"):
+        box.deliver(raw, drafts_folder, draft=True)
+    deliver(box, mail("beside"))
+    report = one.sync()
+    found = {draft.subject: draft for draft in drafts(one)}
+    assert [person.address for person in found["half"].to] == ["carol@example.test"]
+    assert [(a.name, a.content) for a in found["files"].attachments] == [("../../a.bin", b"x")]
+    assert report.added == 4
+    assert len(found) == 3
+    assert one.sync().changed == 0
+    assert len(box.items("Drafts")) == 3
+
+
 def test_what_the_server_refuses_stays_here_and_is_said_once(pair: Pair) -> None:
     one, _ = pair("16.1")
     number = write(one, **WHOLE)

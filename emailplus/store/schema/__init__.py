@@ -39,6 +39,7 @@ MIGRATIONS: tuple[str, ...] = (
     keychain.CAPABILITIES,
     pim.DRAFTS,
     pim.MOVES,
+    pim.HELD,
 )
 
 CURRENT = len(MIGRATIONS)

@@ -48,7 +48,7 @@ KEPT = frozenset({
     # the account, what was configured and what the user chose
     "account", "settings", "configuration", "app_policy", "pictures_shown", "rights_templates",
     # what the server does not know yet
-    "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes",
+    "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes", "held_changes",
     # marks that the server has no place for
     "vips", "watch",
     # keys, without which old mail cannot be read, and certificates

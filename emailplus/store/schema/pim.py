@@ -33,3 +33,12 @@ CREATE TRIGGER folders_removed_targets BEFORE DELETE ON folders BEGIN
     UPDATE items SET moving_to = NULL WHERE moving_to = OLD.id;
 END;
 """
+
+HELD = """
+CREATE TABLE held_changes (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,  -- account.value of 'account' that they were made under
+    held    REAL NOT NULL,
+    content TEXT NOT NULL   -- JSON
+);
+"""
