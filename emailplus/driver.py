@@ -11,11 +11,12 @@ import contextlib
 import functools
 import os
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol, TypeVar
 
@@ -40,14 +41,16 @@ THREADS = 32
 """In which the runs of asyncio advance."""
 MAX_BODY = 128 << 20
 """Bytes of an answer in memory; equal to the codec's own limit."""
+_WANTED = "CERTIFICATE_REQUIRED"
 DEADLINE_FACTOR = 10
 """A request may take this many network timeouts in all, as long as bytes keep coming."""
 
 
-def tls_context(roots: Iterable[bytes] = (), *, trust_all: bool = False) -> ssl.SSLContext:
+def tls_context(roots: Iterable[bytes] = (), *, trust_all: bool = False, client: bytes = b"") -> ssl.SSLContext:
     """Trust for a server: the system's roots and `roots` in DER (`email_certificate_X`).
 
-    `trust_all` is `email_trust_all_certificates`: any certificate is taken, for test environments only.
+    `trust_all` is `email_trust_all_certificates`: any certificate is taken, for test environments only. `client` is
+    the key and the certificate to show where a server asks for one (PEM).
     """
     context = ssl.create_default_context()
     for root in roots:
@@ -58,7 +61,31 @@ def tls_context(roots: Iterable[bytes] = (), *, trust_all: bool = False) -> ssl.
     if trust_all:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if client:
+        _show(context, client)
     return context
+
+
+def _show(context: ssl.SSLContext, client: bytes) -> None:
+    """Load a client certificate. OpenSSL reads files only: this one lies in memory, without a name.
+
+    Where there is no such thing it is a file that only this user can read, gone before this returns.
+    """
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        descriptor, path, named = os.memfd_create("client", os.MFD_CLOEXEC), "", False
+        path = f"/proc/self/fd/{descriptor}"
+    else:
+        (descriptor, path), named = tempfile.mkstemp(suffix=".pem"), True
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(client)
+        context.load_cert_chain(path)
+    except (OSError, ssl.SSLError) as problem:
+        raise TlsFailed("email_login_certificate cannot be used in a TLS handshake") from problem
+    finally:
+        os.close(descriptor)
+        if named:
+            os.unlink(path)
 
 
 @functools.lru_cache(maxsize=64)
@@ -308,13 +335,16 @@ def _send(
     if request.anonymous:
         return _send_once(client, network, request, payload, store, blob)
     steps = network.auth.authorize(request)
-    wanted = next(steps)
-    while True:
-        response = _send_once(client, network, wanted, payload, store, blob)
-        try:
-            wanted = steps.send(response)
-        except StopIteration:
-            return response
+    try:
+        wanted = next(steps)
+        while True:
+            response = _send_once(client, network, wanted, None if wanted.aside else payload, store, blob)
+            try:
+                wanted = steps.send(response)
+            except StopIteration:
+                return response
+    finally:
+        steps.close()
 
 
 def _send_once(
@@ -340,17 +370,19 @@ def _send_once(
             content=request.content or None,
             timeout=timeout,
         ) as raw:
-            response = HttpResponse(raw.status_code, headers_of(raw.headers))
+            response = HttpResponse(raw.status_code, headers_of(raw.headers), b"", server_certificate(raw))
             pieces = _timed(raw.iter_bytes(), deadline, timeout)
             if payload is not None and payload.start(response):
                 _spool(pieces, payload, store, blob)
             else:
                 body = bytearray()
+                most = request.most or MAX_BODY
                 for piece in pieces:
                     body += piece
-                    if len(body) > MAX_BODY:
-                        raise ResponseTooLarge(f"the server's answer is larger than {MAX_BODY >> 20} MB")
-                response = HttpResponse(response.status, response.headers, bytes(body))
+                    if len(body) > most:
+                        size = f"{most >> 20} MB" if most >> 20 else f"{most >> 10} KB"
+                        raise ResponseTooLarge(f"the server's answer is larger than {size}")
+                response = replace(response, body=bytes(body))
     except (httpx2.HTTPError, httpx2.InvalidURL, EmailplusError) as problem:
         failure = mapped(problem, timeout)
         if traffic.observer is not None:
@@ -385,6 +417,13 @@ def _timed(pieces: Iterator[bytes], deadline: float, timeout: float) -> Iterator
         yield piece
 
 
+def server_certificate(raw: httpx2.Response) -> bytes:
+    """What a proof of the password is bound to (RFC 5929), where one is asked for."""
+    stream = raw.extensions.get("network_stream") if raw.status_code == 401 else None
+    tls = stream.get_extra_info("ssl_object") if stream is not None else None
+    return (tls.getpeercert(True) or b"") if tls is not None else b""
+
+
 def headers_of(headers: httpx2.Headers) -> Mapping[str, str]:
     """Lower-case names; the lines of Set-Cookie are joined by line ends, other repeats by commas (RFC 9110 5.3)."""
     joined: dict[str, str] = {}
@@ -410,7 +449,9 @@ def mapped(problem: httpx2.HTTPError | httpx2.InvalidURL | EmailplusError, timeo
                 f"the server's certificate is not trusted ({cause.verify_message}); add its root as email_certificate_1"
             )
         if isinstance(cause, ssl.SSLError):
-            return TlsFailed(f"the TLS handshake failed ({getattr(cause, 'reason', None) or 'unknown reason'})")
+            reason = str(getattr(cause, "reason", None) or "unknown reason")
+            hint = "; the server wants a client certificate: email_login_certificate" if _WANTED in reason else ""
+            return TlsFailed(f"the TLS handshake failed ({reason}){hint}")
         cause = cause.__cause__ or cause.__context__
     if isinstance(problem, httpx2.ConnectError):
         return ServerUnreachable("the server cannot be reached: check email_exchange_host and the network")

@@ -14,12 +14,13 @@ from . import account, drafting
 from .config import AppConfig, Identity
 from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
+from .credentials import Credentials
 from .diagnosis.crash import Reporter
 from .diagnosis.session import Diagnosis
 from .driver import Network, arun, run
 from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
-from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
+from .errors import ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
 from .facade.changing import AsyncChanging, Changing
 from .facade.commands import AsyncCommands, Commands
@@ -28,6 +29,7 @@ from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.items import AsyncItems, Items
 from .facade.protected import AsyncProtected, Protected
 from .facade.rights import AsyncProtecting, Protecting
+from .facade.sign_in import AsyncSigningIn, SigningIn
 from .facade.view import AsyncViewing, Viewing
 from .facade.watch import _Watching
 from .flow import Flow, HttpRequest, HttpResponse
@@ -36,6 +38,7 @@ from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .model.sign_in import AskPassword, BringToken
 from .policy.dlp import DataLossPrevention, Unlock
 from .protection import Protection
 from .reading import Reading
@@ -51,6 +54,10 @@ from .store.store import Store
 T = TypeVar("T")
 Hold = Callable[[Network, HttpRequest], HttpResponse]
 AsyncHold = Callable[[Network, HttpRequest], Awaitable[HttpResponse]]
+
+
+def _now() -> float:
+    return account.utc_now().timestamp()
 
 
 class _Clock:
@@ -78,7 +85,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, Viewing):
+class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, SigningIn, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -93,19 +100,23 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         self,
         config: AppConfig,
         store: Store,
-        password: str | None,
+        password: str | AskPassword | None,
         query_form: str = "plain",
         reporter: Reporter | None = None,
         *,
         acting_for_person: bool = False,
+        token: BringToken | None = None,
     ) -> None:
         self.config = config
         self.door = Door.PERSON if acting_for_person else Door.PROGRAM
         """Who reads here: it decides about protected content (`emailplus.rms.gate`)."""
         self.store = store
-        self._password = password
+        self._password, self._token = password, token
         self._query_form = query_form
-        self._diagnosis = Diagnosis(config, store, password, lambda: account.utc_now().timestamp(), reporter)
+        given = password if isinstance(password, str) else None
+        self._diagnosis = Diagnosis(config, store, given, _now, reporter)
+        self.credentials = self._new_credentials()
+        """What the mailbox signs in with; see `emailplus.credentials`."""
         try:
             with self._diagnosis.watching("open"):
                 self.change = put_in_force(store, config, now=account.utc_now(), query_form=query_form)
@@ -113,7 +124,7 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         except BaseException:
             self._diagnosis.close()
             raise
-        self.notices = [*self._diagnosis.notices, *self.change.notices]
+        self.notices = [*self._diagnosis.notices, *self.change.notices, *self.credentials.decision().warnings]
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
@@ -134,7 +145,8 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         *,
         store: str | os.PathLike[str],
         key: KeyProvider | bytes | str,
-        password: str | None = None,
+        password: str | AskPassword | None = None,
+        token: BringToken | None = None,
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
@@ -144,7 +156,9 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
-        `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`.
+        `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`; a callable
+        asks a person when one is needed (`emailplus.model.sign_in.AskPassword`). `token` brings access tokens for
+        modern_auth (`emailplus.model.sign_in.BringToken`); without it `sign_in` does.
         `query_form`: "plain" or "base64" (from 12.1 on); servers take another form for another device.
         `reporter` takes crash reports; without one they stay in the store (`emailplus.diagnosis.crash`).
         Three opens in a row that each crash within 60 seconds wipe the cached data (`emailplus.diagnosis.recovery`).
@@ -165,7 +179,9 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             if app_policy is not None:
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
-            mailbox = cls(config, opened, password, query_form, reporter, acting_for_person=acting_for_person)
+            mailbox = cls(
+                config, opened, password, query_form, reporter, acting_for_person=acting_for_person, token=token
+            )
             remember_claims(opened, host_enforces, provider)
             mailbox.read_only = read_only
             if acting_for_person:
@@ -209,7 +225,8 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         change = put_in_force(self.store, config, now=account.utc_now(), query_form=self._query_form)
         self.config, self.change = config, change
         self._diagnosis.adopt(config)
-        self.notices += change.notices
+        self.credentials = self._new_credentials()
+        self.notices += [*change.notices, *self.credentials.decision().warnings]
         return change
 
     def sync(
@@ -327,25 +344,25 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         return whole(), self._network()
 
     def _network(self) -> Network:
-        network = account.network(self.config, self._secret())
+        network = account.network(self.config, self.credentials)
         network.traffic.observer = self._diagnosis
         return network
 
+    def _new_credentials(self) -> Credentials:
+        blaming = self._diagnosis.blaming
+        password = blaming(self._password) if callable(self._password) else self._password
+        token = blaming(self._token) if self._token is not None else None
+        return Credentials(self.config, password, token, self.store, hide=self._diagnosis.conceal, now=_now)
+
     def _password_in_use(self) -> str | None:
-        """The password that requests carry; None: there is none, requests say so."""
-        configured = self.config.email_password
-        return configured.reveal() if self._password is None and configured is not None else self._password
+        """The password that requests carry; None: there is none yet, or the mode has none."""
+        return self.credentials.purse().current
 
     def change_password(self, password: str) -> None:
         """From now on use this password; a watch that was refused goes on with it. It goes before `email_password`."""
         self._password = password
         self._diagnosis.conceal(password)
-
-    def _secret(self) -> str:
-        password = self._password_in_use()
-        if password is None:
-            raise AuthenticationFailed("no password: give one, or set email_password in the app config")
-        return password
+        self.credentials = self._new_credentials()
 
     def folders(self) -> list[tuple[Folder, int, int]]:
         """Every folder with its number of messages and of unread ones."""
@@ -375,6 +392,7 @@ class AsyncMailbox(
     AsyncChanging,
     AsyncProtected,
     AsyncProtecting,
+    AsyncSigningIn,
     AsyncViewing,
 ):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
@@ -407,7 +425,8 @@ class AsyncMailbox(
         *,
         store: str | os.PathLike[str],
         key: KeyProvider | bytes | str,
-        password: str | None = None,
+        password: str | AskPassword | None = None,
+        token: BringToken | None = None,
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
@@ -422,6 +441,7 @@ class AsyncMailbox(
             store=store,
             key=key,
             password=password,
+            token=token,
             query_form=query_form,
             app_policy=app_policy,
             host_enforces=host_enforces,

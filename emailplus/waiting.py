@@ -12,14 +12,15 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import CancelledError, Future
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import httpx2
 
-from .driver import MAX_BODY, Network, headers_of, mapped
+from .driver import MAX_BODY, Network, headers_of, mapped, server_certificate
 from .errors import ConnectionFailed, EmailplusError, NetworkTimeout, ResponseTooLarge
 from .flow import HttpRequest, HttpResponse
 
@@ -70,13 +71,28 @@ async def send(request: HttpRequest, network: Network) -> HttpResponse:
         if request.anonymous:
             return await _once(client, network, request)
         steps = network.auth.authorize(request)
-        wanted = next(steps)
+        response: HttpResponse | None = None
         while True:
-            response = await _once(client, network, wanted)
-            try:
-                wanted = steps.send(response)
-            except StopIteration:
+            wanted = await _advanced(network, partial(_advance, steps, response))
+            if wanted is None:
+                assert response is not None
                 return response
+            response = await _once(client, network, wanted)
+
+
+def _advance(steps: Generator[HttpRequest, HttpResponse, None], response: HttpResponse | None) -> HttpRequest | None:
+    """The next request of a strategy; None: it has no more."""
+    try:
+        return next(steps) if response is None else steps.send(response)
+    except StopIteration:
+        return None
+
+
+async def _advanced(network: Network, step: Callable[[], HttpRequest | None]) -> HttpRequest | None:
+    """Done here, where it takes no time; in a thread, where a token may have to be renewed or somebody be asked."""
+    if not getattr(network.auth, "may_block", False):
+        return step()
+    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, step))
 
 
 async def _once(client: httpx2.AsyncClient, network: Network, request: HttpRequest) -> HttpResponse:
@@ -100,7 +116,7 @@ async def _once(client: httpx2.AsyncClient, network: Network, request: HttpReque
                     if len(body) > MAX_BODY:
                         raise ResponseTooLarge(f"the server's answer is larger than {MAX_BODY >> 20} MB")
                 received = raw.num_bytes_downloaded
-                response = HttpResponse(raw.status_code, headers_of(raw.headers), bytes(body))
+                response = HttpResponse(raw.status_code, headers_of(raw.headers), bytes(body), server_certificate(raw))
     except (httpx2.HTTPError, httpx2.InvalidURL, EmailplusError, TimeoutError) as problem:
         if isinstance(problem, TimeoutError):
             failure: EmailplusError = NetworkTimeout(f"the server's answer did not end within {seconds:.0f} s")

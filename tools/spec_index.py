@@ -153,7 +153,7 @@ def normative_rows(folder: Path) -> dict[str, Normative]:
 def tests_naming(root: Path) -> dict[str, list[str]]:
     """Requirement id -> the tests that name it: in a decorator, a docstring or the body; else the file."""
     found: dict[str, set[str]] = {}
-    for path in sorted((root / "tests").rglob("*.py")):
+    for path in sorted((root / "tests").rglob("test_*.py")):
         if path.name == "test_spec_index.py":
             continue
         text, name = path.read_text(encoding="utf-8"), path.relative_to(root).as_posix()
@@ -174,10 +174,10 @@ def tests_reading_rows(root: Path, folder: Path) -> dict[str, list[str]]:
     if root != ROOT:
         return {}
     sys.path.insert(0, str(ROOT))
-    from tests.spec import rows
+    from tests.spec import rows, wire_rows
 
     found: dict[str, list[str]] = {}
-    for test, read in rows.KINDS.items():
+    for test, read in {**rows.KINDS, **wire_rows.KINDS}.items():
         for row, agrees in read(folder):
             if agrees:
                 found.setdefault(row.id, []).append(test)
@@ -196,10 +196,11 @@ def coverage(root: Path, folder: Path) -> str:
         "# Coverage of the specifications",
         "",
         "Written by `tools/spec_index.py --write`. A normative requirement counts as covered where a test names it, or",
-        "where a test reads its row as data and compares it with our tables (`tests/spec/rows.py`). Most other rows",
-        "describe the schemas, which every answer of the mock and every request of the client is validated against in",
-        "the tests, or say the same as a covered row in other words; they are not counted.",
+        "where a test reads its row as data and compares it with our tables (`tests/spec/rows.py`) or with what client",
+        "and mock said to each other in a session of every version (`tests/spec/wire_rows.py`). Many other rows say",
+        "the same as a covered row in other words; they are not counted.",
         "",
+        *_commands(root, folder),
         "| Document | Normative | Covered | |",
         "|---|---:|---:|---:|",
     ]
@@ -212,6 +213,34 @@ def coverage(root: Path, folder: Path) -> str:
     for document in documents:
         lines += _document_coverage(document, rows, covered)
     return "\n".join(lines) + "\n"
+
+
+def _commands(root: Path, folder: Path) -> Iterable[str]:
+    """The table of commands and what the published schemas say against our messages; nothing outside the project."""
+    if root != ROOT:
+        return []
+    from tests.spec import commands
+
+    return [
+        "## Commands",
+        "",
+        "Each command is said by our client, and answered by the mock, in every version that has it; both messages are",
+        "valid by the published schemas (`tests/spec/test_wire.py`, deviations below), and every published status of",
+        "it is an answer or a typed error (`tests/spec/test_commands.py`).",
+        "",
+        *commands.page(folder.parent),
+        "",
+        "What the published schemas, which are those of 16.1, say against our messages:",
+        "",
+        *(
+            f"- {command} {direction}, {element}: {reason}"
+            for (command, direction, element), reason in commands.SCHEMA_DEVIATIONS.items()
+        ),
+        "- requests of 2.5 are judged by the mock's own rules: the schemas have no Body, Truncation or MIMEData of 2.5",
+        "",
+        "## Requirements",
+        "",
+    ]
 
 
 def _document_coverage(document: str, rows: Mapping[str, Normative], covered: Mapping[str, set[str]]) -> Iterator[str]:

@@ -106,11 +106,11 @@ class Diagnosis:
             self.traffic = None
         self.log.write("configured")
 
-    def conceal(self, password: str) -> None:
-        """Another password is in use: it is kept out of what is written, as the one before it."""
-        self.log.flush()
-        self._secrets[password] = None
-        self.log = self._new_log()
+    def conceal(self, secret: str) -> None:
+        """A secret is in use that was not known when the mailbox was opened: it is kept out of what is written."""
+        if secret and secret not in self._secrets:
+            self._secrets[secret] = None
+            self.log.redactor = redactor(self.config, self._secrets)
 
     def misconfigured(self, problem: ConfigurationError) -> None:
         """A new configuration cannot be used; which keys are wrong, not their values."""

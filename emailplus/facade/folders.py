@@ -26,6 +26,13 @@ class Folders(Online):
         """Rename a folder, move it below `parent` ("0": to the root), or both. Raises as `create_folder`."""
         return self._changing(partial(folders.update_folder, folder=folder, name=name, parent=parent))
 
+    def mail_folders(self) -> list[Folder]:
+        """The mail folders as the server has them now, in one answer; the store stays as it is (GetHierarchy).
+
+        Up to ActiveSync 12.1, else `NotOffered`: `sync` and `folders` do the same in every version.
+        """
+        return self._converse(folders.hierarchy)
+
     def delete_folder(self, folder: str) -> Folder:
         """Delete a folder with its subfolders and all mail in them, here and on the server; the folder deleted.
 
@@ -48,6 +55,10 @@ class AsyncFolders(AsyncOnline):
     async def rename_folder(self, folder: str, name: str | None = None, *, parent: str | None = None) -> Folder:
         """See `Mailbox.rename_folder`."""
         return await self._changing(partial(folders.update_folder, folder=folder, name=name, parent=parent))
+
+    async def mail_folders(self) -> list[Folder]:
+        """See `Mailbox.mail_folders`."""
+        return await self._converse(folders.hierarchy)
 
     async def delete_folder(self, folder: str) -> Folder:
         """See `Mailbox.delete_folder`."""

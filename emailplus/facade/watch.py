@@ -130,6 +130,8 @@ class _Watching:
     def _renew(self, step: Renew) -> bool:
         """Whether there is another password than the one that was refused."""
         mailbox = self._mailbox
+        if not mailbox.credentials.decision().uses_password:
+            return False  # no password helps: somebody has to sign in, or a certificate is missing
         if mailbox._password_in_use() != self._used:
             return True
         given = self._password(step.problem) if self._password is not None else None

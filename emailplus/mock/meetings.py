@@ -128,12 +128,12 @@ def meeting_node(message: Message, version: int) -> Node | None:
     nodes += [("Email:Sensitivity", "0"), ("Email:BusyStatus", "2"), ("Email:TimeZone", UTC_ZONE)]
     if version < 160:
         nodes.append(("Email:GlobalObjId", base64.b64encode(_object_id(uid)).decode()))
-    else:
-        nodes.append(("Calendar:UID", uid))
     if version >= 140:
         nodes.append(("Email:DisallowNewTimeProposal", "0"))
     if version >= 141:
         nodes.append(("Email2:MeetingMessageType", "1" if method == "REQUEST" else "0"))
+    if version >= 160:
+        nodes.append(("Calendar:UID", uid))
     return ("Email:MeetingRequest", nodes)
 
 

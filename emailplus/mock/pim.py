@@ -70,6 +70,10 @@ OWN = frozenset(
 """What the server keeps up by itself."""
 
 
+REQUESTS_ONLY = frozenset({"Calendar:ClientUid", "AirSyncBase:ContentType"})
+"""Elements of items that stand in no answer of Sync (MS-ASCAL_R2058, MS-ASAIRS_R1109)."""
+
+
 class Refused(Exception):
     """An item that cannot be taken; the item's Status."""
 
@@ -397,6 +401,8 @@ def _told(node: Node, item_class: str, options: ItemOptions, version: int) -> li
     if tag == "AirSyncBase:InstanceId" and version < FLOATING:
         return [("Calendar:ExceptionStartTime", content)]
     if tag == "AirSyncBase:Attachments" and version < FLOATING:
+        return []
+    if tag in REQUESTS_ONLY:
         return []
     if not tag_valid(tag, version) or (version < 140 and item_class == "Exception" and tag == "Calendar:Attendees"):
         return []

@@ -2,7 +2,8 @@
 
 `RULES` reads like the request schemas (MS-ASCMD 6): one row an element, its children with ``?`` (at most one), ``*``
 (any number), ``+`` (one or more) or nothing (exactly one). ``seq`` rows are ordered, ``all`` rows are not, ``one``
-rows hold any mixture of what they name. Children without a namespace have their parent's.
+rows hold any mixture of what they name (once with ``?``), ``text`` rows the same or a text. ``@121`` is the rule up to
+that version. Children without a namespace have their parent's.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ RULES: dict[str, str] = {
     "AirSync:Collections": "seq Collection+",
     "AirSync:Collection": "seq Class? SyncKey CollectionId Supported? DeletesAsMoves? GetChanges? WindowSize? "
     "ConversationMode? Options* Commands?",
-    "AirSync:Options": "one FilterType Truncation RTFTruncation Class AirSyncBase:BodyPreference "
-    "AirSyncBase:BodyPartPreference Conflict MIMESupport MIMETruncation MaxItems "
-    "RightsManagement:RightsManagementSupport",
+    "AirSync:Options": "one FilterType? Truncation? RTFTruncation? Class AirSyncBase:BodyPreference "
+    "AirSyncBase:BodyPartPreference Conflict? MIMESupport? MIMETruncation? MaxItems? "
+    "RightsManagement:RightsManagementSupport?",
     "AirSync:Commands": "one Change Delete Add Fetch",
     "AirSync:Change": "seq ServerId AirSyncBase:InstanceId? ApplicationData? Email2:Send?",
     "AirSync:Delete": "seq ServerId AirSyncBase:InstanceId?",
@@ -49,8 +50,8 @@ RULES: dict[str, str] = {
     "ItemOperations:ItemOperations": "one EmptyFolderContents Fetch Move",
     "ItemOperations:Fetch": "all Store AirSync:ServerId? AirSync:CollectionId? DocumentLibrary:LinkId? "
     "Search:LongId? AirSyncBase:FileReference? Options? RightsManagement:RemoveRightsManagementProtection?",
-    "ItemOperations:Options": "one Schema Range UserName Password AirSync:MIMESupport AirSyncBase:BodyPreference "
-    "AirSyncBase:BodyPartPreference RightsManagement:RightsManagementSupport DeleteSubFolders MoveAlways",
+    "ItemOperations:Options": "one Schema? Range? UserName? Password? AirSync:MIMESupport? AirSyncBase:BodyPreference "
+    "AirSyncBase:BodyPartPreference RightsManagement:RightsManagementSupport? DeleteSubFolders? MoveAlways?",
     "ItemOperations:EmptyFolderContents": "all AirSync:CollectionId Options?",
     "ItemOperations:Move": "all ConversationId DstFldId Options?",
     # sending
@@ -59,9 +60,12 @@ RULES: dict[str, str] = {
     "RightsManagement:TemplateID?",
     "ComposeMail:SmartForward": "all ClientId Source AccountId? SaveInSentItems? ReplaceMime? Mime? "
     "RightsManagement:TemplateID? AirSyncBase:Body? Forwardees?",
+    "ComposeMail:SmartForward@141": "all ClientId Source AccountId? SaveInSentItems? ReplaceMime? Mime "
+    "RightsManagement:TemplateID?",
     "ComposeMail:Source": "all FolderId? ItemId? LongId? InstanceId?",
     # the rest
     "MeetingResponse:MeetingResponse": "seq Request+",
+    "MeetingResponse:SendResponse": "all AirSyncBase:Body? ProposedStartTime? ProposedEndTime?",
     "MeetingResponse:Request": "all UserResponse CollectionId? RequestId? Search:LongId? InstanceId? SendResponse?",
     "Move:MoveItems": "seq Move+",
     "Move:Move": "seq SrcMsgId SrcFldId DstFldId",
@@ -73,10 +77,14 @@ RULES: dict[str, str] = {
     "Provision:Policy": "seq PolicyType PolicyKey? Status?",
     "Provision:RemoteWipe": "seq Status",
     "Provision:AccountOnlyRemoteWipe": "seq Status",
-    "Search:Search": "one Store",
+    "Search:Search": "seq Store",
     "Search:Store": "all Name Query Options?",
-    "Search:Options": "one AirSync:MIMESupport AirSyncBase:BodyPreference AirSyncBase:BodyPartPreference "
-    "RightsManagement:RightsManagementSupport Range UserName Password DeepTraversal RebuildResults Picture",
+    "Search:Options": "one AirSync:MIMESupport? AirSyncBase:BodyPreference AirSyncBase:BodyPartPreference "
+    "RightsManagement:RightsManagementSupport? Range? UserName? Password? DeepTraversal? RebuildResults? Picture?",
+    "Search:Query": "text And? Or? EqualTo? FreeText? AirSync:Class AirSync:CollectionId ConversationId? GreaterThan? "
+    "LessThan?",
+    "Search:And": "one FreeText? AirSync:Class AirSync:CollectionId ConversationId? GreaterThan? LessThan? EqualTo? "
+    "And? Or?",
     "Search:Picture": "all MaxSize? MaxPictures?",
     "Search:EqualTo": "seq DocumentLibrary:LinkId Value",
     "Search:GreaterThan": "seq Email:DateReceived Value",
@@ -86,9 +94,10 @@ RULES: dict[str, str] = {
     "Find:GALSearchCriterion": "all Query Options?",
     "Find:MailBoxSearchCriterion/Options": "all Range? DeepTraversal? Picture?",
     "Find:GALSearchCriterion/Options": "all Range? Picture?",
-    "Find:MailBoxSearchCriterion/Query": "one FreeText AirSync:Class AirSync:CollectionId",
+    "Find:ExecuteSearch": "one MailBoxSearchCriterion? GALSearchCriterion?",
+    "Find:MailBoxSearchCriterion/Query": "all FreeText AirSync:Class? AirSync:CollectionId?",
     "Find:Picture": "all MaxSize? MaxPictures?",
-    "ResolveRecipients:ResolveRecipients": "one To Options",
+    "ResolveRecipients:ResolveRecipients": "one To+ Options?",
     "ResolveRecipients:Options": "all CertificateRetrieval? MaxCertificates? MaxAmbiguousRecipients? Availability? "
     "Picture?",
     "ResolveRecipients:Availability": "all StartTime EndTime?",
@@ -191,7 +200,7 @@ def _read(tag: str, row: str) -> Rule:
         full = name if ":" in name else f"{namespace}:{name}"
         many = 10**9
         counts = {"?": (0, 1), "*": (0, many), "+": (1, many), "": (1, 1)}
-        children[full] = (0, many) if kind == "one" else counts[mark]
+        children[full] = (0, many) if kind in ("one", "text") and not mark else counts[mark]
     return Rule(kind, children)
 
 
@@ -223,15 +232,17 @@ def check(tree: Node, version: int) -> list[str]:
 
 def _rule(parent: str, tag: str, version: int) -> Rule | None:
     local = tag.partition(":")[2]
-    if version <= 121:
-        old = _RULES.get(f"{tag}@121")
-        if old is not None:
+    for last in (121, 141):
+        old = _RULES.get(f"{tag}@{last}")
+        if version <= last and old is not None:
             return old
     return _RULES.get(f"{parent}/{local}") or _RULES.get(tag)
 
 
 def _structure(tag: str, content: Content, rule: Rule) -> list[str]:
     if isinstance(content, (str, bytes)) and content:
+        if rule.kind == "text":
+            return []
         return [f"{tag} holds text, not elements"]
     nodes = content if isinstance(content, list) else []
     order = list(rule.children)

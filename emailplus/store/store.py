@@ -25,6 +25,7 @@ from . import (
     classification,
     diagnosis,
     drafts,
+    ews,
     index,
     item_changes,
     item_moves,
@@ -36,6 +37,7 @@ from . import (
     pictures,
     rights,
     settings,
+    sign_in,
     spool,
     watch,
 )
@@ -93,6 +95,7 @@ class Store:
             **outbox.applying(database),
             **drafts.applying(database),
             **mail_changes.applying(database),
+            **sign_in.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
@@ -107,6 +110,7 @@ class Store:
             **outbox.loading(database),
             **drafts.loading(database),
             **mail_changes.loading(database),
+            **sign_in.loading(database),
             queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
@@ -336,6 +340,8 @@ class Store:
             pictures.forget(self.database)
             watch.forget(self.database)
             rights.forget(self.database)
+            sign_in.forget(self.database)
+            ews.wipe(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")

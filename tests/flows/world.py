@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import random
+import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emailplus.config import AppConfig
+from emailplus.eas.wbxml import decode
 from emailplus.mailbox import Mailbox
 from emailplus.mock import MockExchange
 from emailplus.report import SyncReport
@@ -225,3 +228,33 @@ def poison(subject: str) -> Any:
         return tag, [change(child) for child in content]
 
     return change
+
+
+def commands(world: World) -> list[str]:
+    """What the server was asked, in order."""
+    return [request.command for request in world.exchange.requests]
+
+
+def root_of(world: World) -> str:
+    """The server's root as email_certificate_X takes it."""
+    return base64.b64encode(ssl.PEM_cert_to_DER_cert(world.exchange.ca_pem.decode())).decode()
+
+
+def fill(world: World, count: int = 5, first: int = 0) -> list[str]:
+    """Mails of the last hour in the Inbox; their ServerIds."""
+    return [deliver(world.alice, mail(f"mail {number}")) for number in range(first, first + count)]
+
+
+def windows(request: Any) -> list[int]:
+    """WindowSizes of a recorded request."""
+    sizes: list[int] = []
+
+    def walk(node: Any) -> None:
+        tag, content = node
+        if tag == "AirSync:WindowSize":
+            sizes.append(int(content))
+        for child in content if isinstance(content, list) else ():
+            walk(child)
+
+    walk(decode(request.body))
+    return sizes

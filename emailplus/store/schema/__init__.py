@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import (
     classification,
     diagnosis,
+    ews,
     items,
     keychain,
     mail,
@@ -18,6 +19,7 @@ from . import (
     policy,
     rights,
     settings,
+    sign_in,
     view,
     watch,
 )
@@ -34,9 +36,11 @@ MIGRATIONS: tuple[str, ...] = (
     view.TABLES,
     rights.TABLES,
     items.TABLES,
+    sign_in.TABLES,
     watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
+    ews.TABLES,
     pim.DRAFTS,
     pim.MOVES,
     pim.HELD,

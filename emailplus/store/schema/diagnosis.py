@@ -54,7 +54,11 @@ KEPT = frozenset({
     # keys, without which old mail cannot be read, and certificates
     "keychain", "keychain_issuers", "keychain_configured", "trust_anchors", "recipient_certificates", "certificates",
     "revocation_lists",
+    # signing in: tokens that only a person could renew, passwords that must not be sent again
+    "tokens", "refused_passwords", "sign_in",
     "diagnosis", "log_lines", "starts", "crash_reports",
+    # subscriptions of Exchange Web Services, and what was told of them
+    "ews_subscriptions", "ews_sync_states", "ews_told", "ews_mailbox",
 })  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
 
