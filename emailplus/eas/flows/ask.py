@@ -14,6 +14,10 @@ from .session import Session, perform
 T = TypeVar("T")
 
 
+class EmptyAnswer(MalformedResponse):
+    """No answer at all where one was needed."""
+
+
 def ask(session: Session, name: str, request: Node | None, parse: Callable[[Node], T], *, wait: float = 0.0) -> Flow[T]:
     """Send a command and parse its answer.
 
@@ -23,7 +27,7 @@ def ask(session: Session, name: str, request: Node | None, parse: Callable[[Node
     try:
         root = yield from perform(session, name, request, apply_policy, wait=wait)
         if root is None:
-            raise MalformedResponse(f"{name} was answered with nothing")
+            raise EmptyAnswer(f"{name} was answered with nothing")
         return parse(root)
     except CommandFailed as problem:
         if problem.status != 137:
