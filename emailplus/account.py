@@ -7,20 +7,19 @@ from datetime import UTC, datetime
 
 from . import __version__
 from .auth.anonymous import Anonymous
-from .auth.basic import BasicAuth
 from .classification.classifier import Classifier
 from .config import AppConfig
+from .credentials import Credentials
 from .driver import Network, tls_context
 from .eas.flows.session import Session
 from .eas.flows.sync_mail import MailPlan
 from .eas.http import Identity, endpoint_url
 from .eas.versions import VERSIONS
-from .errors import AuthenticationFailed, UsageError
+from .errors import UsageError
 from .policy.body_preference import ContentPolicy
 from .policy.features import Features
 from .policy.merged import merge
 from .policy.server_policy import ServerPolicy
-from .policy.sign_in import Mode, decide
 from .policy.sync_period import cut_off, mail_filter_type
 from .policy.user_settings import Settings
 
@@ -39,24 +38,16 @@ def endpoint(config: AppConfig) -> str:
     )
 
 
-def network(config: AppConfig, password: str) -> Network:
-    """Credentials, trust and timeouts.
+def network(config: AppConfig, credentials: str | Credentials) -> Network:
+    """Credentials, trust and timeouts of ActiveSync; a text is a password of which nothing is remembered.
 
-    Raises `AuthenticationFailed` for a mode of `eas_min_allowed_auth_mode` beyond basic: what is not spoken here never
-    becomes a password on the wire.
+    Raises `AuthenticationFailed` and its kinds where there is nothing to sign in with: what a mode of
+    `eas_min_allowed_auth_mode` lacks never becomes a password on the wire (`policy.sign_in`).
     """
-    mode = decide(config).mode
-    if mode is not Mode.BASIC:
-        raise AuthenticationFailed(
-            f"eas_min_allowed_auth_mode is {mode}, which this version does not speak; nothing was sent"
-        )
-    # Without email_ssl_required too: a server may redirect to https, and is not trusted unseen then.
-    tls = tls_context(config.trusted_roots, trust_all=config.email_trust_all_certificates)
-    return Network(
-        auth=BasicAuth(config.email_exchange_username, password),
-        timeout=float(config.default_network_timeout),
-        tls=tls,
-    )
+    if isinstance(credentials, str):
+        credentials = Credentials(config, credentials)
+    # Trust without email_ssl_required too: a server may redirect to https, and is not trusted unseen then.
+    return Network(auth=credentials.auth(), timeout=float(config.default_network_timeout), tls=credentials.tls())
 
 
 def open_network(config: AppConfig) -> Network:

@@ -4,10 +4,15 @@
     ├── ConfigurationError (2)          the app config has problems: `.problems`, `.bundle`
     ├── UsageError (2)                  a call or a query that cannot be carried out as written
     │   ├── InvalidMarking              a marking that breaks its standard; `.faults` lists them all
+    │   ├── ExtraMissing                an optional package is not installed; `.extra` names it
     │   ├── ConfirmationNeeded          a person has to answer first; `.question` says what
     │   ├── ReadOnlyMailbox             the mailbox was opened to be read only
     │   └── Declined                    a person answered no; nothing was done; `.question`
     ├── AuthenticationFailed (3)        the server refused the credentials; never retried with the same ones
+    │   ├── PasswordRequired            no password is at hand, and none may be asked for; nothing was sent
+    │   ├── PasswordRefusedBefore       the server refused this password before; it was not sent again
+    │   ├── SignInRequired              a person has to sign in (again); `.claims` is what the server demands
+    │   └── SignInFailed                the authority gave no token; `.error`, `.code`
     ├── ServerError (4)
     │   ├── ConnectionFailed            no answer: name, route, TLS or a cut connection
     │   │   ├── ServerUnreachable       no connection was made: nothing was sent
@@ -22,6 +27,10 @@
     │   ├── MailboxFull                 507 or status 113
     │   ├── NoCommonVersion             server and client share no protocol version
     │   ├── NotOffered              the server, or its protocol version, lacks what was asked for
+    │   ├── EwsUnavailable              Exchange Web Services are off or not there; ActiveSync goes on; `.reason`
+    │   ├── EwsRefused                  Exchange Web Services answer with an error; `.code` is the ResponseCode
+    │   │   ├── ImpersonationDenied     the service account may not act for this mailbox
+    │   │   └── SubscriptionLost        the server no longer knows a subscription or its watermark
     │   ├── ResponseTooLarge            an answer beyond the memory limit; smaller windows help
     │   └── ProtocolError               the answer breaks the protocol
     │       ├── WbxmlError              not decodable; `.offset` is the byte where it stopped
@@ -107,6 +116,14 @@ class UsageError(EmailplusError):
     exit_code = 2
 
 
+class ExtraMissing(UsageError):
+    """What was asked for needs an optional package. `extra` names it: ``pip install 'emailplus[EXTRA]'``."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an extra: pip install 'emailplus[{extra}]'")
+        self.extra = extra
+
+
 class InvalidMarking(UsageError):
     """A protective marking that breaks its standard. `faults` holds all of them, readable."""
 
@@ -139,6 +156,31 @@ class AuthenticationFailed(EmailplusError):
     """The server refused the credentials (HTTP 401). They are not sent again."""
 
     exit_code = 3
+
+
+class PasswordRequired(AuthenticationFailed):
+    """No password is at hand, and none may be asked for (`allow_prompt_password`). Nothing was sent."""
+
+
+class PasswordRefusedBefore(AuthenticationFailed):
+    """The server refused this very password in an earlier attempt. It was not sent again, so nothing counts it."""
+
+
+class SignInRequired(AuthenticationFailed):
+    """A person has to sign in (again). `claims` is what the server demands of that sign-in, JSON or ""."""
+
+    def __init__(self, message: str, *, claims: str = "") -> None:
+        super().__init__(message)
+        self.claims = claims
+
+
+class SignInFailed(AuthenticationFailed):
+    """The authority gave no token. `error` is its error (RFC 6749 5.2), `code` its own number, such as AADSTS65001."""
+
+    def __init__(self, message: str, *, error: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.error = error
+        self.code = code
 
 
 class ServerError(EmailplusError):
@@ -211,6 +253,38 @@ class NoCommonVersion(ServerError):
 
 class NotOffered(ServerError):
     """The server, or the protocol version it speaks, has no such command or element."""
+
+
+class EwsUnavailable(ServerError):
+    """Exchange Web Services cannot be used; everything that ActiveSync does goes on without them.
+
+    `reason`: "blocked" (403, ErrorAccessDenied: Exchange Online lets in what an administrator allowed), "retired"
+    (410) or "not there" (404, a redirect, no SOAP at that address).
+    """
+
+    def __init__(self, reason: str, what: str) -> None:
+        super().__init__(
+            f"Exchange Web Services cannot be used: {what}. Mail, calendars and their changes come over ActiveSync all "
+            "the same (`sync`, `watch`), and so do files of events from ActiveSync 16.0 on; nothing else needs it"
+        )
+        self.reason = reason
+
+
+class EwsRefused(ServerError):
+    """Exchange Web Services answer with an error. `code` is its ResponseCode (messages.xsd, ResponseCodeType)."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ImpersonationDenied(EwsRefused):
+    """The service account may not act for this mailbox: it lacks the role ApplicationImpersonation."""
+
+
+class SubscriptionLost(EwsRefused):
+    """The server no longer knows a subscription, or the watermark it is asked for: subscribe anew, and look what was
+    missed."""
 
 
 class ResponseTooLarge(ServerError):

@@ -31,6 +31,10 @@ class HttpRequest:
     """Seconds that the server may stay silent by agreement (heartbeat), on top of the network timeout."""
     anonymous: bool = False
     """Send it without credentials."""
+    aside: bool = False
+    """A strategy's own: its answer is for the strategy, never for the spool."""
+    most: int = 0
+    """Bytes of the answer that are taken into memory; 0: as many as the driver takes of any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+    certificate: bytes = field(repr=False, default=b"")
+    """The server's, in DER; only with a 401 over TLS, for channel bindings."""
 
 
 class Payload(Protocol):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,12 +14,13 @@ from . import account
 from .config import AppConfig, Identity
 from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
+from .credentials import Credentials
 from .diagnosis.crash import Reporter
 from .diagnosis.session import Diagnosis
 from .driver import Network, arun, run
 from .eas.flows.begin import begin
 from .eas.flows.synchronise import RunPlan, synchronise
-from .errors import AuthenticationFailed, ConfigurationError, RemoteWiped
+from .errors import ConfigurationError, RemoteWiped
 from .facade import Dialogue, Listener
 from .facade.changing import AsyncChanging, Changing
 from .facade.commands import AsyncCommands, Commands
@@ -27,13 +29,16 @@ from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.items import AsyncItems, Items
 from .facade.protected import AsyncProtected, Protected
 from .facade.rights import AsyncProtecting, Protecting
+from .facade.sign_in import AsyncSigningIn, SigningIn
 from .facade.view import AsyncViewing, Viewing
-from .flow import Flow
+from .facade.watch import _Watching
+from .flow import Flow, HttpRequest, HttpResponse
 from .markings import MailboxClassification
 from .model import events
 from .model.changes import Trouble
 from .model.folder import Folder
 from .model.message import StoredMessage
+from .model.sign_in import AskPassword, BringToken
 from .policy.dlp import DataLossPrevention, Unlock
 from .protection import Protection
 from .reading import Reading
@@ -47,6 +52,12 @@ from .store.keys import KeyProvider, as_provider
 from .store.store import Store
 
 T = TypeVar("T")
+Hold = Callable[[Network, HttpRequest], HttpResponse]
+AsyncHold = Callable[[Network, HttpRequest], Awaitable[HttpResponse]]
+
+
+def _now() -> float:
+    return account.utc_now().timestamp()
 
 
 class _Clock:
@@ -74,7 +85,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, Viewing):
+class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, SigningIn, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -82,24 +93,30 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
 
     read_only = False
     """Opened to be read only."""
+    _watch: _Watching | None = None
+    """The watch that runs; there is one at a time."""
 
     def __init__(
         self,
         config: AppConfig,
         store: Store,
-        password: str | None,
+        password: str | AskPassword | None,
         query_form: str = "plain",
         reporter: Reporter | None = None,
         *,
         acting_for_person: bool = False,
+        token: BringToken | None = None,
     ) -> None:
         self.config = config
         self.door = Door.PERSON if acting_for_person else Door.PROGRAM
         """Who reads here: it decides about protected content (`emailplus.rms.gate`)."""
         self.store = store
-        self._password = password
+        self._password, self._token = password, token
         self._query_form = query_form
-        self._diagnosis = Diagnosis(config, store, password, lambda: account.utc_now().timestamp(), reporter)
+        given = password if isinstance(password, str) else None
+        self._diagnosis = Diagnosis(config, store, given, _now, reporter)
+        self.credentials = self._new_credentials()
+        """What the mailbox signs in with; see `emailplus.credentials`."""
         try:
             with self._diagnosis.watching("open"):
                 self.change = put_in_force(store, config, now=account.utc_now(), query_form=query_form)
@@ -107,7 +124,7 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         except BaseException:
             self._diagnosis.close()
             raise
-        self.notices = [*self._diagnosis.notices, *self.change.notices]
+        self.notices = [*self._diagnosis.notices, *self.change.notices, *self.credentials.decision().warnings]
         """What the next sync report begins with."""
         self.settings = MailboxSettings(store, lambda: self.config)
         """What the user chose and what holds; see `emailplus.settings`."""
@@ -128,7 +145,8 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         *,
         store: str | os.PathLike[str],
         key: KeyProvider | bytes | str,
-        password: str | None = None,
+        password: str | AskPassword | None = None,
+        token: BringToken | None = None,
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
@@ -138,7 +156,9 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
     ) -> Mailbox:
         """Open the mailbox and its store, making the store if there is none.
 
-        `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`.
+        `key`: 32 bytes, 64 hexadecimal digits or a `KeyProvider`. `password` goes before `email_password`; a callable
+        asks a person when one is needed (`emailplus.model.sign_in.AskPassword`). `token` brings access tokens for
+        modern_auth (`emailplus.model.sign_in.BringToken`); without it `sign_in` does.
         `query_form`: "plain" or "base64" (from 12.1 on); servers take another form for another device.
         `reporter` takes crash reports; without one they stay in the store (`emailplus.diagnosis.crash`).
         Three opens in a row that each crash within 60 seconds wipe the cached data (`emailplus.diagnosis.recovery`).
@@ -159,7 +179,9 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             if app_policy is not None:
                 governance.remember(opened.database, app_policy)
             admit(governance.guard(opened.database, config), unlock)
-            mailbox = cls(config, opened, password, query_form, reporter, acting_for_person=acting_for_person)
+            mailbox = cls(
+                config, opened, password, query_form, reporter, acting_for_person=acting_for_person, token=token
+            )
             remember_claims(opened, host_enforces, provider)
             mailbox.read_only = read_only
             if acting_for_person:
@@ -170,7 +192,9 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             raise
 
     def close(self) -> None:
-        """Close the store. Safe to call twice."""
+        """End the watch, if there is one, and close the store. Safe to call twice."""
+        if self._watch is not None:
+            self._watch.close()
         self._diagnosis.close()
         self.store.close()
 
@@ -201,7 +225,8 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         change = put_in_force(self.store, config, now=account.utc_now(), query_form=self._query_form)
         self.config, self.change = config, change
         self._diagnosis.adopt(config)
-        self.notices += change.notices
+        self.credentials = self._new_credentials()
+        self.notices += [*change.notices, *self.credentials.decision().warnings]
         return change
 
     def sync(
@@ -222,7 +247,16 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         once everything is here, wait so many seconds (60 to 3540) on the server, and take what changes in that time;
         from ActiveSync 12.1 on, else `NotOffered`.
         """
-        flow, network, report, clock = self._prepare(period, listener, tell_messages, version, linger)
+        tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
+        return self._run(self._plan(period, version, tell, linger=linger), listener)
+
+    def _run(
+        self, plan: RunPlan, listener: Listener | None, sleep: Callable[[float], None] | None = None
+    ) -> SyncReport:
+        """One run. `sleep` waits for a server that asks for patience."""
+        flow, network, report, clock = self._prepare(plan, listener)
+        if sleep is not None:
+            network.sleep = sleep
         started = time.monotonic()
         try:
             with self._diagnosis.watching("sync"):
@@ -233,13 +267,11 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             raise
         return self._conclude(report, clock, troubles, network, started)
 
-    def _prepare(
-        self, period: int | None, listener: Listener | None, tell_messages: bool, version: str | None, linger: int
-    ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
-        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
-        self.notices = []
+    def _plan(
+        self, period: int | None, version: str | None, tell: bool, *, linger: int = 0, fetch: bool = True
+    ) -> RunPlan:
+        """What a run shall do, under the configuration and the settings in force."""
         now = account.utc_now()
-        tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
         choice = period if period is not None else self.settings.choices().sync_period
         decide = account.mail_decision(
             self.config,
@@ -250,15 +282,22 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             classifier=self.classification.classifier,
         )
         pictures = "true" if self.config.show_pictures_default else "false"
-        plan = RunPlan(
+        return RunPlan(
             decide,
             now.timestamp(),
             pinned=version,
+            fetch=fetch,
             read_only=self.read_only,
             linger=linger,
             after_full_sync={PICTURES_FACT: pictures},
             conflicts=self.conflicts,
         )
+
+    def _prepare(
+        self, plan: RunPlan, listener: Listener | None
+    ) -> tuple[Flow[list[Trouble]], Network, SyncReport, _Clock]:
+        report = SyncReport(warnings=[*self.notices, *self.classification.problems])
+        self.notices = []
         session = account.session(self.config, query_form=self._query_form)
         return synchronise(session, plan), self._network(), report, _Clock(report, self._diagnosis, listener)
 
@@ -274,12 +313,22 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         self._diagnosis.concluded(report.as_dict(), troubles)
         return report
 
-    def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
-        """Run one dialogue with the server, behind the beginning that every conversation has; its result."""
+    def _converse(
+        self,
+        dialogue: Dialogue[T],
+        listener: Listener | None = None,
+        version: str | None = None,
+        hold: Hold | None = None,
+    ) -> T:
+        """Run one dialogue with the server, behind the beginning that every conversation has; its result.
+
+        `hold` sends what the server may hold, over the network it is given.
+        """
         flow, network = self._dialogue(dialogue, version)
         try:
             with self._diagnosis.watching("conversation"):
-                return run(flow, network, self.store, self._diagnosis.telling(listener))
+                held = None if hold is None else partial(hold, network)
+                return run(flow, network, self.store, self._diagnosis.telling(listener), held)
         except RemoteWiped:
             self.close()
             raise
@@ -294,17 +343,25 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         return whole(), self._network()
 
     def _network(self) -> Network:
-        network = account.network(self.config, self._secret())
+        network = account.network(self.config, self.credentials)
         network.traffic.observer = self._diagnosis
         return network
 
-    def _secret(self) -> str:
-        if self._password is not None:
-            return self._password
-        configured = self.config.email_password
-        if configured is None:
-            raise AuthenticationFailed("no password: give one, or set email_password in the app config")
-        return configured.reveal()
+    def _new_credentials(self) -> Credentials:
+        blaming = self._diagnosis.blaming
+        password = blaming(self._password) if callable(self._password) else self._password
+        token = blaming(self._token) if self._token is not None else None
+        return Credentials(self.config, password, token, self.store, hide=self._diagnosis.conceal, now=_now)
+
+    def _password_in_use(self) -> str | None:
+        """The password that requests carry; None: there is none yet, or the mode has none."""
+        return self.credentials.purse().current
+
+    def change_password(self, password: str) -> None:
+        """From now on use this password; a watch that was refused goes on with it. It goes before `email_password`."""
+        self._password = password
+        self._diagnosis.conceal(password)
+        self.credentials = self._new_credentials()
 
     def folders(self) -> list[tuple[Folder, int, int]]:
         """Every folder with its number of messages and of unread ones."""
@@ -334,6 +391,7 @@ class AsyncMailbox(
     AsyncChanging,
     AsyncProtected,
     AsyncProtecting,
+    AsyncSigningIn,
     AsyncViewing,
 ):
     """`Mailbox` for asyncio: the same methods, awaitable; the event loop is never blocked."""
@@ -366,7 +424,8 @@ class AsyncMailbox(
         *,
         store: str | os.PathLike[str],
         key: KeyProvider | bytes | str,
-        password: str | None = None,
+        password: str | AskPassword | None = None,
+        token: BringToken | None = None,
         query_form: str = "plain",
         app_policy: AppConnectPolicy | None = None,
         host_enforces: Collection[str] | None = None,
@@ -381,6 +440,7 @@ class AsyncMailbox(
             store=store,
             key=key,
             password=password,
+            token=token,
             query_form=query_form,
             app_policy=app_policy,
             host_enforces=host_enforces,
@@ -407,6 +467,10 @@ class AsyncMailbox(
         async with self._turn:
             return await asyncio.to_thread(self._mailbox.apply, config, identity)
 
+    async def change_password(self, password: str) -> None:
+        """See `Mailbox.change_password`."""
+        self._mailbox.change_password(password)
+
     async def sync(
         self,
         *,
@@ -417,9 +481,14 @@ class AsyncMailbox(
         linger: int = 0,
     ) -> SyncReport:
         """See `Mailbox.sync`. `listener` is called in the event loop."""
+        tell = tell_messages or (listener is not None and "local_cache_all" in self.config.disabled_features)
+        return await self._run(self._mailbox._plan(period, version, tell, linger=linger), listener)
+
+    async def _run(self, plan: RunPlan, listener: Listener | None) -> SyncReport:
+        """See `Mailbox._run`."""
         mailbox = self._mailbox
         async with self._turn:
-            flow, network, report, clock = mailbox._prepare(period, listener, tell_messages, version, linger)
+            flow, network, report, clock = mailbox._prepare(plan, listener)
             started = time.monotonic()
             try:
                 with mailbox._diagnosis.watching("sync"):
@@ -430,14 +499,22 @@ class AsyncMailbox(
                 raise
             return await asyncio.to_thread(mailbox._conclude, report, clock, troubles, network, started)
 
-    async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
-        """See `Mailbox._converse`."""
-        async with self._turn:
+    async def _converse(
+        self,
+        dialogue: Dialogue[T],
+        listener: Listener | None = None,
+        version: str | None = None,
+        hold: AsyncHold | None = None,
+        in_turn: bool = True,
+    ) -> T:
+        """See `Mailbox._converse`. `in_turn` False: others may converse meanwhile; no state of the protocol changes."""
+        async with self._turn if in_turn else contextlib.nullcontext():
             flow, network = self._mailbox._dialogue(dialogue, version)
             try:
                 diagnosis = self._mailbox._diagnosis
                 with diagnosis.watching("conversation"):
-                    return await arun(flow, network, self._mailbox.store, diagnosis.telling(listener))
+                    held = None if hold is None else partial(hold, network)
+                    return await arun(flow, network, self._mailbox.store, diagnosis.telling(listener), held)
             except RemoteWiped:
                 await self.close()
                 raise

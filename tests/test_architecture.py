@@ -99,7 +99,7 @@ def test_the_contracts_are_kept(copy: Path) -> None:
     [
         ("eas/flows/connect.py", "from ...store.store import Store", "The protocol touches neither store nor network"),
         ("eas/flows/connect.py", "from ...driver import run", "Imports point one way"),
-        ("account.py", "import httpx2", "Only the driver knows the HTTP client, and the proxy's way out"),
+        ("account.py", "import httpx2", "Only the drivers know the HTTP client, and the proxy's way out"),
         ("store/search.py", "import sqlcipher3", "Only the store's database knows SQLite"),
         ("config/checks.py", "from ..model import folder", "The config knows nothing but the errors"),
         ("model/folder.py", "from ..errors import UsageError", "The model stands alone"),

@@ -146,7 +146,8 @@ def normative_rows(folder: Path) -> dict[str, Normative]:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 if row.get("kind") == "Normative":
                     match = re.match(r"\[In ([^\]]+)\]", row["description"])
-                    found[row["req_id"]] = Normative(path.stem, row["section"], match[1] if match else "")
+                    document = row["req_id"].partition("_")[0]  # a table quotes rows of other documents
+                    found[row["req_id"]] = Normative(document, row["section"], match[1] if match else "")
     return found
 
 

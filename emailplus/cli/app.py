@@ -21,10 +21,13 @@ from . import (
     send_commands,
     server_commands,
     show_command,
+    sign_in_commands,
     sync_command,
+    watch_command,
 )
 from .classify_commands import classify_app
 from .config_commands import config_app
+from .ews_commands import ews_app, files_app
 from .notify_commands import notify_app
 from .policy_commands import policy_app
 from .report_command import report
@@ -60,6 +63,9 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.command("sync")(sync_command.sync)
+app.command("sign-in")(sign_in_commands.sign_in)
+app.command("sign-out")(sign_in_commands.sign_out)
+app.command("watch")(watch_command.watch)
 app.command("search")(read_commands.search)
 app.command("gal")(server_commands.gal)
 app.command("oof")(server_commands.oof)
@@ -77,6 +83,8 @@ app.command("export")(export_command.export)
 app.command("report")(report)
 app.command("settings")(settings)
 app.add_typer(server_commands.folders_app, name="folders")
+app.add_typer(files_app, name="event-files")
+app.add_typer(ews_app, name="ews")
 app.add_typer(config_app, name="config")
 app.add_typer(policy_app, name="policy")
 app.add_typer(classify_app, name="classify")

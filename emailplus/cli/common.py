@@ -13,8 +13,8 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,13 +24,15 @@ from ..classification.document import problems
 from ..config import AppConfig
 from ..config.app_policy import AppConnectPolicy
 from ..errors import (
-    AuthenticationFailed,
     ConfigurationError,
     EmailplusError,
+    PasswordRequired,
     StoreKeyMissing,
     UsageError,
 )
+from ..model.sign_in import AskPassword, PasswordWanted
 from ..policy.dlp import Action, Unlock
+from ..policy.sign_in import decide
 from ..store.app_policy import guard
 from ..store.keys import ENVIRONMENT_VARIABLE, EnvironmentKey, KeyFile, KeyProvider, KeyringKey, Passphrase
 from ..store.store import Store
@@ -165,8 +167,12 @@ def at_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def server_password(password_file: Path | None, config: AppConfig) -> str | None:
-    """The password: a file, the environment, `email_password`, or a prompt where `allow_prompt_password` lets us."""
+def server_password(password_file: Path | None, config: AppConfig) -> str | AskPassword | None:
+    """The password: a file, the environment, `email_password` (None), or a person under `allow_prompt_password`.
+
+    When a person is asked is for `prompt_email_password`: so the answer may be a callable. None too where a mode is
+    configured that needs no password.
+    """
     if password_file is not None:
         return read_secret(password_file, "the password file")
     if os.environ.get(PASSWORD_VARIABLE):
@@ -174,10 +180,26 @@ def server_password(password_file: Path | None, config: AppConfig) -> str | None
     if config.email_password is not None:
         return None
     if config.allow_prompt_password and at_terminal():
-        return getpass.getpass(f"Password of {config.email_exchange_username}: ")
-    raise AuthenticationFailed(
+        return ask_password
+    if not decide(config).uses_password:
+        return None
+    raise PasswordRequired(
         f"no password: set {PASSWORD_VARIABLE}, give --password-file, or set email_password in the app config"
     )
+
+
+pausing: list[Callable[[], AbstractContextManager[object]]] = []
+"""What draws on the terminal has to stand back while somebody types there."""
+
+
+def ask_password(wanted: PasswordWanted) -> str | None:
+    """Ask at the terminal; an empty answer is none."""
+    with ExitStack() as quiet:
+        for pause in pausing:
+            quiet.enter_context(pause())
+        if wanted.refused:
+            say("the server refuses this password")
+        return getpass.getpass(f"Password of {wanted.username}: ") or None
 
 
 def read_secret(path: Path, what: str) -> str:

@@ -44,6 +44,28 @@ def serve(
         typer.Option("--server-json", metavar="FILE", help="Write the description there too.", show_default=False),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse requests that break the schema.")] = False,
+    sign_in: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sign-in",
+            metavar="WAY",
+            help="A way in: basic, ntlm, bearer or certificate; repeat for more. Default: basic.",
+            show_default=False,
+        ),
+    ] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option("--attempts", min=1, help="Wrong passwords that lock a user.", show_default=False),
+    ] = None,
+    client_certificates: Annotated[
+        Path | None,
+        typer.Option(
+            "--client-certificates",
+            metavar="FOLDER",
+            help="Write a client certificate of each user there, as NAME.p12 with their password; needs --tls.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Serve until interrupted; prints server.json once connections are taken."""
     with common.errors_as_exit_codes(as_json=False):
@@ -63,4 +85,7 @@ def serve(
             ca_file=ca_file,
             server_json=server_json,
             strict=strict,
+            sign_in=sign_in or ("basic",),
+            attempts=attempts,
+            client_certificates=client_certificates,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +12,7 @@ from rich.table import Table
 
 from ..model import events
 from ..report import SyncReport
+from . import common
 
 _PHASES = {
     "connect": "Connecting",
@@ -42,9 +45,20 @@ class SyncProgress:
 
     def __enter__(self) -> SyncProgress:
         self._progress.start()
+        common.pausing.append(self._pause)
         return self
 
+    @contextmanager
+    def _pause(self) -> Iterator[None]:
+        """Stand back while somebody types a password."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
     def __exit__(self, *_: object) -> None:
+        common.pausing.remove(self._pause)
         for task in self._progress.tasks:
             if task.total is None:
                 self._progress.update(task.id, total=max(task.completed, 1), completed=max(task.completed, 1))

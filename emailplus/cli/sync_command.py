@@ -21,6 +21,7 @@ from .common import (
     PasswordFileOption,
     StoreOption,
 )
+from .watch_command import follow, print_line
 
 PeriodOption = Annotated[
     int | None,
@@ -57,6 +58,7 @@ HostOption = Annotated[
         show_default=False,
     ),
 ]
+WatchOption = Annotated[bool, typer.Option("--watch", help="Go on watching afterwards, as `emailplus watch` does.")]
 QueryOption = Annotated[str, typer.Option("--query-form", help="plain or base64 query lines.")]
 
 
@@ -73,11 +75,13 @@ def sync(
     traffic_full: TrafficFullOption = False,
     app_policy: AppPolicyOption = None,
     host_enforces: HostOption = None,
+    watch: WatchOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the store up to date with the server.
 
-    Exit 1 when something was newly refused, failed or quarantined; the rest is in the store.
+    Exit 1 when something was newly refused, failed or quarantined; the rest is in the store. With --watch, --json
+    prints the report in one line, and each event that follows in another.
     """
     with common.errors_as_exit_codes(as_json):
         if traffic_full and traffic is None:
@@ -103,11 +107,13 @@ def sync(
                 mailbox.traffic_log(traffic, full=traffic_full)
             pass_through = "local_cache_all" in settings.disabled_features
             report = _run(mailbox, as_json, period, protocol, passed if pass_through else None)
-        if as_json:
-            document = report.as_dict()
-            if pass_through:
-                document["messages"] = passed
-            common.print_json(document)
+            if as_json:
+                document = report.as_dict()
+                if pass_through:
+                    document["messages"] = passed
+                (print_line if watch else common.print_json)(document)
+            if watch:
+                follow(mailbox, as_json)
         if report.news_of_trouble:
             raise typer.Exit(LimitExceeded.exit_code)
 

@@ -106,6 +106,12 @@ class Diagnosis:
             self.traffic = None
         self.log.write("configured")
 
+    def conceal(self, secret: str) -> None:
+        """A secret is in use that was not known when the mailbox was opened: it is kept out of what is written."""
+        if secret and secret not in self._secrets:
+            self._secrets[secret] = None
+            self.log.redactor = redactor(self.config, self._secrets)
+
     def misconfigured(self, problem: ConfigurationError) -> None:
         """A new configuration cannot be used; which keys are wrong, not their values."""
         keys = [str(getattr(entry, "key", "")) for entry in problem.problems if getattr(entry, "critical", True)]

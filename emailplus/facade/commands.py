@@ -10,9 +10,10 @@ from .operations import AsyncOperations, Operations
 from .people import AsyncPeople, People
 from .searching import AsyncSearching, Searching
 from .watching import AsyncWatching, Watching
+from .web_services import AsyncWebServices, WebServices
 
 
-class Commands(Account, Discovering, Folders, Meetings, Operations, People, Searching, Watching):
+class Commands(Account, Discovering, Folders, Meetings, Operations, People, Searching, Watching, WebServices):
     """Methods of `Mailbox`."""
 
 
@@ -25,5 +26,6 @@ class AsyncCommands(
     AsyncPeople,
     AsyncSearching,
     AsyncWatching,
+    AsyncWebServices,
 ):
     """Methods of `AsyncMailbox`."""

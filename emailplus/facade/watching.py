@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from ..eas.flows.folders import find_folder
 from ..eas.flows.watch import watch
 from ..model.folder import Folder
 from ..model.watch import Watched
 from ..store.store import Store
+from ..watching import Method
 from . import AsyncOnline, Dialogue, Online
+from .watch import AskPassword, AsyncWatch, Watch
+
+if TYPE_CHECKING:
+    from ..mailbox import AsyncMailbox, Mailbox
 
 
 def _watch(store: Store, names: Sequence[str] | None, heartbeat: int | None) -> Dialogue[Watched]:
@@ -32,6 +38,28 @@ class Watching(Online):
         """
         return self._converse(_watch(self.store, folders, heartbeat))
 
+    def watch(
+        self,
+        folders: Sequence[str] | None = None,
+        *,
+        heartbeat: int | None = None,
+        method: Method = "ping",
+        password: AskPassword | None = None,
+    ) -> Watch:
+        """Watch the mailbox: events of `emailplus.model.watch`, until the watch is stopped.
+
+        It synchronises, tells what is new, and waits until the server has something newer. `folders`: those whose new
+        mail is told and counted (names, paths or ServerIds; None: the inbox); all are kept up to date. `heartbeat`:
+        seconds that one request waits at most; None: what the network and the server turn out to allow. `method`: the
+        best way of waiting that may be used: "ping", "sync" or "interval". `password` is asked for another password
+        when the server refuses the one in use; without it, or if it has none, the watch ends with
+        `AuthenticationFailed`.
+
+        The network, a busy server and the like are waited for; see `emailplus.watching` for what ends a watch. One
+        watch runs at a time (`UsageError`). Mail that is here at the first start is not told.
+        """
+        return Watch(cast("Mailbox", self), folders, heartbeat, method, password)
+
 
 class AsyncWatching(AsyncOnline):
     """Methods of `AsyncMailbox`."""
@@ -39,3 +67,14 @@ class AsyncWatching(AsyncOnline):
     async def wait_for_changes(self, folders: Sequence[str] | None = None, *, heartbeat: int | None = None) -> Watched:
         """See `Mailbox.wait_for_changes`."""
         return await self._converse(_watch(self.store, folders, heartbeat))
+
+    async def watch(
+        self,
+        folders: Sequence[str] | None = None,
+        *,
+        heartbeat: int | None = None,
+        method: Method = "ping",
+        password: AskPassword | None = None,
+    ) -> AsyncWatch:
+        """See `Mailbox.watch`. Other work on the mailbox goes on while it waits, but for the method "sync"."""
+        return AsyncWatch(cast("AsyncMailbox", self), folders, heartbeat, method, password)

@@ -188,3 +188,37 @@ def _contact_line(contact: ContactView, line: _Line) -> None:
             value = ", ".join(filter(None, (_plain(piece) for piece in line.value.split(";"))))
         what = line.name.lower() + (f", {kind}" if kind and kind != "internet" else "")
         contact.details.append((what, value))
+
+
+_UNITS = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year", "HOURLY": "hour"}
+_DAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "FR": "Friday", "SA": "Saturday",
+         "SU": "Sunday"}  # fmt: skip
+_WEEKS = {"1": "first", "2": "second", "3": "third", "4": "fourth", "5": "fifth", "-1": "last"}
+_BY_DAY = re.compile(r"([+-]?\d)?([A-Z]{2})")
+
+
+def spoken(rule: str) -> str:
+    """A recurrence rule (RFC 5545 3.3.10) as people say it; the rule itself where it says more than that."""
+    fields = dict(part.upper().split("=", 1) for part in rule.split(";") if "=" in part)
+    unit, every = _UNITS.get(fields.pop("FREQ", "")), fields.pop("INTERVAL", "1")
+    fields.pop("WKST", None)
+    if unit is None or not every.isdecimal():
+        return rule
+    said = [f"every {unit}" if every == "1" else f"every {every} {unit}s"]
+    if days := fields.pop("BYDAY", ""):
+        found = [_BY_DAY.fullmatch(day) for day in days.split(",")]
+        names = [
+            f"the {_WEEKS[day[1].lstrip('+')]} {_DAYS[day[2]]}" if day[1] else _DAYS[day[2]]
+            for day in found
+            if day and day[2] in _DAYS and (not day[1] or day[1].lstrip("+") in _WEEKS)
+        ]
+        if len(names) != len(found):
+            return rule
+        said.append(f"on {', '.join(names)}")
+    if day := fields.pop("BYMONTHDAY", ""):
+        said.append(f"on day {day}")
+    if count := fields.pop("COUNT", ""):
+        said.append(f"{count} times")
+    if until := fields.pop("UNTIL", ""):
+        said.append(f"until {until[:4]}-{until[4:6]}-{until[6:8]}")
+    return rule if fields else ", ".join(said)

@@ -197,7 +197,7 @@ def _event(event: cards.EventView) -> str:
     organizer = event.organizer
     rows = [
         ("When", " – ".join(filter(None, (event.start, event.end or event.duration)))),
-        ("Repeats", event.rule),
+        ("Repeats", cards.spoken(event.rule)),
         ("Where", event.location),
         ("Organizer", f"{organizer.name} <{organizer.address}>".strip() if organizer else ""),
         ("People", ", ".join(_attendee(person) for person in event.attendees[:50])),

@@ -71,7 +71,7 @@ def handle(exchange: Exchange, request: Request, user: MockUser | None) -> Answe
     if service.location:
         return Answer(302, headers=[("Location", service.location)], content_type="text/plain")
     if user is None:
-        return Answer(401, headers=[("WWW-Authenticate", 'Basic realm="mock"')], content_type="text/plain")
+        return exchange.refused(request)
     return _pox(exchange, request, user)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import logging
 import re
-import secrets
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -31,6 +28,7 @@ from .policy import MockPolicy
 from .query import ACCEPT_MULTIPART, Query, QueryError, parse_query
 from .record import KEEP_BYTES, Recorder, Request
 from .rights import MockLicence
+from .sign_in import SignIn
 from .users import MockUser
 
 _DEVICE_ID = re.compile(r"^[A-Za-z0-9]{1,32}$")
@@ -61,6 +59,7 @@ class Exchange:
         hold_factor: float = 1.0,
         cookies: bool = True,
         record_bytes: int = KEEP_BYTES,
+        sign_in: Iterable[str] = ("basic",),
     ) -> None:
         self.lock = threading.RLock()
         self.users = list(users)
@@ -87,6 +86,7 @@ class Exchange:
         self.trust = Trust()
         self.library = Library()
         self.autodiscover = Autodiscover()
+        self.sign_in = SignIn(self, sign_in)
         self.ews = Ews(self)
         self._listeners: list[Callable[[], None]] = [self.ews.changed]
         self._last_received: dict[str, datetime] = {}
@@ -216,6 +216,8 @@ class Exchange:
 
     def _handle(self, request: Request) -> Answer | Hold | Stream:
         path, _, query_line = request.target.partition("?")
+        if self.sign_in.oauth.command(path):
+            return self._instead(request, None) or self.sign_in.oauth.handle(request)
         if is_autodiscover(path):
             return self._instead(request, None) or autodiscover.handle(self, request, self._authenticate(request))
         if self.ews.is_ews(path):
@@ -226,9 +228,7 @@ class Exchange:
             raise HttpError(404, "no such address")
         user = self._authenticate(request)
         if user is None:
-            refused = _plain(401, "credentials missing or wrong")
-            refused.headers += self.challenges(request)
-            return refused
+            return self.refused(request)
         request.user, request.email = user.username, user.email
         if request.method == "OPTIONS":
             request.command = "OPTIONS"
@@ -239,19 +239,17 @@ class Exchange:
         return self._instead(request, context) or self._carry_out(context)
 
     def _authenticate(self, request: Request) -> MockUser | None:
-        scheme, _, token = request.header("Authorization").partition(" ")
-        if scheme.lower() != "basic":
-            return None
-        with contextlib.suppress(binascii.Error, UnicodeDecodeError, NotFound):
-            login, _, password = base64.b64decode(token).decode().partition(":")
-            user = self._find_user(login)
-            if secrets.compare_digest(user.password.encode(), password.encode()):
-                return user
-        return None
+        return self.sign_in.who(request)
+
+    def refused(self, request: Request) -> Answer:
+        """401 with the challenges of the ways in that are open."""
+        refused = _plain(401, "credentials missing or wrong")
+        refused.headers += self.challenges(request)
+        return refused
 
     def challenges(self, request: Request) -> list[tuple[str, str]]:
         """The WWW-Authenticate headers of a 401."""
-        return [("WWW-Authenticate", 'Basic realm="mock"')]
+        return [("WWW-Authenticate", challenge) for challenge in request.challenges]
 
     def _options(self) -> Answer:
         methods = [("Allow", "OPTIONS,POST"), ("Public", "OPTIONS,POST")]
@@ -312,9 +310,9 @@ class Exchange:
         """The answer of a fault that keeps the command from being carried out."""
         for action in request.faults:
             if isinstance(action, Http):
-                return Answer(
-                    action.status, body=action.body, content_type="text/plain", headers=[*action.headers.items()]
-                )
+                kind = action.headers.get("Content-Type", "text/plain")
+                headers = [(name, value) for name, value in action.headers.items() if name != "Content-Type"]
+                return Answer(action.status, body=action.body, content_type=kind, headers=headers)
             if isinstance(action, Status) and action.collection is None and context is not None:
                 return self._fail(context, StatusError(action.code))
         return None
@@ -322,6 +320,10 @@ class Exchange:
     def strike(self, request: Request) -> None:
         """Ask the fault rules about a request; its command is read from the query line without judging it."""
         path, _, query_line = request.target.partition("?")
+        request.command = self.sign_in.oauth.command(path)
+        if request.command:
+            request.faults = list(self.faults.strike(request))
+            return
         if self.ews.is_ews(path):
             from .ews.endpoint import peek
 

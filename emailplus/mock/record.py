@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..eas.wbxml import Node
+from .connection import Connection
+from .users import MockUser
 
 KEEP_BYTES = 64 << 20  # bodies and trees are kept for the latest requests up to this many bytes, then let go
 
@@ -47,6 +49,10 @@ class Request:
     bytes_in: int = 0
     bytes_out: int = 0
     seconds: float = 0.0
+    connection: Connection = field(default_factory=Connection)
+    judged: bool = False
+    known_as: MockUser | None = None  # whose credentials came along
+    challenges: list[str] = field(default_factory=list)  # WWW-Authenticate, should it become a 401
 
     def header(self, name: str) -> str:
         """The first request header of that name, or ""."""

@@ -43,6 +43,9 @@ def serve(
     ca_file: str | Path | None = None,
     server_json: str | Path | None = None,
     strict: bool = False,
+    sign_in: Sequence[str] = ("basic",),
+    attempts: int | None = None,
+    client_certificates: str | Path | None = None,
     output: TextIO | None = None,
     stop: threading.Event | None = None,
 ) -> int:
@@ -51,12 +54,31 @@ def serve(
     Once connections are accepted, `MockExchange.server_json` is printed to `output` (standard output) as one JSON
     document, and written to the file `server_json`. `eml` is a folder of messages for the first user's mailbox;
     `demo` fills it with `fixture_mailbox.messages`. With `tls` the certificate authority is written to `ca_file`
-    (beside `server_json`, else ``mock-ca.pem``). Raises `UsageError` when the port is taken or the folder is none.
+    (beside `server_json`, else ``mock-ca.pem``). `sign_in`: the ways in (`mock.sign_in.SCHEMES`); `attempts`: wrong
+    passwords after which a user is locked; `client_certificates`: a folder that gets NAME.p12 of each user, password
+    as theirs. Raises `UsageError` when the port is taken or the folder is none.
     """
     people = list(users) or default_users()
     exchange = MockExchange(
-        people, versions=versions, policy=policy, strict=strict, tls=tls, host=host, port=port, tls_port=tls_port
+        people,
+        versions=versions,
+        policy=policy,
+        strict=strict,
+        tls=tls,
+        host=host,
+        port=port,
+        tls_port=tls_port,
+        sign_in=sign_in,
     )
+    exchange.sign_in.attempts.limit = attempts
+    if client_certificates is not None:
+        folder = Path(client_certificates)
+        for user in people:
+            archive = exchange.client_p12(user.email, user.password)
+            try:
+                (folder / f"{user.username}.p12").write_bytes(archive)
+            except OSError as problem:
+                raise UsageError(f"client certificates cannot be written to {folder}: {problem.strerror}") from problem
     mailbox = exchange.user(people[0].email)
     if eml is not None:
         mailbox.load(eml)

@@ -21,6 +21,7 @@ import h11
 from ..eas.wbxml import encode
 from ..errors import UsageError
 from . import versions as protocol_versions
+from .connection import Connection
 from .context import Answer, Hold, Stream
 from .exchange import MAX_REQUEST, PATH, Exchange, content_type, multipart_body
 from .faults import (
@@ -64,7 +65,9 @@ class MockExchange(Exchange):
     `users`: who has a mailbox (none given: alice, bob and carol @example.test, password ``NAME-secret``).
     `versions`: the protocol versions offered. `policy`: None enforces none. `strict`: requests that break the schema
     are refused (Status 103, HTTP 400) and not only recorded. `tls`: serve HTTPS as well. `port`, `tls_port`: 0 takes
-    a free one. `clock`: the present, as an aware datetime. Further keywords: see `Exchange`.
+    a free one. `clock`: the present, as an aware datetime. `sign_in`: the ways in, some of ``basic``, ``ntlm``,
+    ``bearer`` and ``certificate``. `certificate_required`: a TLS handshake without a client certificate fails. Further
+    keywords: see `Exchange`.
     """
 
     def __init__(
@@ -79,13 +82,18 @@ class MockExchange(Exchange):
         port: int = 0,
         tls_port: int = 0,
         clock: Callable[[], datetime] = utc_now,
+        sign_in: Iterable[str] = ("basic",),
+        certificate_required: bool = False,
         **limits: Any,
     ) -> None:
         people = list(users) or default_users()
-        super().__init__(people, versions=versions, policy=policy, strict=strict, clock=clock, **limits)
+        super().__init__(
+            people, versions=versions, policy=policy, strict=strict, clock=clock, sign_in=sign_in, **limits
+        )
         self.host = host
         self._ports = [port, tls_port if tls else -1]
-        self._tls = _new_tls() if tls else None
+        ways = self.sign_in.schemes
+        self._tls = _new_tls(certificate_required, asking="certificate" in ways) if tls else None
         self._ca_file: Path | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -165,6 +173,13 @@ class MockExchange(Exchange):
         self._ca_file.write_bytes(self.ca_pem)
         return self._ca_file
 
+    def client_p12(self, login: str, password: str) -> bytes:
+        """A client certificate of a user with its key, as PKCS#12. Raises `UsageError` without TLS."""
+        if self._tls is None:
+            raise UsageError("the mock server was started without tls=True")
+        user = self._find_user(login)
+        return self._tls.client_p12(user.email, user.name or user.username, password)
+
     def server_json(self) -> dict[str, Any]:
         """The running server as one document, for clients and tests."""
         document: dict[str, Any] = {"eas_url": self.url, "ews_url": self.ews_url}
@@ -176,6 +191,9 @@ class MockExchange(Exchange):
             {"email": u.email, "username": u.username, "password": u.password, "domain": u.domain, "name": u.name}
             for u in self.users
         ]
+        document["sign_in"] = list(self.sign_in.schemes)
+        if "bearer" in self.sign_in.schemes:
+            document["oauth"] = self.sign_in.oauth.description()
         document["versions"] = {"mock": ",".join(self.versions)}
         return document
 
@@ -215,6 +233,7 @@ class MockExchange(Exchange):
             server = await asyncio.start_server(connected, self.host, self._ports[index], ssl=context, limit=_READ)
             self._ports[index] = server.sockets[0].getsockname()[1]
             servers.append(server)
+        self.sign_in.oauth.base = (self.url_tls or self.url).removesuffix(PATH)
         ready.set()
         await self._stopping.wait()
         for server in servers:
@@ -290,6 +309,7 @@ class _Connection:
         self.reader = reader
         self.writer = writer
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=64 * 1024)
+        self.connection = _new_connection(exchange, writer)
         sock = writer.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -317,6 +337,7 @@ class _Connection:
             headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers.raw_items()],
             received=self.exchange.clock(),
             secure=self.writer.get_extra_info("ssl_object") is not None,
+            connection=self.connection,
         )
         self.exchange.requests.begin(request)
         request.body = await self._body()
@@ -499,10 +520,17 @@ class _Connection:
         return gzip.compress(body, 1, mtime=0)
 
 
-def _new_tls() -> ServerTls:
+def _new_tls(required: bool, *, asking: bool) -> ServerTls:
     from .tls import ServerTls  # cryptography is slow to load and rarely needed here
 
-    return ServerTls()
+    return ServerTls(client_certificates="required" if required else "asked" if asking else "")
+
+
+def _new_connection(exchange: MockExchange, writer: asyncio.StreamWriter) -> Connection:
+    tls = writer.get_extra_info("ssl_object")
+    if tls is None or exchange._tls is None:
+        return Connection()
+    return Connection(peer=tls.getpeercert(True) or b"", served=exchange._tls.certificate_der)
 
 
 def default_users() -> list[MockUser]:

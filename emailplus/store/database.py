@@ -39,6 +39,8 @@ class Database:
         self._lock_file = lock
         self._mutex = RLock()
         self._depth = 0
+        self._secret: bytes | None = None
+        """Opens the file again after `rest`; None where it may not rest, and once it is closed."""
 
     @classmethod
     def open(
@@ -65,7 +67,9 @@ class Database:
         # Locked before anything is read: two first runs must not both write a key record.
         descriptor = _lock(path) if lock else None
         try:
-            database = cls(path, _connect(path, _secret(path, key, locked=lock)), descriptor, migrations)
+            secret = _secret(path, key, locked=lock)
+            database = cls(path, _connect(path, secret), descriptor, migrations)
+            database._secret = secret if lock else None
             try:
                 database._migrate()
             except BaseException:
@@ -82,8 +86,18 @@ class Database:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+            self._secret = None
             _unlock(self._lock_file)
             self._lock_file = None
+
+    def rest(self) -> None:
+        """Let go of the open file and its memory until it is needed again; the lock on it is kept.
+
+        Nothing happens inside a transaction, or to a store that was opened without the lock.
+        """
+        with self._mutex:
+            if self._depth == 0 and self._secret is not None:
+                self._connection = None  # closed when the last cursor on it is gone
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -137,7 +151,11 @@ class Database:
 
     def _open(self) -> Any:
         if self._connection is None:
-            raise StoreError("the store is closed")
+            if self._secret is None:
+                raise StoreError("the store is closed")
+            if not _exists(self.path):
+                raise StoreError(f"{self.path.name} is not there any more")
+            self._connection = _connect(self.path, self._secret)  # from `rest`
         return self._connection
 
     def _migrate(self) -> None:
@@ -175,6 +193,7 @@ class Database:
                 raise StoreBusy(f"{self.path.name} is open elsewhere; close it there to change the key")
             self._execute(f"PRAGMA rekey = \"x'{secret.hex()}'\"")
             self._execute("PRAGMA journal_mode = WAL")
+            self._secret = secret if self._secret is not None else None
             KeyRecord(record.store_id, kdf, record.next_verifier).write(self.path)
 
     def destroy(self) -> None:

@@ -24,6 +24,7 @@ from . import (
     certificates,
     classification,
     diagnosis,
+    ews,
     index,
     item_changes,
     items,
@@ -34,7 +35,9 @@ from . import (
     pictures,
     rights,
     settings,
+    sign_in,
     spool,
+    watch,
 )
 from .database import Database
 from .keys import KeyProvider, as_provider
@@ -86,6 +89,7 @@ class Store:
             changes.DropChange: lambda batch: item_changes.drop(database, batch.change_id),
             **outbox.applying(database),
             **mail_changes.applying(database),
+            **sign_in.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
             queries.AccountFacts: lambda _: self.account(),
@@ -98,6 +102,7 @@ class Store:
             queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
             **mail_changes.loading(database),
+            **sign_in.loading(database),
             queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
 
@@ -325,7 +330,10 @@ class Store:
                 self.database.execute(f"DELETE FROM {table}")
             settings.forget(self.database)
             pictures.forget(self.database)
+            watch.forget(self.database)
             rights.forget(self.database)
+            sign_in.forget(self.database)
+            ews.wipe(self.database)
             diagnosis.forget_all(self.database)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum")

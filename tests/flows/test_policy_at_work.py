@@ -405,10 +405,12 @@ def test_the_network_timeout(world: World) -> None:
 def test_a_stronger_mode_never_becomes_a_password_on_the_wire(world: World, mode: str) -> None:
     keys: dict[str, Any] = {"eas_min_allowed_auth_mode": mode}
     if mode == "cert_base":
-        keys["email_login_certificate"] = b64(p12())
-    with pytest.raises(AuthenticationFailed, match="nothing was sent"):
+        keys |= {"email_login_certificate": b64(p12()), "email_login_certificate_MI_CERT_PW": "archive-pw"}
+    with pytest.raises(AuthenticationFailed, match=r"(no password|nothing) was sent"):
         world.sync(keys)
-    assert not list(world.exchange.requests)
+    schemes = {request.header("Authorization").partition(" ")[0] for request in world.exchange.requests}
+    assert schemes <= {"NTLM"}, "an opening that proves nothing, at most"
+    assert not world.exchange.requests.of("FolderSync")
 
 
 def test_a_mode_that_is_not_configured_falls_back_to_basic_with_a_warning(world: World) -> None:

@@ -167,3 +167,20 @@ def test_text_as_html() -> None:
         'www.example.com/x</a>, or (<a href="https://y.example" rel="noopener noreferrer">https://y.example</a>).</div>'
     )
     assert "href" not in html_text.to_html("https://x.example", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("", ""),
+        ("FREQ=YEARLY", "every year"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE;WKST=SU", "every 2 weeks, on Monday, Wednesday"),
+        ("FREQ=MONTHLY;BYDAY=-1FR;COUNT=5", "every month, on the last Friday, 5 times"),
+        ("FREQ=MONTHLY;BYMONTHDAY=13;UNTIL=20271231T230000Z", "every month, on day 13, until 2027-12-31"),
+        ("FREQ=DAILY;BYHOUR=9", "FREQ=DAILY;BYHOUR=9"),
+        ("FREQ=WEEKLY;BYDAY=XX", "FREQ=WEEKLY;BYDAY=XX"),
+        ("no rule", "no rule"),
+    ],
+)
+def test_a_recurrence_as_people_say_it(rule: str, said: str) -> None:
+    assert cards.spoken(rule) == said

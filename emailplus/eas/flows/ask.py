@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from ...errors import CommandFailed, HttpStatusError, MalformedResponse, NotOffered
 from ...flow import Flow
-from ..wbxml import Node
+from ..http import Command
+from ..wbxml import Node, encode
 from .provision import apply_policy
-from .session import Session, perform
+from .session import Session, perform, perform_once
 
 T = TypeVar("T")
 
@@ -18,14 +19,26 @@ class EmptyAnswer(MalformedResponse):
     """No answer at all where one was needed."""
 
 
-def ask(session: Session, name: str, request: Node | None, parse: Callable[[Node], T], *, wait: float = 0.0) -> Flow[T]:
-    """Send a command and parse its answer.
+def ask(
+    session: Session,
+    name: str,
+    request: Node | None,
+    parse: Callable[[Node], T],
+    *,
+    wait: float = 0.0,
+    once: bool = False,
+) -> Flow[T]:
+    """Send a command and parse its answer; `once`: a cut connection and a busy server are the caller's to deal with.
 
     Raises `NotOffered` where the server has no such command (status 137, HTTP 501), `MalformedResponse` for an empty
     answer, and what `parse` raises.
     """
     try:
-        root = yield from perform(session, name, request, apply_policy, wait=wait)
+        if once:
+            command = Command(name, encode(request) if request is not None else b"", {}, False, wait)
+            root = yield from perform_once(session, command, apply_policy)
+        else:
+            root = yield from perform(session, name, request, apply_policy, wait=wait)
         if root is None:
             raise EmptyAnswer(f"{name} was answered with nothing")
         return parse(root)

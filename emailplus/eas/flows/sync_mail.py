@@ -16,7 +16,6 @@ from typing import Any
 
 from ...errors import (
     CommandFailed,
-    ConnectionFailed,
     FolderHierarchyChanged,
     HttpStatusError,
     InvalidSyncKey,
@@ -72,8 +71,6 @@ class MailPlan:
     """Unix time before which mail is out of the sync period."""
     now: float = 0.0
     """Unix time of the run."""
-    linger: int = 0
-    """Seconds to stay in one waiting Sync once everything is here; what comes in that time is taken at once."""
     calendar_filter: int = 0
     """FilterType of calendars: 0, all of it, unless the server's policy bounds their age (MaxCalendarAgeFilter)."""
     read_only: bool = False
@@ -189,14 +186,17 @@ def sync_mail(session: Session, plan: MailPlan, only: FolderType | None = None) 
     run = Run(session, plan)
     if only is not None:
         collections = [collection for collection in collections if collection.type == only]
+    yield from begin(run, wanted(session, plan, collections))
+    yield from finish(run, list(run.works.values()))
+
+
+def wanted(session: Session, plan: MailPlan, collections: list[Collection]) -> list[Collection]:
+    """The mail folders that this version and configuration have."""
     if not session.version.drafts:
         collections = [collection for collection in collections if collection.type != FolderType.DRAFTS]
     if not plan.smart_folders:
         collections = [c for c in collections if not is_smart_folder(c.name, c.parent)]
-    yield from begin(run, collections)
-    yield from finish(run, list(run.works.values()))
-    if plan.linger and run.works:
-        yield from _linger(run)
+    return collections
 
 
 def begin(run: Run, collections: list[Collection]) -> Flow[None]:
@@ -219,25 +219,7 @@ def finish(run: Run, active: list[Work]) -> Flow[None]:
     """Rounds until the server has nothing more for these collections."""
     yield from _estimate(run)
     while active:
-        active = yield from _round(run, active)
-
-
-def _linger(run: Run) -> Flow[None]:
-    """One Sync that the server holds until something changes (MS-ASCMD 2.2.3.93); what it brings is stored as ever.
-
-    A wait that a proxy cuts is no failure of the run: the same keys ask again next time.
-    """
-    run.wait = long_poll.waiting(run.plan.linger, run.session.version)
-    yield from emit(Phase("linger"))
-    active = list(run.works.values())[: run.at_once]
-    try:
-        active = yield from _round(run, active)
-    except (ConnectionFailed, ServerBusy) as problem:
-        yield from emit(Warned(f"waiting for changes was cut short ({problem})"))
-        return
-    run.wait = None
-    while active:
-        active = yield from _round(run, active)
+        active = yield from round_(run, active)
 
 
 def _prime(run: Run, works: list[Work]) -> Flow[None]:
@@ -269,7 +251,7 @@ def _prime(run: Run, works: list[Work]) -> Flow[None]:
             yield from emit(Warned(f"the server does not answer for the folder {work.collection.name!r}; left out"))
 
 
-def _round(run: Run, active: list[Work]) -> Flow[list[Work]]:
+def round_(run: Run, active: list[Work]) -> Flow[list[Work]]:
     """One request and its commit; the collections that are not done yet."""
     asked = active[: run.at_once]
     answers = yield from _ask(run, asked)

@@ -19,6 +19,7 @@ from .begin import begin
 from .change_mail import push_changes
 from .contents import fetch_contents
 from .folder_sync import sync_folders
+from .linger import linger, wait_in_sync
 from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
@@ -66,6 +67,9 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
             break
         yield from emit(Warned("the server's policy changed on the way; the run goes on under the new one"))
     yield from _index()
+    if plan.linger and (yield from linger(session, _mail_plan(plan, facts), plan.linger)):
+        yield from _under_policy(session, plan, facts)  # the contents of what came, and all that follows from it
+        yield from _index()
     if FULL_SYNC_FACT not in facts:
         yield from commit(SaveAccount({FULL_SYNC_FACT: repr(plan.now), **plan.after_full_sync}))
     troubles: list[Trouble] = yield from commit(TakeTroubles())
@@ -104,9 +108,26 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
 
 def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
-    return replace(
-        mail, cutoff=cutoff, linger=plan.linger, now=plan.now, conflicts=plan.conflicts, read_only=plan.read_only
-    )
+    return replace(mail, cutoff=cutoff, now=plan.now, conflicts=plan.conflicts, read_only=plan.read_only)
+
+
+def complete(session: Session, plan: RunPlan) -> Flow[None]:
+    """What a run without `fetch` left: bodies, attachments, markings that need them, the index.
+
+    The conversation has begun (`begin`).
+    """
+    facts: dict[str, str] = yield from load(AccountFacts())
+    mail = _mail_plan(plan, facts)
+    if mail.keep_content:
+        yield from fetch_contents(session, mail.content)
+    yield from finish_markings(session, mail)
+    yield from _index()
+
+
+def wait_once_in_sync(session: Session, plan: RunPlan, seconds: int) -> Flow[bool]:
+    """One Sync that the server holds; see `wait_in_sync`. The conversation has begun (`begin`)."""
+    facts: dict[str, str] = yield from load(AccountFacts())
+    return (yield from wait_in_sync(session, _mail_plan(plan, facts), seconds))
 
 
 def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:

@@ -24,6 +24,21 @@ FACT = "ping_heartbeat"
 """Seconds that held on this account."""
 
 
+def wait_once(session: Session, folders: Sequence[tuple[str, str]], seconds: int) -> Flow[ping.PingAnswer]:
+    """One Ping and its answer, whichever of the five it is; nothing is repeated, and nobody is waited for.
+
+    Raises the errors of a conversation: `ConnectionFailed` where the wait was cut, `ServerBusy`, `NotOffered`.
+    """
+    patience, session.patience = session.patience, 0.0
+    try:
+        request = ping.build(seconds, folders)
+        return (yield from ask(session, ping.NAME, request, ping.parse, wait=float(seconds), once=True))
+    except FolderHierarchyChanged:
+        return ping.PingAnswer(ping.HIERARCHY)
+    finally:
+        session.patience = patience
+
+
 def watch(session: Session, folders: Sequence[tuple[str, str]], heartbeat: int | None = None) -> Flow[Watched]:
     """Wait once for changes in `folders`, pairs of CollectionId and class, the most important first.
 

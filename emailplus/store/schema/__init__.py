@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import (
     classification,
     diagnosis,
+    ews,
     items,
     keychain,
     mail,
@@ -18,7 +19,9 @@ from . import (
     policy,
     rights,
     settings,
+    sign_in,
     view,
+    watch,
 )
 
 MIGRATIONS: tuple[str, ...] = (
@@ -33,8 +36,11 @@ MIGRATIONS: tuple[str, ...] = (
     view.TABLES,
     rights.TABLES,
     items.TABLES,
+    sign_in.TABLES,
+    watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
+    ews.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)

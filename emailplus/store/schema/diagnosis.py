@@ -38,7 +38,9 @@ CACHED: dict[str, tuple[tuple[str, str], ...]] = {
 """Tables whose rows the server has, in the order in which crash recovery empties them. A row stays whose id stands in
 one of the (table, column) beside it: something that the server does not know yet rests on it."""
 
-OWNED = frozenset({"bodies", "attachments", "blobs", "chunks", "markings", "marking_values", "heads"})
+OWNED = frozenset(
+    {"bodies", "attachments", "blobs", "chunks", "markings", "marking_values", "heads", "arrivals", "reminders_told"}
+)
 """Tables whose rows go with their owner's, by triggers."""
 
 KEPT = frozenset({
@@ -47,11 +49,15 @@ KEPT = frozenset({
     # what the server does not know yet
     "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes",
     # marks that the server has no place for
-    "vips",
+    "vips", "watch",
     # keys, without which old mail cannot be read, and certificates
     "keychain", "keychain_issuers", "keychain_configured", "trust_anchors", "recipient_certificates", "certificates",
     "revocation_lists",
+    # signing in: tokens that only a person could renew, passwords that must not be sent again
+    "tokens", "refused_passwords", "sign_in",
     "diagnosis", "log_lines", "starts", "crash_reports",
+    # subscriptions of Exchange Web Services, and what was told of them
+    "ews_subscriptions", "ews_sync_states", "ews_told", "ews_mailbox",
 })  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
 

@@ -1,0 +1,53 @@
+"""The Sync that waits: one request that the server holds until something changes (MS-ASCMD 2.2.3.93, 2.2.3.198)."""
+
+from __future__ import annotations
+
+from ...errors import ConnectionFailed, FolderHierarchyChanged, ServerBusy
+from ...flow import Flow, emit, load
+from ...model.events import Phase, Warned
+from ...model.folder import Collection
+from ...model.queries import ItemCollections, MailCollections
+from ..commands import long_poll
+from .session import Session
+from .sync_items import NOTES_SINCE
+from .sync_mail import MailPlan, Run, Work, round_, wanted
+
+
+def linger(session: Session, plan: MailPlan, seconds: int) -> Flow[bool]:
+    """As `wait_in_sync`; a wait that a proxy cuts is no failure: the same keys ask again next time."""
+    try:
+        return (yield from wait_in_sync(session, plan, seconds))
+    except (ConnectionFailed, ServerBusy) as problem:
+        yield from emit(Warned(f"waiting for changes was cut short ({problem})"))
+        return False
+
+
+def wait_in_sync(session: Session, plan: MailPlan, seconds: int) -> Flow[bool]:
+    """Wait so many seconds for changes in every folder that is up to date, mail first; True if something changed.
+
+    What comes is stored at once. Raises `NotOffered` before 12.1; nothing is repeated, and nobody is waited for.
+    """
+    mail: list[Collection] = yield from load(MailCollections())
+    items: list[Collection] = yield from load(ItemCollections())
+    if session.version.code < NOTES_SINCE:
+        items = [collection for collection in items if collection.item_class != "Notes"]
+    run = Run(session, plan, lenient=True, wait=long_poll.waiting(seconds, session.version))
+    for collection in (*wanted(session, plan, mail), *items):
+        if collection.sync_key != "0" and not collection.pass_open:
+            run.works[collection.server_id] = Work(collection, collection.sync_key, False)
+    active = list(run.works.values())[: run.at_once]
+    if not active:
+        return False
+    yield from emit(Phase("linger"))
+    patience = session.patience
+    try:
+        session.patience = 0.0
+        active = yield from round_(run, active)
+        run.wait, session.patience = None, patience
+        while active:
+            active = yield from round_(run, active)
+    except FolderHierarchyChanged:
+        return True
+    finally:
+        session.patience = patience
+    return run.done > 0

@@ -1,0 +1,372 @@
+"""A mailbox that is being watched: the loop of `emailplus.watching`, driven by whoever asks for the next event."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .. import account, waiting
+from ..driver import Network
+from ..eas.flows.session import Session
+from ..eas.flows.synchronise import complete, wait_once_in_sync
+from ..eas.flows.watch import wait_once
+from ..errors import AuthenticationFailed, EmailplusError, UsageError
+from ..flow import Flow, HttpRequest, HttpResponse
+from ..model.events import MessageReceived
+from ..model.watch import WatchEvent
+from ..telling import Teller
+from ..waiting import Interrupt, Stopped, Woken
+from ..watching import METHODS, Complete, Do, Linger, Method, Pause, Ping, Renew, Rounds, Step, Synchronise, Tell
+
+if TYPE_CHECKING:
+    from ..eas.flows.synchronise import RunPlan
+    from ..mailbox import AsyncMailbox, Mailbox
+    from . import Dialogue
+
+AskPassword = Callable[[AuthenticationFailed], str | None]
+"""Asked for another password when the server refuses the one in use; None: there is none."""
+
+
+class _Watching:
+    """What both kinds of watch have: the loop, and what its steps mean for a mailbox."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        folders: Sequence[str] | None,
+        heartbeat: int | None,
+        method: Method,
+        password: AskPassword | None,
+    ) -> None:
+        if method not in METHODS:
+            raise UsageError(f"a watch waits by {', '.join(METHODS)}, not by {method!r}")
+        if heartbeat is not None and heartbeat < 1:
+            raise UsageError("a heartbeat is at least a second")
+        if mailbox._watch is not None:
+            raise UsageError("this mailbox is being watched already; a device has one Ping at a time")
+        self._mailbox = mailbox
+        self._password = password
+        self._used: str | None = None
+        self._teller = Teller(
+            mailbox.store,
+            lambda: mailbox.config,
+            mailbox.settings,
+            mailbox.door,
+            folders,
+            lambda: account.utc_now(),  # noqa: PLW0108 - looked up each time
+        )
+        rounds = Rounds(self._teller, time.monotonic, heartbeat=heartbeat, method=method)
+        self._steps = rounds.steps()
+        self._over = False
+        mailbox._watch = self
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has been asked to end."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End it."""
+        raise NotImplementedError
+
+    def _next(self, result: Any, failure: BaseException | None) -> Step | None:
+        """The next step; None: the loop is over."""
+        try:
+            return self._steps.throw(failure) if failure is not None else self._steps.send(result)
+        except StopIteration:
+            return None
+
+    def _confirm(self) -> None:
+        """What was handed over last is told."""
+        if not self._started:
+            return
+        self._started = False
+        try:
+            step = self._steps.send(None)
+            if isinstance(step, Do):
+                step.call()
+        except (StopIteration, EmailplusError):
+            return  # the store is closed already: then it is told again
+
+    _started = False
+    """An event was handed over, and none asked for since."""
+    _busy = False
+    """The loop is being advanced."""
+
+    def _end(self) -> None:
+        self._over = True
+        self._steps.close()
+        if self._mailbox._watch is self:
+            self._mailbox._watch = None
+
+    def _plan(self) -> RunPlan:
+        mailbox = self._mailbox
+        self._used = mailbox._password_in_use()
+        return mailbox._plan(None, None, "local_cache_all" in mailbox.config.disabled_features, fetch=False)
+
+    def _hear(self, event: Any) -> None:
+        if self.stopped:
+            raise Stopped
+        if isinstance(event, MessageReceived):
+            self._teller.passed[(event.folder, event.message.server_id)] = event.message
+
+    def _dialogue(self, step: Complete | Ping | Linger) -> Dialogue[Any]:
+        self._used = self._mailbox._password_in_use()
+        if isinstance(step, Ping):
+            return partial(wait_once, folders=step.folders, seconds=step.seconds)
+        plan = self._plan()
+        if isinstance(step, Complete):
+            return partial(complete, plan=plan)
+
+        def lingering(session: Session) -> Flow[bool]:
+            return (yield from wait_once_in_sync(session, plan, step.seconds))
+
+        return lingering
+
+    def _renew(self, step: Renew) -> bool:
+        """Whether there is another password than the one that was refused."""
+        mailbox = self._mailbox
+        if not mailbox.credentials.decision().uses_password:
+            return False  # no password helps: somebody has to sign in, or a certificate is missing
+        if mailbox._password_in_use() != self._used:
+            return True
+        given = self._password(step.problem) if self._password is not None else None
+        if given is None or given == self._used:
+            return False
+        mailbox.change_password(given)
+        return True
+
+    def _rest(self) -> None:
+        """The store is let go of while nothing happens; whoever needs it meanwhile opens it again."""
+        self._mailbox.store.database.rest()
+
+
+class Watch(_Watching, Iterator[WatchEvent]):
+    """Events of a mailbox, one after the other, until it is stopped.
+
+        with mailbox.watch() as events:
+            for event in events: ...
+
+    An event counts as told when the next one is asked for, or the watch is closed in order; if the body of the ``with``
+    ends in an error, it does not, and is told at the next start.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        folders: Sequence[str] | None = None,
+        heartbeat: int | None = None,
+        method: Method = "ping",
+        password: AskPassword | None = None,
+    ) -> None:
+        self._interrupt = Interrupt()
+        super().__init__(mailbox, folders, heartbeat, method, password)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has been asked to end."""
+        return self._interrupt.stopped
+
+    def stop(self) -> None:
+        """End the waiting at once, and the iteration with it. Usable from any thread and from a signal handler."""
+        self._interrupt.stop()
+
+    def close(self) -> None:
+        """Stop, and take the last event as told. Safe to call twice."""
+        self.stop()
+        if not self._over and not self._busy:
+            self._confirm()
+            self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._started = False
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> WatchEvent:
+        if self._over:
+            raise StopIteration
+        result: Any = None
+        failure: BaseException | None = None
+        self._started, self._busy = False, True
+        try:
+            while True:
+                step = self._next(result, failure)
+                result, failure = None, None
+                if step is None:
+                    break
+                if isinstance(step, Tell):
+                    self._started = True
+                    return step.event
+                try:
+                    result = self._perform(step)
+                except (EmailplusError, Woken) as problem:
+                    failure = problem
+        except Stopped:
+            pass
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self._busy = False
+        self._end()
+        raise StopIteration
+
+    def _perform(self, step: Step) -> Any:
+        if isinstance(step, Do):
+            return step.call()
+        if self.stopped:
+            raise Stopped
+        if isinstance(step, Pause):
+            self._rest()
+            return self._interrupt.pause(step.seconds, self._rest)
+        if isinstance(step, Synchronise):
+            return self._mailbox._run(self._plan(), self._hear, self._interrupt.pause)
+        if isinstance(step, Renew):
+            return self._renew(step)
+        if isinstance(step, Complete):
+            return self._mailbox._converse(self._dialogue(step), self._hear)
+        assert isinstance(step, (Ping, Linger))
+
+        def hold(network: Network, request: HttpRequest) -> HttpResponse:
+            self._rest()
+            return self._interrupt.send(request, network, step.limit, self._rest)
+
+        return self._mailbox._converse(self._dialogue(step), self._hear, hold=hold)
+
+
+class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
+    """`Watch` for asyncio: ``async with await mailbox.watch() as events: async for event in events: ...``
+
+    Cancelling the task that waits ends the waiting at once, too.
+    """
+
+    def __init__(
+        self,
+        mailbox: AsyncMailbox,
+        folders: Sequence[str] | None = None,
+        heartbeat: int | None = None,
+        method: Method = "ping",
+        password: AskPassword | None = None,
+    ) -> None:
+        self._outer = mailbox
+        self._loop = asyncio.get_running_loop()
+        self._stop = False
+        self._waiting: asyncio.Task[Any] | None = None
+        super().__init__(mailbox._mailbox, folders, heartbeat, method, password)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has been asked to end."""
+        return self._stop
+
+    def stop(self) -> None:
+        """See `Watch.stop`."""
+        self._stop = True
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def _cut(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def close(self) -> None:
+        """See `Watch.close`."""
+        self._stop = True
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cut)
+        if not self._over and not self._busy:
+            self._confirm()
+            self._end()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._started = False
+        await asyncio.to_thread(self.close)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> WatchEvent:
+        if self._over:
+            raise StopAsyncIteration
+        result: Any = None
+        failure: BaseException | None = None
+        self._started, self._busy = False, True
+        try:
+            while True:
+                step = self._next(result, failure)
+                result, failure = None, None
+                if step is None:
+                    break
+                if isinstance(step, Tell):
+                    self._started = True
+                    return step.event
+                try:
+                    result = await self._perform(step)
+                except (EmailplusError, Woken) as problem:
+                    failure = problem
+        except Stopped:
+            pass
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self._busy = False
+        self._end()
+        raise StopAsyncIteration
+
+    async def _perform(self, step: Step) -> Any:
+        if isinstance(step, Do):
+            return await asyncio.to_thread(step.call)
+        if self.stopped:
+            raise Stopped
+        if isinstance(step, Renew):
+            return await asyncio.to_thread(self._renew, step)
+        if isinstance(step, Synchronise):
+            return await self._outer._run(self._plan(), self._hear)
+        if isinstance(step, Complete):
+            return await self._outer._converse(self._dialogue(step), self._hear)
+        if isinstance(step, Pause):
+            self._rest()
+            return await self._interruptible(waiting.awake(asyncio.sleep(step.seconds), None, self._rest))
+        assert isinstance(step, (Ping, Linger))
+
+        async def hold(network: Network, request: HttpRequest) -> HttpResponse:
+            self._rest()
+            response: HttpResponse = await self._interruptible(
+                waiting.awake(waiting.send(request, network), step.limit, self._rest)
+            )
+            return response
+
+        alone = isinstance(step, Linger)  # it moves SyncKeys: nobody else may meanwhile
+        return await self._outer._converse(self._dialogue(step), self._hear, hold=hold, in_turn=alone)
+
+    async def _interruptible(self, work: Any) -> Any:
+        """`work`, which `stop` ends."""
+        self._waiting = asyncio.ensure_future(work)
+        try:
+            return await self._waiting
+        except asyncio.CancelledError:
+            if self._stop:
+                raise Stopped from None
+            raise
+        finally:
+            self._waiting.cancel()
+            self._waiting = None

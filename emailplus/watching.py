@@ -1,0 +1,363 @@
+"""The loop of a watch, without waiting itself: it yields steps, and whoever drives it performs them.
+
+    synchronise ──► tell what is new ──► fetch contents ──► wait ──► something changed, a day is over ──┐
+         ▲                                                   │ ▲                                        │
+         │                                 a reminder is due └─┘ or the heartbeat is over               │
+         └──────────────────────────────────────────────────────────────────────────────────────────────┘
+
+How it waits, best first: Ping; a Sync that the server holds (from 12.1 on); a pause of `notification_interval`. A way
+that the server turns out not to have, or answers with garbage, is given up until the next start.
+
+What goes wrong on the way (no network, a busy server, a policy to apply, an answer that is none) is told as a `State`
+and tried again, ever less often. What nobody can wait out ends the watch with its error: a refused password for which
+there is no other, a wipe, a damaged store, and whatever goes wrong in the very first run beside the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias
+
+from .eas.commands import ping
+from .eas.commands.ping import PingAnswer
+from .errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    DeviceBlocked,
+    EmailplusError,
+    NotOffered,
+    ProtocolError,
+    ProvisioningRequired,
+    ServerBusy,
+    ServerError,
+    TlsFailed,
+)
+from .model.changes import SaveAccount
+from .model.watch import FIRST_TAG, Badge, Reminder, State, WatchEvent, Withdrawn
+from .policy.heartbeat import Heartbeat, pause
+from .report import SyncReport
+from .telling import Teller
+from .waiting import Woken
+
+Method: TypeAlias = Literal["ping", "sync", "interval"]
+METHODS: Final[tuple[Method, ...]] = ("ping", "sync", "interval")
+
+REFRESH: Final = 24 * 3600.0
+"""Seconds after which everything is synchronised although nothing was told to have changed."""
+LEAST_INTERVAL: Final = 300
+"""Seconds: `notification_interval` is never shorter (guide, table 10)."""
+MAX_BROKEN: Final = 3
+"""Answers in a row that are none, before a way of waiting is given up."""
+QUICK: Final = 2.0
+MAX_QUICK: Final = 20
+CALM: Final = 5.0
+"""Seconds between two runs that find something, below which they are quick; how many in a row have no pause; and it."""
+AT_ONCE: Final = 10.0
+"""Seconds: a wait that ended sooner, for nothing, was none."""
+HELD: Final = 0.8
+"""A wait that lasted so much of its heartbeat was held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synchronise:
+    """A run without contents; result: `SyncReport`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Fetch the contents that a run left; result: None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """One Ping; result: `PingAnswer`. `limit`: seconds after which the wait is `Woken`."""
+
+    folders: tuple[tuple[str, str], ...]
+    seconds: int
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Linger:
+    """One Sync that waits; result: whether something changed."""
+
+    seconds: int
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait; result: None."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Hand an event to whoever watches; goes on when the next one is asked for."""
+
+    event: WatchEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Work on the store; result: what `call` returns."""
+
+    call: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """The server refused the password; result: whether there is another one now."""
+
+    problem: AuthenticationFailed
+
+
+Step: TypeAlias = Synchronise | Complete | Ping | Linger | Pause | Tell | Do | Renew
+Steps: TypeAlias = Generator[Step, Any, None]
+
+
+class Rounds:
+    """One watch. `heartbeat`: seconds that one request waits at most; `method`: the best way of waiting to be used."""
+
+    def __init__(
+        self,
+        teller: Teller,
+        monotonic: Callable[[], float],
+        *,
+        heartbeat: int | None = None,
+        method: Method = "ping",
+    ) -> None:
+        self._teller = teller
+        self._monotonic = monotonic
+        self._longest = heartbeat
+        self._method: Method = method
+        self._beat = Heartbeat()
+        self._max_folders: int | None = None
+        self._state = ""
+        self._failures = 0
+        """Attempts in a row that the network or the server brought to nothing."""
+        self._idle = 0
+        """Waits in a row that ended at once and for nothing."""
+        self._broken = 0
+        self._quick = 0
+        """Runs in a row that found something right behind the one before."""
+        self._came = False
+        """A Sync that waited stored something."""
+        self._badge: int | None = None
+        self._announced = False
+        self._ran = False
+        self._synced = self._ended = 0.0
+        """When the last run was over, and the last that found something, with what followed from it."""
+
+    def steps(self) -> Steps:
+        """Without an end, but for errors."""
+        self._beat = Heartbeat.of((yield Do(self._teller.store.account)))
+        while True:
+            try:
+                yield from self._synchronise()
+            except Woken:
+                continue
+            except EmailplusError as problem:
+                yield from self._trouble(problem)
+            else:
+                yield from self._wait()
+
+    # -- one run
+
+    def _synchronise(self) -> Steps:
+        if not self._ran or self._state != "watching":
+            yield from self._told_state("syncing", "looking for what is new")
+        report: SyncReport = yield Synchronise()
+        self._synced, self._failures = self._monotonic(), 0
+        found = self._came or bool(report.added + report.changed + report.deleted + report.expired)
+        first, self._ran, self._came = not self._ran, True, False
+        yield from self._tell_news()
+        if found or first:
+            yield Complete()
+        if found:
+            self._idle = 0
+            self._quick = self._quick + 1 if self._synced - self._ended < QUICK else 0
+            if self._quick > MAX_QUICK:
+                yield from self._pause(CALM)
+            self._ended = self._monotonic()
+        elif self._idle and not first:
+            yield from self._pause(pause(self._idle))
+
+    def _tell_news(self) -> Steps:
+        shown = False
+        for message_id in (yield Do(self._teller.news)):
+            replaces = FIRST_TAG if self._announced else ""
+            event = yield Do(partial(self._teller.mail, message_id, replaces))
+            if event is not None:
+                shown = shown or event.notification is not None
+                yield Tell(event)
+            yield Do(partial(self._teller.told, message_id))
+        if self._announced and not shown:
+            yield Tell(Withdrawn(FIRST_TAG))
+        self._announced = False
+        unread: int = yield Do(self._teller.unread)
+        if unread != self._badge:
+            self._badge = unread
+            yield Tell(Badge(unread))
+
+    # -- waiting
+
+    def _wait(self) -> Steps:
+        """Until there is something to synchronise."""
+        over = False
+        while not over and self._monotonic() - self._synced < REFRESH:
+            limit: float = yield from self._remind()
+            began = self._monotonic()
+            try:
+                if self._method == "interval":
+                    over = yield from self._wait_interval(limit)
+                elif self._method == "sync":
+                    over = yield from self._wait_sync(limit)
+                else:
+                    over = yield from self._wait_ping(limit)
+            except Woken as woken:
+                over = woken.slept
+            except ConnectionFailed as problem:
+                yield from self._cut(problem, self._monotonic() - began)
+            except EmailplusError as problem:
+                yield from self._not_waited(problem)
+
+    def _remind(self) -> Generator[Step, Any, float]:
+        """Tell the reminders that are due; seconds to the next one."""
+        due: list[Reminder]
+        following: datetime
+        due, following = yield Do(self._teller.reminders)
+        for reminder in due:
+            yield Tell(reminder)
+            yield Do(partial(self._teller.reminded, reminder))
+        return max(1.0, (following - self._teller.now()) / timedelta(seconds=1))
+
+    def _wait_interval(self, limit: float) -> Generator[Step, Any, bool]:
+        interval = float(max(LEAST_INTERVAL, self._teller.config().notification_interval))
+        left = self._synced + interval - self._monotonic()
+        yield from self._watching(interval)
+        if left > 0:
+            yield Pause(min(left, limit))
+        return self._monotonic() >= self._synced + interval
+
+    def _wait_sync(self, limit: float) -> Generator[Step, Any, bool]:
+        seconds = self._seconds()
+        yield from self._watching(seconds)
+        began = self._monotonic()
+        self._came = yield Linger(seconds, limit)
+        if not self._came:
+            yield from self._lasted(seconds, self._monotonic() - began)
+        return self._came
+
+    def _wait_ping(self, limit: float) -> Generator[Step, Any, bool]:
+        pairs: list[tuple[str, str]] = yield Do(self._teller.pairs)
+        seconds = self._seconds()
+        yield from self._watching(seconds)
+        began = self._monotonic()
+        answer: PingAnswer = yield Ping(tuple(pairs[: self._max_folders]), seconds, limit)
+        lasted = self._monotonic() - began
+        self._failures = self._broken = 0
+        if answer.status == ping.CHANGES:
+            # Counted until the run shows that there is something: a server may cry wolf for ever.
+            self._idle = self._idle + 1 if lasted < min(AT_ONCE, HELD * seconds) else 0
+            announced = yield Do(partial(self._teller.announcement, answer.changed))
+            if announced is not None and not self._announced and self._idle <= 1:
+                self._announced = True
+                yield Tell(announced)
+            return True
+        if answer.status == ping.EXPIRED:
+            yield from self._lasted(seconds, lasted)
+            return False
+        if answer.status == ping.HIERARCHY:
+            self._idle += 1
+            return True
+        if answer.status == ping.HEARTBEAT and answer.heartbeat is not None:
+            yield from self._learn(self._beat.refused(answer.heartbeat))
+        elif answer.max_folders is not None:
+            self._max_folders = max(1, min(answer.max_folders, len(pairs) - 1))
+        self._idle += 1
+        if self._idle > 1:  # a bound that is kept is refused no second time
+            yield from self._pause(pause(self._idle - 1))
+        return False
+
+    def _seconds(self) -> int:
+        return self._beat.seconds if self._longest is None else min(self._beat.seconds, self._longest)
+
+    def _lasted(self, seconds: int, lasted: float) -> Steps:
+        """A wait is over in which nothing happened."""
+        self._failures = self._broken = 0
+        if lasted < HELD * seconds:
+            self._idle += 1
+            yield from self._pause(pause(self._idle))
+            return
+        self._idle = 0
+        if self._longest is None:
+            yield from self._learn(self._beat.lasted())
+
+    def _cut(self, problem: ConnectionFailed, lasted: float) -> Steps:
+        """No answer came to a request that waited."""
+        shorter = self._beat.cut(lasted)
+        if shorter.seconds < self._beat.seconds:
+            yield from self._learn(shorter)
+            return  # it was held for long: asked again at once, for less
+        self._beat = shorter
+        yield from self._trouble(problem)
+
+    def _learn(self, beat: Heartbeat) -> Steps:
+        known, self._beat = self._beat, beat
+        if known.facts() != beat.facts():
+            yield Do(partial(self._teller.store.apply, SaveAccount(beat.facts())))
+
+    def _watching(self, seconds: float) -> Steps:
+        if self._state != "watching":
+            text: str = yield Do(partial(self._teller.state, self._method))
+            yield from self._told_state("watching", text, self._method, seconds)
+
+    # -- trouble
+
+    def _not_waited(self, problem: EmailplusError) -> Steps:
+        """A way of waiting failed: given up where the server has it not, or does not keep to it."""
+        refused = isinstance(problem, NotOffered)
+        if isinstance(problem, ProtocolError):
+            self._broken += 1
+            refused = self._broken >= MAX_BROKEN
+        if refused and self._method != "interval":
+            self._method = METHODS[METHODS.index(self._method) + 1]
+            self._broken, self._state = 0, ""
+            return
+        yield from self._trouble(problem)
+
+    def _trouble(self, problem: EmailplusError) -> Steps:
+        """Tell it and wait a while, or raise it."""
+        if isinstance(problem, AuthenticationFailed):
+            yield from self._told_state("refused", str(problem))
+            if not (yield Renew(problem)):
+                raise problem
+            return
+        network = isinstance(problem, (ConnectionFailed, ServerBusy))
+        passing = network or isinstance(problem, (ServerError, ProvisioningRequired, DeviceBlocked))
+        if not passing or not (self._ran or network) or (isinstance(problem, TlsFailed) and not self._ran):
+            raise problem
+        self._failures += 1
+        seconds = pause(self._failures, getattr(problem, "retry_after", None))
+        name = "busy" if isinstance(problem, ServerBusy) else "offline" if network else "trouble"
+        yield from self._told_state(name, str(problem), seconds=seconds)
+        yield from self._pause(seconds)
+
+    def _pause(self, seconds: float) -> Steps:
+        """Wait; reminders are told meanwhile. A machine that slept has waited enough."""
+        end = self._monotonic() + seconds
+        while (left := end - self._monotonic()) > 0:
+            limit: float = yield from self._remind()
+            try:
+                yield Pause(min(left, limit))
+            except Woken:
+                return
+
+    def _told_state(self, name: str, text: str, method: str = "", seconds: float = 0.0) -> Steps:
+        self._state = name
+        yield Tell(State(name, text, method, seconds))
