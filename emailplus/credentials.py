@@ -71,8 +71,7 @@ class Credentials:
         def scheme(password: str) -> Auth:
             return BasicAuth(user, password) if decision.mode is Mode.BASIC else NtlmAuth(user, password)
 
-        if not purse.connect_first(decision):
-            purse.password(decision)  # said now where there is none, before any work is begun
+        purse.require(decision)  # said now where there is none, before any work is begun
         return PasswordAuth(decision, purse, scheme)
 
     def purse(self, protocol: Protocol = "eas") -> Purse:
@@ -140,8 +139,9 @@ class Credentials:
     def state(self) -> SignInState:
         """How ActiveSync signs in, and whether somebody has to."""
         decision = self.decision()
-        found = self.stored_tokens() if decision.mode is Mode.MODERN and self.token is None else None
-        signed_in = decision.mode is not Mode.MODERN or self.token is not None
+        ours = decision.mode is Mode.MODERN and self.token is None and not decision.refused
+        found = self.stored_tokens() if ours else None
+        signed_in = not decision.refused and (decision.mode is not Mode.MODERN or self.token is not None)
         if found is not None:
             renewable = bool(found.refresh_token) or found.method == "service"
             signed_in = renewable or (bool(found.access_token) and self.now() < found.expires)

@@ -118,6 +118,11 @@ class Purse:
             else "no password was given; nothing was sent"
         )
 
+    def require(self, decision: SignIn) -> None:
+        """Raise what `password` would where nobody can be asked; nobody is asked here."""
+        if not self._may_ask(decision):
+            self.password(decision)
+
     def refuse(self, decision: SignIn, password: str) -> bool:
         """The server refused `password`; whether somebody may be asked for another."""
         self._memory.refuse(self._scope(decision), password, self._now())

@@ -12,7 +12,7 @@ from ..auth import oauth, oauth_flows
 from ..auth.oauth import Authority, Client, Form, Wanted
 from ..credentials import Credentials
 from ..diagnosis.session import Diagnosis
-from ..errors import ConfigurationError, UsageError
+from ..errors import AuthenticationFailed, ConfigurationError, UsageError
 from ..flow import Flow
 from ..loopback import Loopback
 from ..model.sign_in import DeviceCode, Method, SignInState, Tokens
@@ -75,6 +75,9 @@ class SigningIn:
         modern = [protocol for protocol in KEYS if credentials.decision(protocol).mode is Mode.MODERN]
         if not modern:
             raise UsageError(f"nobody signs in to this mailbox: {credentials.decision().why}")
+        refused = credentials.decision(modern[0]).refused
+        if refused:
+            raise AuthenticationFailed(f"{refused}; nothing was sent")
         if config.modern_auth_authority_url is None or config.modern_auth_resource_url is None:
             raise ConfigurationError("modern_auth_authority_url and modern_auth_resource_url are needed to sign in")
         before = credentials.stored_tokens()

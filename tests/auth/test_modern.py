@@ -450,3 +450,15 @@ def test_a_certificate_of_the_authority_is_always_looked_at(modern: Site) -> Non
     with modern.open(keys) as mailbox, pytest.raises(TlsFailed):
         mailbox.sign_in(CLIENT_ID, show=approving(modern))
     assert len(modern.exchange.requests) == 0
+
+
+def test_clear_text_is_refused_before_anything(modern: Site) -> None:
+    keys = {"modern_auth_authority_url": "http://login.example.test/common"}
+    with modern.open(keys) as mailbox:
+        with pytest.raises(AuthenticationFailed, match="clear text"):
+            mailbox.sign_in(CLIENT_ID)
+        with pytest.raises(AuthenticationFailed, match="clear text"):
+            mailbox.sync()
+        state = mailbox.sign_in_state()
+    assert not state.signed_in
+    assert "clear text" in state.why

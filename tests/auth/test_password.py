@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from emailplus.errors import AuthenticationFailed, PasswordRefusedBefore, PasswordRequired
+from emailplus.mailbox import AsyncMailbox
 from emailplus.model.sign_in import PasswordWanted
 from emailplus.store.sign_in import KEEP, PasswordMemory
 from emailplus.store.store import Store
@@ -205,3 +208,20 @@ def test_two_stores_digest_alike_only_by_chance(tmp_path: Path) -> None:
             PasswordMemory(store.database).refuse("scope", "password", 1.0)
             digests.add(store.database.scalar("SELECT digest FROM refused_passwords"))
     assert len(digests) == 2
+
+
+def test_a_person_who_takes_time_holds_up_no_event_loop(site: Site) -> None:
+    threads: list[threading.Thread] = []
+
+    def ask(wanted: PasswordWanted) -> str:
+        threads.append(threading.current_thread())
+        return "alice-secret"
+
+    async def whole() -> None:
+        config = site.config(**BEFORE)
+        async with await AsyncMailbox.open(config, store=site.path, key=KEY, password=ask) as mailbox:
+            await mailbox.sync()
+
+    asyncio.run(whole())
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
