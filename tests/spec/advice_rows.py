@@ -19,9 +19,11 @@ from .rows import Fact, table
 WORDS: dict[str, str] = {
     "ok": r"None\b|inform the user|Issue|Reissue|Sync|no more results|more results|Prompt the user",
     "retry_later": r"[Rr]etry|later|[Rr]eissue|[Rr]esend|attempts|some time|continues to fail|timed out|time out",
-    "full_resync": r"key (?:element value )?(?:of|to) (?:zero|0)|zero \(0\)|key zero|last successful Sync|SyncKey|successful Sync command",
+    "full_resync": r"key (?:element value )?(?:of|to) (?:zero|0)|zero \(0\)|key zero|last successful Sync|SyncKey"
+    r"|successful Sync command",
     "foldersync": r"FolderSync|hierarchy|valid collection",
-    "fix_request": r"[Dd]ouble-check|[Ff]ix|accuracy|different|[Cc]heck|correct|None\b|Prompt user if necessary|only one|differ|Reduce|new Find",
+    "fix_request": r"[Dd]ouble-check|[Ff]ix|accuracy|different|[Cc]heck|correct|None\b|Prompt user if necessary"
+    r"|only one|differ|Reduce|new Find",
     "prompt_user": r"[Pp]rompt|administrator|user|unique|different",
     "reauth": r"credentials|access denied",
     "resend_full": r"full|[Rr]esend|entire|required (?:elements|parameters)|Reissue",

@@ -401,6 +401,7 @@ def items(one: Device, two: Device, code: int) -> None:
     two.sync()
     if code >= 160:
         one.change(event, attachments=(), **updates)
+        one.do(lambda box: box.forward_event(event, "Carol <carol@example.test>", text="Will you go?"))
     one.delete(made[0])
     one.delete(event, **updates)
     one.sync()

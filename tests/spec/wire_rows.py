@@ -276,6 +276,8 @@ DEVIATIONS: dict[str, str] = rows.DEVIATIONS | {
     "MS-ASCMD_R2939": "WindowSize stands in Collection and in Sync; the heading of the row names both",
     "MS-ASCMD_R2890": "an error of the framework comes before any user is known (MS-ASCMD_R3818)",
     "MS-ASCMD_R4693": "the same",
+    "MS-ASCMD_R2636": "from 16.0 on Body and Forwardees, too (MS-ASCMD_R7177)",
+    "MS-ASCMD_R1907": "from 16.0 on an event is forwarded without Mime (MS-ASCMD_R7467)",
     "MS-ASCMD_R2409": "the Query of the address list is a text (published example 84)",
     "MS-ASCMD_R9010612": "results of mail only; a person has no class (schema of the answer: optional)",
     "MS-ASCMD_R9820611": "the same for the folder",
