@@ -136,5 +136,5 @@ class AsyncMeetings(AsyncWriting):
 
     async def forward_event(self, item_id: int, to: People, *, text: str = "", confirm: Confirm | None = None) -> None:
         """See `Mailbox.forward_event`. `confirm` is called in another thread."""
-        held: Meetings = self._mailbox  # type: ignore[assignment]
+        held: Meetings = self._mailbox
         await self._converse(await asyncio.to_thread(held._forwarding, item_id, to, text, confirm))
