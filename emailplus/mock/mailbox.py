@@ -137,6 +137,8 @@ class Mailbox:
         self.hierarchy_changes = 0
         self._next_folder = 1
         self._parsed: OrderedDict[str, Message] = OrderedDict()
+        self._always: dict[bytes, str] = {}
+        self._thread: Callable[[Message], bytes] | None = None
         for name, kind in DEFAULT_FOLDERS:
             self._add_folder(name, "0", kind)
 
@@ -226,8 +228,21 @@ class Mailbox:
             item.flag = flag
             item.draft = draft
             item.licence = licence
+            moved = self._sort(target, item)
             self._changed()
-            return item.server_id
+            return moved or item.server_id
+
+    def always_move(self, identity: bytes, folder: str, thread: Callable[[Message], bytes]) -> None:
+        """Whatever comes of a conversation from now on lies in `folder` (MS-ASCON_R130). `thread` tells its id."""
+        self._always[identity] = folder
+        self._thread = thread
+
+    def _sort(self, folder: Folder, item: Item) -> str:
+        """The new ServerId of a message whose conversation always moves; "" for any other."""
+        if self._thread is None or folder.type != 2:
+            return ""
+        target = self.folders.get(self._always.get(self._thread(self.message(item)), ""))
+        return self.move(item.server_id, target.server_id) if target is not None else ""
 
     def _insert(self, folder: Folder, source: Source, received: datetime, read: bool) -> Item:
         item = Item(f"{folder.server_id}:{folder.next_item}", source, received, read)

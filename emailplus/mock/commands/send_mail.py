@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from ...errors import NotFound
 from ..compose import prepare, recipients, with_original
 from ..context import Answer, Context, StatusError
+from ..invitations import mail_to
 from ..mailbox import Item
 from ..mime import Message
 from ..query import SAVE_IN_SENT
 from ..rights import NO_RESTRICTION, NOT_PERMITTED, MockLicence, check_answer, check_send, sealed
-from ..tree import child, text
+from ..tree import child, every, text
 
 _INSTANCE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
@@ -50,7 +51,36 @@ def smart_reply(context: Context) -> Answer:
 
 
 def smart_forward(context: Context) -> Answer:
+    if context.version >= 160 and any(child(context.tree, tag) is not None for tag in _OF_EVENTS):
+        return _forward_event(context)
     return _smart(context, forward=True)
+
+
+_OF_EVENTS = ("ComposeMail:Forwardees", "AirSyncBase:Body")
+
+
+def _forward_event(context: Context) -> Answer:
+    """A calendar item to the people of Forwardees (MS-ASCMD 2.2.3.79): the server writes the mail."""
+    tree = context.tree
+    if any(child(tree, f"ComposeMail:{name}") is not None for name in ("Mime", "ReplaceMime")):
+        raise StatusError(178)
+    people = [
+        (text(node, "ComposeMail:Name"), text(node, "ComposeMail:Email"))
+        for node in every(child(tree, "ComposeMail:Forwardees"), "ComposeMail:Forwardee")
+    ]
+    if not people or not all("@" in address for _, address in people):
+        raise StatusError(179)
+    client_id = text(tree, "ComposeMail:ClientId")
+    if client_id in context.device.sent:
+        raise StatusError(118)
+    source = child(tree, "ComposeMail:Source")
+    folder_id, item_id = text(source, "ComposeMail:FolderId"), text(source, "ComposeMail:ItemId")
+    item = _original(context, Parcel(b"", False, folder_id=folder_id, item_id=item_id))
+    if item.nodes is None:
+        raise StatusError(178)  # MS-ASCMD_R7177: of calendar items only
+    mail_to(context, item, people, note=text(child(tree, "AirSyncBase:Body"), "AirSyncBase:Data"))
+    context.device.sent[client_id] = True
+    return Answer(content_type="")
 
 
 def _smart(context: Context, *, forward: bool) -> Answer:
