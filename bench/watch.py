@@ -142,7 +142,7 @@ async def idle(server: Server, folder: Path, count: int) -> dict[str, Any]:
         done, _ = await asyncio.wait({take, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {take}:
             task.result()  # a watcher that ended: say why
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while server.requests()[0] < count and time.monotonic() < deadline:
         await asyncio.sleep(0.5)
     await asyncio.sleep(2.0)

@@ -46,7 +46,10 @@ REGISTRATION = "alert_registration"
 
 
 class Teller:
-    """`folders`: whose new mail is told; None: the inbox. `now`: the present, aware."""
+    """`folders`: whose new mail is told; None: the inbox. `now`: the present, aware.
+
+    `app`: how the engine was started, which decides whether the rules let the user be shown what is in the mailbox.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Teller:
         door: Door,
         folders: Sequence[str] | None,
         now: Callable[[], datetime],
+        app: App = App.OPEN,
     ) -> None:
         self.store = store
         self.config = config
@@ -65,12 +69,13 @@ class Teller:
         self._settings = settings
         self._door = door
         self._folders = folders
+        self._app = app
 
     # -- what is watched
 
     def told_folders(self) -> list[str]:
         """ServerIds of the folders whose mail is told. Raises `NotFound` for one that is not there."""
-        known = [folder for folder, _, _ in self.store.folders()]
+        known = watch.folders(self.store.database)
         if self._folders is not None:
             return [find_folder(known, name).server_id for name in self._folders]
         return [folder.server_id for folder in known if folder.type == FolderType.INBOX]
@@ -78,7 +83,7 @@ class Teller:
     def pairs(self) -> list[tuple[str, str]]:
         """CollectionId and class of every folder to wait on, those whose mail is told in front, then the calendars."""
         told = self.told_folders()
-        known = [folder for folder, _, _ in self.store.folders() if folder.item_class is not None]
+        known = [folder for folder in watch.folders(self.store.database) if folder.item_class is not None]
 
         def rank(folder: Folder) -> int:
             if folder.server_id in told:
@@ -148,7 +153,7 @@ class Teller:
             message = self.passed.pop(place, Message(server_id=place[1]))
             snippet = self._snippet(message)
         sender, rules = address_of(message.sender), self.rules()
-        decision = policy.decide(rules, Occasion(at=self.now(), sender=sender, app=App.OPEN))
+        decision = policy.decide(rules, Occasion(at=self.now(), sender=sender, app=self._app))
         return NewMail(
             id=message_id,
             folder=place[0],
@@ -163,8 +168,10 @@ class Teller:
         """The event of that message was told."""
         watch.told(self.store.database, message_id)
 
-    def unread(self) -> int:
-        """Unread messages in the folders whose mail is told."""
+    def unread(self) -> int | None:
+        """Unread messages in the folders whose mail is told; None where the rules show no badge."""
+        if not self.rules().readable(self._app):
+            return None
         return watch.unread(self.store.database, self.told_folders())
 
     def _notification(
@@ -174,7 +181,9 @@ class Teller:
             body = "\n".join(filter(None, (message.subject, snippet)))
             return Notification(f"mail-{message_id}", message.sender, body, replaces)
         if decision.telling is Telling.COUNT:
-            return Notification(UNREAD_TAG, policy.count_text(self.unread()), "", replaces)
+            return Notification(UNREAD_TAG, policy.count_text(self.unread() or 0), "", replaces)
+        if decision.telling is Telling.ANNOUNCED:
+            return Notification(FIRST_TAG, policy.FIRST)
         return None
 
     def _snippet(self, message: StoredMessage | Message) -> str:
@@ -223,7 +232,7 @@ class Teller:
                     yield made, reminder
 
     def _reminder(self, made: Occurrence, starts: datetime, ends: datetime, minutes: int) -> Reminder:
-        decision = policy.decide(self.rules(), Occasion(at=self.now(), kind=Kind.REMINDER))
+        decision = policy.decide(self.rules(), Occasion(at=self.now(), kind=Kind.REMINDER, app=self._app))
         notification: Notification | None = None
         tag = f"event-{made.event.id}-{starts:%Y%m%dT%H%M}"
         if decision.telling is Telling.DETAILS:

@@ -110,11 +110,11 @@ async def _once(client: httpx2.AsyncClient, network: Network, request: HttpReque
                 content=request.content or None,
                 timeout=httpx2.Timeout(network.timeout, read=seconds),
             ) as raw:
-                body = bytearray()
+                body, most = bytearray(), request.most or MAX_BODY
                 async for piece in raw.aiter_bytes():
                     body += piece
-                    if len(body) > MAX_BODY:
-                        raise ResponseTooLarge(f"the server's answer is larger than {MAX_BODY >> 20} MB")
+                    if len(body) > most:
+                        raise ResponseTooLarge(f"the server's answer is larger than {most >> 10} KB")
                 received = raw.num_bytes_downloaded
                 response = HttpResponse(raw.status_code, headers_of(raw.headers), bytes(body), server_certificate(raw))
     except (httpx2.HTTPError, httpx2.InvalidURL, EmailplusError, TimeoutError) as problem:

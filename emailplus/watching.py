@@ -199,8 +199,8 @@ class Rounds:
         if self._announced and not shown:
             yield Tell(Withdrawn(FIRST_TAG))
         self._announced = False
-        unread: int = yield Do(self._teller.unread)
-        if unread != self._badge:
+        unread: int | None = yield Do(self._teller.unread)
+        if unread is not None and unread != self._badge:
             self._badge = unread
             yield Tell(Badge(unread))
 

@@ -14,6 +14,7 @@ import typer
 from ..errors import AuthenticationFailed, UsageError
 from ..mailbox import Mailbox
 from ..model.watch import Announced, Badge, NewMail, Notification, Reminder, State, WatchEvent, Withdrawn
+from ..notify.rules import App
 from ..watching import METHODS, Method
 from . import common
 from .common import (
@@ -37,6 +38,9 @@ HeartbeatOption = Annotated[
 MethodOption = Annotated[
     str, typer.Option("--method", help=f"Best way of waiting that may be used: {', '.join(METHODS)}.")
 ]
+StartedOption = Annotated[
+    App, typer.Option("--started", help="How this process was started: it decides what the user may be shown.")
+]
 EventsOption = Annotated[
     bool, typer.Option("--events", help="Say every event, also what the rules keep from being shown to the user.")
 ]
@@ -51,6 +55,7 @@ def watch(
     folder: FolderOption = None,
     heartbeat: HeartbeatOption = None,
     method: MethodOption = "ping",
+    started: StartedOption = App.OPEN,
     events: EventsOption = False,
     app_policy: AppPolicyOption = None,
     as_json: JsonOption = False,
@@ -71,7 +76,7 @@ def watch(
             return common.read_secret(password_file, "the password file") if password_file is not None else None
 
         with Mailbox.open(settings, store=store, key=key, password=password, app_policy=allowed) as mailbox:
-            follow(mailbox, as_json, folder, heartbeat, method, another, every=events)
+            follow(mailbox, as_json, folder, heartbeat, method, another, started, every=events)
 
 
 def follow(
@@ -81,6 +86,7 @@ def follow(
     heartbeat: int | None = None,
     method: str = "ping",
     password: Any = None,
+    app: App = App.OPEN,
     *,
     every: bool = False,
 ) -> None:
@@ -88,7 +94,7 @@ def follow(
     if method not in METHODS:
         raise UsageError(f"--method is {', '.join(METHODS)}, not {method!r}")
     way: Method = next(name for name in METHODS if name == method)
-    with mailbox.watch(folders, heartbeat=heartbeat, method=way, password=password) as found:
+    with mailbox.watch(folders, heartbeat=heartbeat, method=way, password=password, app=app) as found:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: found.stop())

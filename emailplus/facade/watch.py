@@ -18,6 +18,7 @@ from ..errors import AuthenticationFailed, EmailplusError, UsageError
 from ..flow import Flow, HttpRequest, HttpResponse
 from ..model.events import MessageReceived
 from ..model.watch import WatchEvent
+from ..notify.rules import App
 from ..telling import Teller
 from ..waiting import Interrupt, Stopped, Woken
 from ..watching import METHODS, Complete, Do, Linger, Method, Pause, Ping, Renew, Rounds, Step, Synchronise, Tell
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ..mailbox import AsyncMailbox, Mailbox
     from . import Dialogue
 
-AskPassword = Callable[[AuthenticationFailed], str | None]
+RenewPassword = Callable[[AuthenticationFailed], str | None]
 """Asked for another password when the server refuses the one in use; None: there is none."""
 
 
@@ -40,7 +41,8 @@ class _Watching:
         folders: Sequence[str] | None,
         heartbeat: int | None,
         method: Method,
-        password: AskPassword | None,
+        password: RenewPassword | None,
+        app: App,
     ) -> None:
         if method not in METHODS:
             raise UsageError(f"a watch waits by {', '.join(METHODS)}, not by {method!r}")
@@ -58,6 +60,7 @@ class _Watching:
             mailbox.door,
             folders,
             lambda: account.utc_now(),  # noqa: PLW0108 - looked up each time
+            app,
         )
         rounds = Rounds(self._teller, time.monotonic, heartbeat=heartbeat, method=method)
         self._steps = rounds.steps()
@@ -128,7 +131,7 @@ class _Watching:
         return lingering
 
     def _renew(self, step: Renew) -> bool:
-        """Whether there is another password than the one that was refused."""
+        """Whether there is something else to sign in with than what was refused."""
         mailbox = self._mailbox
         if not mailbox.credentials.decision().uses_password:
             return False  # no password helps: somebody has to sign in, or a certificate is missing
@@ -141,7 +144,10 @@ class _Watching:
         return True
 
     def _rest(self) -> None:
-        """The store is let go of while nothing happens; whoever needs it meanwhile opens it again."""
+        """The store is let go of while nothing happens; whoever needs it meanwhile opens it again.
+
+        In asyncio at once, since there may be thousands; in a thread after a while, since opening costs a few ms.
+        """
         self._mailbox.store.database.rest()
 
 
@@ -161,10 +167,11 @@ class Watch(_Watching, Iterator[WatchEvent]):
         folders: Sequence[str] | None = None,
         heartbeat: int | None = None,
         method: Method = "ping",
-        password: AskPassword | None = None,
+        password: RenewPassword | None = None,
+        app: App = App.OPEN,
     ) -> None:
         self._interrupt = Interrupt()
-        super().__init__(mailbox, folders, heartbeat, method, password)
+        super().__init__(mailbox, folders, heartbeat, method, password, app)
 
     @property
     def stopped(self) -> bool:
@@ -230,7 +237,6 @@ class Watch(_Watching, Iterator[WatchEvent]):
         if self.stopped:
             raise Stopped
         if isinstance(step, Pause):
-            self._rest()
             return self._interrupt.pause(step.seconds, self._rest)
         if isinstance(step, Synchronise):
             return self._mailbox._run(self._plan(), self._hear, self._interrupt.pause)
@@ -241,7 +247,6 @@ class Watch(_Watching, Iterator[WatchEvent]):
         assert isinstance(step, (Ping, Linger))
 
         def hold(network: Network, request: HttpRequest) -> HttpResponse:
-            self._rest()
             return self._interrupt.send(request, network, step.limit, self._rest)
 
         return self._mailbox._converse(self._dialogue(step), self._hear, hold=hold)
@@ -259,13 +264,14 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
         folders: Sequence[str] | None = None,
         heartbeat: int | None = None,
         method: Method = "ping",
-        password: AskPassword | None = None,
+        password: RenewPassword | None = None,
+        app: App = App.OPEN,
     ) -> None:
         self._outer = mailbox
         self._loop = asyncio.get_running_loop()
         self._stop = False
         self._waiting: asyncio.Task[Any] | None = None
-        super().__init__(mailbox._mailbox, folders, heartbeat, method, password)
+        super().__init__(mailbox._mailbox, folders, heartbeat, method, password, app)
 
     @property
     def stopped(self) -> bool:

@@ -10,10 +10,11 @@ from ..eas.flows.folders import find_folder
 from ..eas.flows.watch import watch
 from ..model.folder import Folder
 from ..model.watch import Watched
+from ..notify.rules import App
 from ..store.store import Store
 from ..watching import Method
 from . import AsyncOnline, Dialogue, Online
-from .watch import AskPassword, AsyncWatch, Watch
+from .watch import AsyncWatch, RenewPassword, Watch
 
 if TYPE_CHECKING:
     from ..mailbox import AsyncMailbox, Mailbox
@@ -44,7 +45,8 @@ class Watching(Online):
         *,
         heartbeat: int | None = None,
         method: Method = "ping",
-        password: AskPassword | None = None,
+        password: RenewPassword | None = None,
+        app: App = App.OPEN,
     ) -> Watch:
         """Watch the mailbox: events of `emailplus.model.watch`, until the watch is stopped.
 
@@ -53,12 +55,14 @@ class Watching(Online):
         seconds that one request waits at most; None: what the network and the server turn out to allow. `method`: the
         best way of waiting that may be used: "ping", "sync" or "interval". `password` is asked for another password
         when the server refuses the one in use; without it, or if it has none, the watch ends with
-        `AuthenticationFailed`.
+        `AuthenticationFailed`. `app`: how the engine was started, for the rules of notification: in the background, or
+        again after it was ended by force, the user is shown no more than `allow_device_keychain` and
+        `should_cache_tunneling_config` let be read then.
 
         The network, a busy server and the like are waited for; see `emailplus.watching` for what ends a watch. One
         watch runs at a time (`UsageError`). Mail that is here at the first start is not told.
         """
-        return Watch(cast("Mailbox", self), folders, heartbeat, method, password)
+        return Watch(cast("Mailbox", self), folders, heartbeat, method, password, app)
 
 
 class AsyncWatching(AsyncOnline):
@@ -74,7 +78,8 @@ class AsyncWatching(AsyncOnline):
         *,
         heartbeat: int | None = None,
         method: Method = "ping",
-        password: AskPassword | None = None,
+        password: RenewPassword | None = None,
+        app: App = App.OPEN,
     ) -> AsyncWatch:
         """See `Mailbox.watch`. Other work on the mailbox goes on while it waits, but for the method "sync"."""
-        return AsyncWatch(cast("AsyncMailbox", self), folders, heartbeat, method, password)
+        return AsyncWatch(cast("AsyncMailbox", self), folders, heartbeat, method, password, app)

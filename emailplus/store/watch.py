@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..model.folder import Folder
 from .database import Database
 
 MARK, NEWEST = "mark", "newest"
@@ -57,6 +58,12 @@ def collect(database: Database, folders: Sequence[str], now: float) -> list[int]
 def told(database: Database, message_id: int) -> None:
     """Somebody was told of that message."""
     database.execute("DELETE FROM arrivals WHERE message_id = ?", (message_id,))
+
+
+def folders(database: Database) -> list[Folder]:
+    """Every folder, the inbox first; without the counts that `Store.folders` makes."""
+    rows = database.all("SELECT server_id, parent_id, name, type FROM folders ORDER BY type <> 2, id")
+    return [Folder(*row) for row in rows]
 
 
 def places(database: Database, ids: Sequence[int]) -> dict[int, tuple[str, str]]:

@@ -19,6 +19,7 @@ from emailplus.facade.watch import Watch
 from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import Garbage, Http, MockPolicy
 from emailplus.model.watch import Announced, Badge, NewMail, State, WatchEvent, Withdrawn
+from emailplus.notify.rules import App
 
 from ..flows.world import KEY, World, deliver, mail
 
@@ -330,6 +331,33 @@ def test_realtime_push_announces_first_and_says_that_it_is_subscribed(world: Wor
         watcher.mail()
     assert watcher.told(Announced) == []
     assert watcher.told(NewMail)[0].notification.replaces == ""
+
+
+@pytest.mark.parametrize(
+    ("app", "keychain", "cached", "shown"),
+    [
+        (App.OPEN, False, False, ("Bob <bob@example.test>", True)),
+        (App.BACKGROUND, False, True, (None, False)),
+        (App.BACKGROUND, True, False, ("Bob <bob@example.test>", True)),
+        (App.CLOSED, True, False, (None, False)),
+        (App.CLOSED, True, True, ("Bob <bob@example.test>", True)),
+    ],
+)
+def test_how_it_was_started_decides_what_is_shown(
+    world: World, app: App, keychain: bool, cached: bool, shown: tuple[str | None, bool]
+) -> None:
+    keys = {
+        "allow_detailed_notifications": "true", "allow_device_keychain": str(keychain).lower(),
+        "should_cache_tunneling_config": str(cached).lower(),
+    }  # fmt: skip
+    with watching(world, keys):
+        pass
+    deliver(world.alice, mail("news"))
+    with watching(world, keys, app=app) as watcher:
+        pass
+    (event,) = watcher.told(NewMail)
+    title = event.notification.title if event.notification is not None else None
+    assert (title, bool(watcher.told(Badge))) == shown
 
 
 def test_an_announcement_for_nothing_is_withdrawn(world: World) -> None:
