@@ -5,6 +5,8 @@ Every public method takes the exchange's lock, so a test may change a mailbox wh
 
 from __future__ import annotations
 
+import base64
+import binascii
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -274,6 +276,16 @@ class Mailbox:
                 raise NotFound(f"{self.email} has no item {server_id!r}")
             return folder, item
 
+    def find_long(self, long_id: str) -> tuple[Folder, Item]:
+        """An item by the LongId that Search gave it. Raises `NotFound`."""
+        try:
+            server_id = base64.urlsafe_b64decode(long_id.removeprefix(_LONG).encode()).decode()
+        except (ValueError, binascii.Error):
+            server_id = ""
+        if not long_id.startswith(_LONG) or not server_id:
+            raise NotFound(f"{self.email} has no item of the LongId {long_id!r}")
+        return self.find(server_id)
+
     def items(self, folder: str = "Inbox") -> list[Item]:
         """The items of a folder, oldest delivery first."""
         with self.lock:
@@ -417,6 +429,15 @@ class Mailbox:
             if folder.type in MAIL_TYPES:
                 for item in list(folder.items.values()):
                     yield folder, item
+
+
+_LONG = "RgAAAAB"
+"""Begins every LongId: nobody can take one for a ServerId."""
+
+
+def long_id(server_id: str) -> str:
+    """The LongId of an item, which Search gives (MS-ASCMD 2.2.3.98)."""
+    return _LONG + base64.urlsafe_b64encode(server_id.encode()).decode()
 
 
 def utc_now() -> datetime:

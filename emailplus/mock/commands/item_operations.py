@@ -57,7 +57,7 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
     if reference is not None:
         return _fetch_attachment(context, text(operation, "AirSyncBase:FileReference"), operation, parts)
     long_id = text(operation, "Search:LongId")
-    server_id = text(operation, "AirSync:ServerId") or long_id
+    server_id = text(operation, "AirSync:ServerId")
     identity: list[Node] = (
         [("Search:LongId", long_id)]
         if long_id
@@ -67,7 +67,7 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
         ]
     )
     try:
-        folder, item = context.mailbox.find(server_id)
+        folder, item = context.mailbox.find_long(long_id) if long_id else context.mailbox.find(server_id)
         if not long_id and folder.server_id != text(operation, "AirSync:CollectionId"):
             raise NotFound("the item is in another folder")
     except NotFound:
@@ -76,7 +76,7 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
     if child(operation, "RightsManagement:RemoveRightsManagementProtection") is not None and item.licence is not None:
         if not item.licence.export:  # MS-ASRM_R94
             return ("ItemOperations:Fetch", [("ItemOperations:Status", str(NOT_PERMITTED)), *identity])
-        context.mailbox.protect(server_id, None)
+        context.mailbox.protect(item.server_id, None)
     if item.nodes is not None:
         shown = properties(item.nodes, folder.item_class, options, context.version)
     else:

@@ -31,6 +31,7 @@ class Parcel:
     client_id: str = ""
     folder_id: str = ""
     item_id: str = ""
+    long_id: str = ""
     instance_id: str = ""
     replace: bool = False
     template: str = ""
@@ -54,7 +55,7 @@ def smart_forward(context: Context) -> Answer:
 
 def _smart(context: Context, *, forward: bool) -> Answer:
     parcel = _read(context)
-    if not parcel.item_id:
+    if not (parcel.item_id or parcel.long_id):
         raise StatusError(103)
     if parcel.instance_id and not _INSTANCE.match(parcel.instance_id):
         raise StatusError(104)  # MS-ASCMD_R541, R578
@@ -93,7 +94,8 @@ def _permitted(context: Context, parcel: Parcel, item: Item, *, forward: bool) -
 
 def _original(context: Context, parcel: Parcel) -> Item:
     try:
-        folder, item = context.mailbox.find(parcel.item_id)
+        mailbox = context.mailbox
+        folder, item = mailbox.find_long(parcel.long_id) if parcel.long_id else mailbox.find(parcel.item_id)
     except NotFound:
         raise StatusError(150) from None
     if parcel.folder_id and folder.server_id != parcel.folder_id:
@@ -111,7 +113,8 @@ def _read(context: Context) -> Parcel:
             mime=context.body,
             save=bool(context.query.options & SAVE_IN_SENT),
             folder_id=parameters.get("CollectionId", ""),
-            item_id=parameters.get("ItemId", "") or parameters.get("LongId", ""),
+            item_id=parameters.get("ItemId", ""),
+            long_id=parameters.get("LongId", ""),
         )
     tree = context.tree
     mime = child(tree, "ComposeMail:Mime")
@@ -127,7 +130,8 @@ def _read(context: Context) -> Parcel:
         save=child(tree, "ComposeMail:SaveInSentItems") is not None,
         client_id=client_id,
         folder_id=text(source, "ComposeMail:FolderId"),
-        item_id=text(source, "ComposeMail:ItemId") or text(source, "ComposeMail:LongId"),
+        item_id=text(source, "ComposeMail:ItemId"),
+        long_id=text(source, "ComposeMail:LongId"),
         instance_id=text(source, "ComposeMail:InstanceId"),
         replace=child(tree, "ComposeMail:ReplaceMime") is not None,
         template=text(tree, "RightsManagement:TemplateID"),
