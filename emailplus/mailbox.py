@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from . import account
+from . import account, drafting
 from .config import AppConfig, Identity
 from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
@@ -263,6 +263,7 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             with self._diagnosis.watching("sync"):
                 troubles = run(flow, network, self.store, clock)
                 self._after_sync()
+                report.warnings += drafting.adopt(self._sending())
         except RemoteWiped:
             self.close()
             raise
@@ -496,6 +497,7 @@ class AsyncMailbox(
                 with mailbox._diagnosis.watching("sync"):
                     troubles = await arun(flow, network, mailbox.store, clock)
                     await self._after_sync()
+                    report.warnings += await asyncio.to_thread(lambda: drafting.adopt(self._mailbox._sending()))
             except RemoteWiped:
                 await self.close()
                 raise

@@ -43,6 +43,9 @@ MIGRATIONS: tuple[str, ...] = (
     keychain.CAPABILITIES,
     push.TABLES,
     ews.TABLES,
+    pim.DRAFTS,
+    pim.MOVES,
+    pim.HELD,
 )
 
 CURRENT = len(MIGRATIONS)
