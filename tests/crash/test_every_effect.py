@@ -7,6 +7,7 @@ the store starts from the same file.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import random
@@ -68,12 +69,12 @@ class Stepper:
                 classifier=from_config(self.config)[0],
             )
             flow = synchronise(account.session(self.config), RunPlan(decide, NOW.timestamp()))
-            with driver._client(self.network) as client:
-                return self._drive(flow, client, self.network, store, stop, after)
+            with contextlib.closing(driver._Line(self.network)) as line:
+                return self._drive(flow, line, self.network, store, stop, after)
         finally:
             store.close()
 
-    def _drive(self, flow: Any, client: Any, network: Any, store: Store, stop: int | None, after: bool) -> Outcome:
+    def _drive(self, flow: Any, line: Any, network: Any, store: Store, stop: int | None, after: bool) -> Outcome:
         outcome = Outcome(0, False, (0, 0, 0), [], set())
         counts = [0, 0, 0]
 
@@ -92,7 +93,7 @@ class Stepper:
                 if outcome.effects == stop and not after:
                     break
                 try:
-                    result = driver._perform(effect, client, network, store, tell)
+                    result = driver._perform(effect, line, network, store, tell)
                 except EmailplusError as problem:
                     failure = problem
                 outcome.kinds.append(type(effect))

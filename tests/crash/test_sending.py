@@ -6,6 +6,7 @@ server did by then stays done; the outbox has to find out.
 
 from __future__ import annotations
 
+import contextlib
 import email
 import os
 import shutil
@@ -59,14 +60,14 @@ def run(world: World, stop: Stop) -> int:
         failure: EmailplusError | None = None
         count = 0
         try:
-            with driver._client(network) as client:
+            with contextlib.closing(driver._Line(network)) as line:
                 while True:
                     effect = flow.throw(failure) if failure is not None else flow.send(result)
                     result, failure = None, None
                     if count == stop.number and not stop.after:
                         return count
                     try:
-                        result = driver._perform(effect, client, network, mailbox.store, None)
+                        result = driver._perform(effect, line, network, mailbox.store, None)
                     except EmailplusError as problem:
                         failure = problem
                     if stop.changing is not None and isinstance(effect, (Commit, Http)):
