@@ -67,7 +67,6 @@ class Service:
         path = self._options.path
         one = f"{path}/v1/registrations/{{identity:str}}"
         routes = [
-            Route(f"{path}/ews/{{token:str}}", self.notified, methods=["POST"]),
             Route(f"{path}/v1/registrations", self._called(self.register), methods=["POST"]),
             Route(one, self._called(self.state), methods=["GET"]),
             Route(one, self._called(self.renew), methods=["PUT"]),
@@ -75,13 +74,13 @@ class Service:
             Route("/healthz", self.healthz, methods=["GET"]),
             Route("/metrics", self.metrics, methods=["GET"]),
         ]
-        return _OneHost(Starlette(routes=routes), self._options.host, self._metrics)
+        return _Entrance(Starlette(routes=routes), self._options.host, self._metrics, f"{path}/ews/", self.notified)
 
     # -- Exchange
 
-    async def notified(self, request: Request) -> Response:
+    async def notified(self, request: Request, token: str) -> Response:
         """A post of Exchange."""
-        registration, old = self._registry.of_callback(request.path_params["token"])
+        registration, old = self._registry.of_callback(token)
         now = self._clock()
         if registration is None or now >= registration.expires or registration.wishes.mode != "realtime":
             return self._answer("unsubscribe" if registration is not None else "unknown", soap.UNSUBSCRIBE)
@@ -274,13 +273,24 @@ class Service:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
 
-class _OneHost:
-    """Serves the host of `public_url` and no other: a request for another was sent here by mistake, or by design."""
+class _Entrance:
+    """Serves the host of `public_url` and no other: a request for another was sent here by mistake, or by design.
 
-    def __init__(self, app: ASGIApp, host: str, metrics: Metrics) -> None:
+    Posts of Exchange, which are nearly all there is, go straight to `notified`; the rest is routed.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        metrics: Metrics,
+        callbacks: str,
+        notified: Callable[[Request, str], Awaitable[Response]],
+    ) -> None:
         self._app = app
         self._host = _without_default_port(host)
         self._metrics = metrics
+        self._callbacks, self._notified = callbacks, notified
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in ("/healthz", "/metrics"):
@@ -288,6 +298,11 @@ class _OneHost:
             if _without_default_port(named) != self._host:
                 self._metrics.posts.labels("wrong host").inc()
                 await PlainTextResponse("wrong host\n", 421)(scope, receive, send)
+                return
+            if scope["method"] == "POST" and scope["path"].startswith(self._callbacks):
+                token = scope["path"].removeprefix(self._callbacks)
+                response = await self._notified(Request(scope, receive), token)
+                await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -55,7 +55,7 @@ MIGRATIONS: Final = (
 
 _GROUP: Final = 1024
 """Steps of one transaction at most."""
-_LINGER: Final = 0.003
+_LINGER: Final = 0.005
 """Seconds for which a busy writer lets more steps come: a transaction costs as much as many of them."""
 _DAY: Final = 24 * 3600
 _ROWS: Final = 256
