@@ -62,6 +62,8 @@ RULES: dict[str, str] = {
     "RightsManagement:TemplateID? AirSyncBase:Body? Forwardees?",
     "ComposeMail:SmartForward@141": "all ClientId Source AccountId? SaveInSentItems? ReplaceMime? Mime "
     "RightsManagement:TemplateID?",
+    "ComposeMail:Forwardees": "seq Forwardee+",
+    "ComposeMail:Forwardee": "all Email Name?",
     "ComposeMail:Source": "all FolderId? ItemId? LongId? InstanceId?",
     # the rest
     "MeetingResponse:MeetingResponse": "seq Request+",

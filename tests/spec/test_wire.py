@@ -37,7 +37,12 @@ def test_every_message_obeys_its_published_schema(spoken: list[Spoken]) -> None:
     wrong = []
     for one in spoken:
         for direction, tree in (("request", one.request), ("response", one.answer)):
-            if tree is None or (one.version == "2.5" and direction == "request") or not one.ours:
+            if (
+                tree is None
+                or (one.version == "2.5" and direction == "request")
+                or not one.ours
+                or one.command == "Autodiscover"
+            ):
                 continue  # the schemas have no bodies of 2.5; the mock's own rules know them
             for problem in validate.problems(tree, one.version, direction.replace("r", "R", 1)):
                 element = problem.partition(": ")[0].rpartition(":")[2].partition("[")[0]
