@@ -1,7 +1,7 @@
 """Every benchmark, and one table of all figures: `python bench/run.py [--json] [--full] [--quick] [NAME ...]`.
 
-NAMEs are codec, parse, view, classification, smime, watch and job; none given means all of them. Each runs in a process
-of its own, one after the other. A benchmark that cannot run here has a row that says what it wants; nothing is
+NAMEs are codec, parse, view, classification, smime, watch, notify and job; none given means all of them. Each runs in a
+process of its own, one after the other. A benchmark that cannot run here has a row that says what it wants; nothing is
 installed. The exit code is 0 whatever the figures are, 1 when a benchmark broke.
 """
 
@@ -107,10 +107,11 @@ BENCHMARKS: dict[str, tuple[str, Callable[[Any], list[Row]]]] = {
     "classification": ("receiving a marking, against a plain loop", job_rows),
     "smime": ("S/MIME, against cryptography and OpenSSL", job_rows),
     "watch": ("watching: news, and 2,000 that wait", job_rows),
+    "notify": ("the notification proxy, against a bare handler", job_rows),
     "job": ("the whole job", job_rows),
 }
 
-TAKES = {"full": ("job",), "quick": ("job", "classification", "smime", "watch")}
+TAKES = {"full": ("job",), "quick": ("job", "classification", "smime", "watch", "notify")}
 """Options of this script, and which benchmarks take them."""
 
 

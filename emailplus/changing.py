@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from .errors import ConfirmationNeeded, Declined, NotFound, ReadOnlyMailbox, UsageError
 from .model.folder import MAIL_TYPES, Folder
-from .model.mail_changes import ChangeKind, ChangeMail, ConflictPolicy, PendingChange
+from .model.mail_changes import ChangeKind, ChangeMail, ConflictPolicy
 from .model.outbox import OutboxState
 from .model.questions import Confirm, DeleteMany, MoveMessages, Question
-from .store import mail_changes, outbox
+from .store import held, item_changes, mail_changes, outbox
+from .store.held import change_as_dict, item_change_as_dict
 from .store.outbox import draft_as_dict
 from .store.store import Store
 
@@ -105,12 +105,19 @@ def delete(store: Store, ids: Iterable[int], now: float, *, permanent: bool, con
     """Delete messages; how many. More than `MANY`, those that wait included, are asked about."""
     wanted = list(dict.fromkeys(ids))
     waiting = sum(change.kind is ChangeKind.DELETE for change in mail_changes.pending(store.database, waiting=True))
-    if len(wanted) + waiting > MANY:
-        text = f"Delete {_messages(len(wanted))}?"
-        if waiting:
-            text = f"Delete {_messages(len(wanted))}, besides {waiting} that wait to be deleted?"
-        ask(confirm, DeleteMany(text=text, count=len(wanted) + waiting))
+    question = many(len(wanted), waiting, "message")
+    if question is not None:
+        ask(confirm, question)
     return int(store.apply(ChangeMail(ChangeKind.DELETE, wanted, now, permanent=permanent)))
+
+
+def many(count: int, waiting: int, what: str) -> DeleteMany | None:
+    """The question about so many deletions, `waiting` ones included; None for few of them."""
+    if count + waiting <= MANY:
+        return None
+    shown = f"1 {what}" if count == 1 else f"{count} {what}s"
+    text = f"Delete {shown}, besides {waiting} that wait to be deleted?" if waiting else f"Delete {shown}?"
+    return DeleteMany(text=text, count=count + waiting)
 
 
 def empty(store: Store, folder: str, now: float, *, confirm: Confirm | None) -> int:
@@ -131,6 +138,8 @@ def export_pending(store: Store) -> dict[str, Any]:
     content of attachments."""
     return {
         "changes": [change_as_dict(change) for change in mail_changes.pending(store.database)],
+        "items": [item_change_as_dict(change) for change in item_changes.every(store.database)],
+        "held": held.listing(store.database),
         "drafts": [
             {"id": entry.id, **draft_as_dict(outbox.load_draft(store.database, entry.id))}
             for entry in outbox.drafts(store.database)
@@ -147,23 +156,4 @@ def export_pending(store: Store) -> dict[str, Any]:
             for entry in outbox.entries(store.database)
             if entry.state is not OutboxState.CONFIRMED
         ],
-    }
-
-
-def change_as_dict(change: PendingChange) -> dict[str, Any]:
-    """For JSON."""
-    return {
-        "id": change.id,
-        "kind": change.kind.value,
-        "message_id": change.message_id,
-        "subject": change.subject,
-        "collection_id": change.collection_id,
-        "server_id": change.server_id,
-        "value": change.value,
-        "target_id": change.target_id,
-        "permanent": change.permanent,
-        "created": datetime.fromtimestamp(change.created, UTC).isoformat(timespec="seconds"),
-        "state": change.state,
-        "status": change.status,
-        "reason": change.reason,
     }

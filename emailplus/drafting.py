@@ -13,10 +13,12 @@ from email.policy import compat32
 
 from . import protecting
 from .calendar import invitation as invitations
-from .errors import NotFound, PolicyDenied, UsageError
+from .errors import EmailplusError, NotFound, PolicyDenied, UsageError
+from .mime.compose import plain_text
 from .mime.fields import checked_address
 from .mime.view import PartView, header_text, view
 from .model.draft import Draft, DraftAttachment, DraftKind, Invitation
+from .model.drafts import ForgetDeletedDrafts, ServerDraft, ServerDrafts, TakeDraft
 from .model.event import Event
 from .model.message import Address, BodyType, StoredMessage, addresses
 from .model.outbox import DropDraft, SaveDraft
@@ -25,6 +27,7 @@ from .protecting import quote_of
 from .sealing import inner_attachments
 from .sending import MESSAGE, Sending
 from .stamping import carried
+from .store import outbox
 from .store.originals import Original, original
 from .store.store import Store
 
@@ -259,6 +262,89 @@ def save(sending: Sending, draft: Draft) -> int:
     )
     number: int = sending.store.apply(SaveDraft(replace(draft, attachments=kept), sending.now.timestamp()))
     return number
+
+
+def adopt(sending: Sending) -> list[str]:
+    """Take over what other devices made of drafts on the server (from 16.0 on); what is to be told about it.
+
+    What was written here of a draft that was deleted there stays, as a new one.
+    """
+    store = sending.store
+    kept: list[str] = store.apply(ForgetDeletedDrafts())
+    copies: list[ServerDraft] = store.load(ServerDrafts())
+    lost: list[str] = []
+    for copy in copies:
+        try:
+            draft = _unsigned(_of_copy(sending, copy), sending.settings.signature)
+            if copy.draft_id is not None:
+                draft = _over(outbox.load_draft(store.database, copy.draft_id), draft)
+        except EmailplusError as problem:  # it stays a message in Drafts; the others go on
+            lost.append(f"a draft on the server cannot be taken over: {problem}")
+            continue
+        store.apply(TakeDraft(draft, copy.server_id, sending.now.timestamp()))
+    said = "was deleted on the server: what was written here is a new draft"
+    return [*(f"the draft {subject!r} {said}" for subject in kept), *lost]
+
+
+def _of_copy(sending: Sending, copy: ServerDraft) -> Draft:
+    """The draft that a message in the server's Drafts is."""
+    store = sending.store
+    message = store.message(copy.message_id)
+    if message.body_type == BodyType.MIME and message.body_state == "stored":
+        try:
+            draft = from_mime(sending, store.body(message.id))
+        except UsageError:  # half an address, say: what can be read of it is taken
+            pass
+        else:
+            return draft if draft.bcc or not copy.bcc else replace(draft, bcc=_known(copy.bcc))
+    files = []
+    for attachment in message.attachments:
+        try:
+            content = b"".join(store.attachment_content(attachment.id))
+        except NotFound:  # refused by a limit: it stays on the server
+            continue
+        files.append(
+            DraftAttachment(
+                name=attachment.name,
+                content=content,
+                content_type=attachment.content_type,
+                content_id=attachment.content_id.strip("<> ") if attachment.inline else "",
+            )
+        )
+    sender = me(sending)
+    return Draft(
+        message_id=new_message_id(sender),
+        sender=sender,
+        to=_known(message.to),
+        cc=_known(message.cc),
+        bcc=_known(copy.bcc),
+        reply_to=_known(message.reply_to),
+        subject=message.subject,
+        text=message.text,
+        html=message.html if message.body_type == BodyType.HTML else "",
+        attachments=tuple(files),
+        importance=message.importance,
+    )
+
+
+def _over(ours: Draft, theirs: Draft) -> Draft:
+    """A draft here with what the server's copy says now; where that is what we wrote, it keeps its parts."""
+    written = replace(
+        ours, to=theirs.to, cc=theirs.cc, bcc=theirs.bcc, reply_to=theirs.reply_to, subject=theirs.subject,
+        importance=theirs.importance, attachments=theirs.attachments,
+    )  # fmt: skip
+    if plain_text(ours, ours.quote).split() == plain_text(theirs).split():
+        return written
+    return replace(written, text=theirs.text, html=theirs.html, signature=theirs.signature, quote=None)
+
+
+def _unsigned(draft: Draft, signature: str) -> Draft:
+    """The user's signature below a text is one again, and not a part of it."""
+    mark = f"-- \n{signature.strip()}"
+    text = draft.text.rstrip()
+    if draft.html or not signature.strip() or not text.endswith(mark):
+        return draft
+    return replace(draft, text=text.removesuffix(mark).rstrip("\n") + "\n", signature=signature)
 
 
 def discard(store: Store, draft_id: int) -> None:

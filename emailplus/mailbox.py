@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from . import account
+from . import account, drafting
 from .config import AppConfig, Identity
 from .config.app_policy import AppConnectPolicy
 from .config.loaders import Source
@@ -28,6 +28,7 @@ from .facade.diagnosis import AsyncDiagnosing, Diagnosing
 from .facade.governed import AsyncGoverned, Governed, admit, remember_claims
 from .facade.items import AsyncItems, Items
 from .facade.protected import AsyncProtected, Protected
+from .facade.pushing import AsyncPushing, Pushing
 from .facade.rights import AsyncProtecting, Protecting
 from .facade.sign_in import AsyncSigningIn, SigningIn
 from .facade.view import AsyncViewing, Viewing
@@ -85,7 +86,7 @@ class _Clock:
         self._since = now
 
 
-class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, SigningIn, Viewing):
+class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protecting, Pushing, SigningIn, Viewing):
     """One mailbox: an app config, the server it names, and the encrypted store it lives in.
 
     Use as a context manager. One `Mailbox` at a time may work on a store (`StoreBusy` otherwise); reading needs none.
@@ -262,6 +263,7 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
             with self._diagnosis.watching("sync"):
                 troubles = run(flow, network, self.store, clock)
                 self._after_sync()
+                report.warnings += drafting.adopt(self._sending())
         except RemoteWiped:
             self.close()
             raise
@@ -391,6 +393,7 @@ class AsyncMailbox(
     AsyncChanging,
     AsyncProtected,
     AsyncProtecting,
+    AsyncPushing,
     AsyncSigningIn,
     AsyncViewing,
 ):
@@ -494,6 +497,7 @@ class AsyncMailbox(
                 with mailbox._diagnosis.watching("sync"):
                     troubles = await arun(flow, network, mailbox.store, clock)
                     await self._after_sync()
+                    report.warnings += await asyncio.to_thread(lambda: drafting.adopt(self._mailbox._sending()))
             except RemoteWiped:
                 await self.close()
                 raise

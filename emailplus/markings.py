@@ -146,6 +146,12 @@ class MailboxClassification:
         changed = event.body if data == body.data else Body(body.type, data, len(data))
         return replace(event, subject=stamped.subject, body=changed)
 
+    def carried(self, before: str, after: Event) -> Mapping[str, Iterable[str]] | None:
+        """What an event was marked with by its subject `before`, for a new subject that has no marking; else None."""
+        if self.classifier is None or self.classifier.read(b"", after.subject).fields:
+            return None
+        return self.classifier.read(b"", before).fields or None
+
     def _original(self, message_id: int) -> Mapping[str, tuple[str, ...]]:
         if not self._store.messages([message_id]):
             raise NotFound(f"there is no message {message_id} in this store")

@@ -27,7 +27,7 @@ from .policy.alert_times import NOTE
 from .policy.server_policy import ServerPolicy
 from .policy.sync_period import cut_off, effective_period
 from .settings import PICTURES_FACT, MailboxSettings
-from .store import keychain
+from .store import held, item_changes, keychain, mail_changes
 from .store import settings as kept
 from .store.keychain import KeychainChanges
 from .store.store import Store
@@ -93,6 +93,9 @@ class ConfigChange:
 
 
 _WAITING: Final = (OutboxState.QUEUED, OutboxState.SENT, OutboxState.UNCERTAIN)
+
+MAX_DETAILS: Final = 100
+"""Changes that a notice names one by one."""
 
 _QUIET: Final = frozenset({Consequence.AT_ONCE, Consequence.NOTHING})
 
@@ -174,9 +177,19 @@ def _full_resync(work: _Work, keys: tuple[str, ...]) -> _Made:
     """What was written under the old account is kept, and never leaves by the new one (`store.outbox`)."""
     text = f"the account changed ({', '.join(keys)}): its mail is synchronised anew"
     waiting = [entry.subject for entry in work.store.load(OutboxEntries(_WAITING))]
-    return _Made(
-        text, _held(work.store), [f"held back, written under the old account: {subject}" for subject in waiting]
-    )
+    details = [f"held back, written under the old account: {subject}" for subject in waiting]
+    return _Made(text, _held(work.store), [*details, *_untold(work.store)])
+
+
+def _untold(store: Store) -> list[str]:
+    """Changes that the old account's server was not told: they are held (`store.held`), apart from its mail."""
+    mail = [change for change in mail_changes.pending(store.database, waiting=True) if change.message_id is not None]
+    lines = [f"held back, not told to the old server: the {change.kind} of {change.subject!r}" for change in mail]
+    items = [change for change in item_changes.every(store.database) if change.state != "failed"]
+    lines += [f"held back, not told to the old server: the {change.kind} of {change.title!r}" for change in items]
+    if len(lines) > MAX_DETAILS:
+        return [*lines[:MAX_DETAILS], f"and {len(lines) - MAX_DETAILS} more"]
+    return lines
 
 
 def _migration(work: _Work, keys: tuple[str, ...]) -> _Made:
@@ -185,6 +198,7 @@ def _migration(work: _Work, keys: tuple[str, ...]) -> _Made:
     dropped = work.store.apply(DropOutgoing())
     details = [f"draft removed: {subject}" for subject in dropped.drafts]
     details += [f"unsent message removed: {subject}" for subject in dropped.outbox]
+    details += _untold(work.store)
     counts = {**_held(work.store), "drafts": len(dropped.drafts), "outbox": len(dropped.outbox)}
     return _Made(text, counts, details)
 
@@ -305,6 +319,7 @@ def _bind(store: Store, config: AppConfig, query_form: str, *, told: bool) -> li
     fresh: dict[str, Any] = {}
     if facts.get("account", now["account"]) != now["account"]:
         fresh = dict.fromkeys((name for name in facts if name != PICTURES_FACT), None)
+        held.hold(store.database, facts["account"], account.utc_now().timestamp())
         store.apply(FolderChanges("0", full=True))
     elif facts.get("device", now["device"]) != now["device"]:
         fresh = dict.fromkeys(PARTNERSHIP_FACTS, None)

@@ -5,8 +5,8 @@
          │                                 a reminder is due └─┘ or the heartbeat is over               │
          └──────────────────────────────────────────────────────────────────────────────────────────────┘
 
-Between a Ping that tells of changes and the run lies a glance: one Sync of the folders that it named, whose news are told
-before anything else is done.
+Between a Ping that tells of changes and the run lies a glance: one Sync of the folders that it named, whose news are
+told before anything else is done.
 
 How it waits, best first: Ping; a Sync that the server holds (from 12.1 on); a pause of `notification_interval`. A way
 that the server turns out not to have, or answers with garbage, is given up until the next start.

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..changing import change_as_dict
 from ..errors import UsageError
 from ..mailbox import Mailbox
+from ..store.held import change_as_dict
 from .common import (
     ConfigOption,
     JsonOption,

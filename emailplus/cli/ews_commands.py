@@ -189,8 +189,11 @@ def listen(
             if count is not None and len(heard) >= count:
                 stop.set()
 
+        timed: list[bool] = []
+
         def told(what: str) -> None:
-            if what == "listening" and seconds is not None:
+            if what == "listening" and seconds is not None and not timed:
+                timed.append(True)
                 timer = threading.Timer(seconds, stop.set)
                 timer.daemon = True
                 timer.start()

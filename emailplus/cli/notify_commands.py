@@ -1,4 +1,4 @@
-"""`emailplus notify`: the notification proxy."""
+"""`emailplus notify`: the notification proxy, and this mailbox's registration at one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import asyncio
 import json
 import os
 import secrets
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -14,9 +19,13 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from ..mailbox import Mailbox
+from ..model.push import PushRegistration
 from . import common
 
-notify_app = typer.Typer(name="notify", help="The notification proxy.", no_args_is_help=True)
+notify_app = typer.Typer(
+    name="notify", help="The notification proxy, and the registration at one.", no_args_is_help=True
+)
 
 _Options = Annotated[
     Path, typer.Option("--config", "-c", metavar="FILE", help="The proxy's configuration (TOML).", show_default=False)
@@ -25,7 +34,7 @@ _Options = Annotated[
 
 @notify_app.callback()
 def _group() -> None:
-    """The notification proxy."""
+    """The notification proxy, and the registration at one."""
 
 
 @notify_app.command("serve")
@@ -56,7 +65,7 @@ def serve(
         try:
             asyncio.run(proxy.serve(chosen, common.store_key(key_file, None, new=not chosen.store.exists()), ready))
         finally:
-            log.logger.removeHandler(handler)
+            log.detach(handler)
 
 
 @notify_app.command("organization")
@@ -91,6 +100,115 @@ def organization(
         print("# For the proxy's configuration:")
         print(f'[[organizations]]\nid = "{identity}"\ntoken_sha256 = "{digest(token).hex()}"')
         print(f"domains = {json.dumps(domains)}")
+
+
+@notify_app.command("register")
+def register(
+    device: Annotated[str, typer.Argument(help="The token of the device.")],
+    *,
+    config: common.ConfigOption,
+    store: common.StoreOption,
+    gateway: Annotated[str, typer.Option(help="apns, or webhook:NAME.")] = "apns",
+    key_file: common.KeyFileOption = None,
+    passphrase_file: common.PassphraseFileOption = None,
+    password_file: common.PasswordFileOption = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Register this mailbox's device at the notification service; with real-time push, have Exchange tell the service.
+
+    Once more for the same device renews both: at least every subscription_valid_until minutes.
+    """
+    with (
+        common.errors_as_exit_codes(as_json),
+        _mailbox(config, store, key_file, passphrase_file, password_file) as mailbox,
+    ):
+        _tell_registration(mailbox.register_push(device, gateway=gateway), as_json)
+
+
+@notify_app.command("renew")
+def renew(
+    *,
+    config: common.ConfigOption,
+    store: common.StoreOption,
+    key_file: common.KeyFileOption = None,
+    passphrase_file: common.PassphraseFileOption = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Renew the registration, under the rules that hold now."""
+    with (
+        common.errors_as_exit_codes(as_json),
+        _mailbox(config, store, key_file, passphrase_file) as mailbox,
+    ):
+        _tell_registration(mailbox.renew_push(), as_json)
+
+
+@notify_app.command("state")
+def state(
+    *,
+    config: common.ConfigOption,
+    store: common.StoreOption,
+    key_file: common.KeyFileOption = None,
+    passphrase_file: common.PassphraseFileOption = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Ask the service what it knows of the registration."""
+    with (
+        common.errors_as_exit_codes(as_json),
+        _mailbox(config, store, key_file, passphrase_file) as mailbox,
+    ):
+        found = mailbox.push_state()
+        if as_json:
+            common.print_json(asdict(found))
+        else:
+            common.say(f"{found.state}{f' ({found.reason})' if found.reason else ''}, until {_moment(found.expires)}")
+
+
+@notify_app.command("end")
+def end(
+    *,
+    config: common.ConfigOption,
+    store: common.StoreOption,
+    key_file: common.KeyFileOption = None,
+    passphrase_file: common.PassphraseFileOption = None,
+) -> None:
+    """End the registration: the service tells this device nothing more."""
+    with (
+        common.errors_as_exit_codes(as_json=False),
+        _mailbox(config, store, key_file, passphrase_file) as mailbox,
+    ):
+        mailbox.end_push()
+        common.say("ended")
+
+
+@contextmanager
+def _mailbox(
+    config: Path, store: Path, key_file: Path | None, passphrase_file: Path | None, password_file: Path | None = None
+) -> Iterator[Mailbox]:
+    """Only a push subscription signs in at Exchange: without one, a password may be wanting."""
+    settings = common.load_config(config)
+    key = common.store_key(key_file, passphrase_file, settings, new=not store.exists())
+    given = password_file is not None or os.environ.get(common.PASSWORD_VARIABLE)
+    password = common.server_password(password_file, settings) if given else None
+    with Mailbox.open(settings, store=store, key=key, password=password) as mailbox:
+        yield mailbox
+
+
+def _tell_registration(made: PushRegistration, as_json: bool) -> None:
+    if as_json:
+        common.print_json(
+            {
+                "id": made.id, "mode": made.mode, "service": made.service, "gateway": made.gateway,
+                "expires": made.expires, "times_from": made.times_from,
+            }
+        )  # fmt: skip
+        return
+    common.say(f"registered at {made.service} ({made.mode}), until {_moment(made.expires)}")
+    if made.times_from > time.time() + 60:
+        common.say(f"alert times of before hold until {_moment(made.times_from)}")
+
+
+def _moment(when: float) -> str:
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _extra() -> tuple[ModuleType, ModuleType]:

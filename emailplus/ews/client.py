@@ -6,7 +6,7 @@ import re
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from exchangelib.services import GetEvents, GetStreamingEvents, SubscribeToPull,
 from exchangelib.util import create_element
 
 from ..errors import (
+    ConnectionFailed,
     EmailplusError,
     EwsRefused,
     EwsUnavailable,
@@ -61,6 +62,16 @@ _LOST = (
     problems.ErrorSubscriptionAccessDenied,
     problems.ErrorSubscriptionUnsubsribed,
 )
+_PASSING = (
+    problems.ErrorInternalServerError,
+    problems.ErrorInternalServerTransientError,
+    problems.ErrorMailboxStoreUnavailable,
+    problems.ErrorConnectionFailed,
+    problems.ErrorTimeoutExpired,
+    problems.ErrorExceededConnectionCount,
+    problems.ErrorTooManyObjectsOpened,
+    problems.ErrorMailboxMoveInProgress,
+)
 _DENIED = (
     problems.ErrorImpersonateUserDenied,
     problems.ErrorImpersonationDenied,
@@ -77,7 +88,7 @@ _GONE = (
 
 
 class EwsClient:
-    """Blocking; safe to use from several threads, which take turns.
+    """Blocking, for one thread at a time; a stream leaves a connection for everything else.
 
     Raises `EwsUnavailable`, `AuthenticationFailed`, `ImpersonationDenied`, `ServerBusy`, `ConnectionFailed` and its
     kinds, `MalformedResponse`, `EwsRefused`; never errors of exchangelib. Nothing is repeated by itself.
@@ -131,6 +142,8 @@ class EwsClient:
         code = type(problem).__name__
         if isinstance(problem, problems.ErrorServerBusy):
             return ServerBusy("EWS is busy (ErrorServerBusy)", getattr(problem, "back_off", None))
+        if isinstance(problem, _PASSING):
+            return ServerBusy(f"EWS cannot do it now ({code})")
         if isinstance(problem, _DENIED) or (
             isinstance(problem, problems.ErrorAccessDenied) and self._access.acting_for
         ):
@@ -165,24 +178,31 @@ class EwsClient:
                 raise self._as_ours(each)
         return [_mail(each) for each in found if not isinstance(each, Exception)]
 
-    def changes(self, folder: str, state: str | None) -> tuple[list[EwsMail], str]:
+    def changes(self, folder: str, state: str | None, since: datetime | None = None) -> tuple[list[EwsMail], str]:
         """What was created in a folder since `state` (None: everything is old), and the state after it.
 
-        A state that the server no longer knows is answered with a fresh one, and nothing created.
+        Where the server no longer knows the state: what is unread and was received after `since`, at most
+        `MAX_CHANGES` mails, the oldest first, and a fresh state.
         """
         with self._named():
             place: Any = self._folder(folder)
             place.item_sync_state = state
-            created = []
+            created: list[EwsMail] = []
+            lost: datetime | None = None
             if state:
                 try:
                     every = place.sync_items(only_fields=_MAIL_FIELDS, max_changes_returned=MAX_CHANGES)
                     created = [_mail(item) for kind, item in every if kind == "create" and hasattr(item, "is_read")]
                 except problems.ErrorInvalidSyncStateData:
-                    state = place.item_sync_state = None
+                    lost, state = since, None
+                    place.item_sync_state = None
             if not state:
                 for _ in place.sync_items(only_fields=("subject",), max_changes_returned=MAX_CHANGES):
                     continue  # what is there is old; the state behind it is what is wanted
+            if lost is not None:
+                unread = place.filter(is_read=False, datetime_received__gte=lost.astimezone(EWSTimeZone("UTC")))
+                found = unread.order_by("datetime_received").only(*_MAIL_FIELDS)[:MAX_CHANGES]
+                created = [_mail(item) for item in found if not isinstance(item, Exception)]
             return created, str(place.item_sync_state or "")
 
     def _folder(self, path: str) -> Any:
@@ -247,16 +267,19 @@ class EwsClient:
             return [_notification(each) for each in found]
 
     def stream(self, subscription_id: str, minutes: int, stop: threading.Event) -> Iterator[EwsNotification]:
-        """Notifications as they come, until the server closes after `minutes`, or `stop` is set.
-
-        `stop` is looked at whenever the server says something, about once a minute.
-        """
+        """Notifications as they come, until the server closes after `minutes`, or `stop` is set."""
         service = _Streaming(account=self._account)
         service.stop = stop
         service.silence = self._access.timeout
-        with self._named():
-            for each in service.call(subscription_ids=[subscription_id], connection_timeout=minutes):
-                yield _notification(each)
+        over = threading.Event()
+        cutter = threading.Thread(target=_cut, args=(service, stop, over), name="emailplus-ews-stop", daemon=True)
+        cutter.start()
+        try:
+            with self._named():
+                for each in service.call(subscription_ids=[subscription_id], connection_timeout=minutes):
+                    yield _notification(each)
+        finally:
+            over.set()
 
     # -- files of events
 
@@ -371,6 +394,18 @@ def _with_watermark(payload: Any, watermark: str | None) -> Any:
     return payload
 
 
+def _cut(service: _Streaming, stop: threading.Event, over: threading.Event) -> None:
+    """End the reading of a stream as soon as `stop` is set: the server may say nothing for a minute."""
+    while not over.is_set():
+        if stop.wait(1.0):
+            response = service._streaming_response
+            shutdown = getattr(getattr(response, "raw", None), "shutdown", None)
+            if shutdown is not None and not over.is_set():
+                with suppress(ValueError, OSError, RuntimeError):  # it ended by itself just now
+                    shutdown()
+            return
+
+
 class _Pull(SubscribeToPull):  # type: ignore[misc]
     def get_payload(self, folders: Any, event_types: Any, watermark: Any, timeout: Any) -> Any:
         """SubscribeType of messages.xsd."""
@@ -400,8 +435,15 @@ class _Streaming(GetStreamingEvents):  # type: ignore[misc]
     def _documents(self, response: Any) -> Iterator[bytes]:
         """The envelopes of a stream; each as soon as its end tag is there."""
         held, looked = b"", 0
-        for piece in pieces(response, self.silence):
-            if self.stop.is_set():
+        arriving = pieces(response, self.silence)
+        while True:
+            try:
+                piece = next(arriving, b"")
+            except ConnectionFailed:
+                if self.stop.is_set():
+                    return  # cut by ourselves
+                raise
+            if self.stop.is_set() or not piece:
                 return
             held += piece
             while (end := _END.search(held, looked)) is not None:

@@ -6,28 +6,36 @@
     interval over                        subscribe anew (pull: from the last watermark), the old one is ended
     lifetime over                        unsubscribe; the listening ends
     subscription or watermark unknown    subscribe anew, fill the gap
-    connection cut, server busy          wait, longer each time or as long as the server says; fill the gap
+    connection cut, server busy, 5xx     wait, longer each time or as long as the server says; fill the gap
+    answers that cannot be read          the same, a few times in a row
+    streams that end at once             the same, after a few in a row
     EWS off, credentials refused,        the error goes to the caller
       role missing
 
-Filling a gap is SyncFolderItems from the last known state: what was created since and is unread. Which mails were told
+Filling a gap is SyncFolderItems from the last known state: what was created since and is unread. Where the server no
+longer knows that state either, it is what is unread and was received since. Which mails were told
 is remembered before the watermark behind them, so a mail is told once however often it is announced.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final, Literal, Protocol
 
 from ..config import AppConfig
 from ..errors import (
     ConnectionFailed,
     EwsRefused,
+    HttpStatusError,
     ImpersonationDenied,
+    MalformedResponse,
     NotFound,
     ServerBusy,
+    ServerError,
     SubscriptionLost,
     TlsFailed,
 )
@@ -36,13 +44,19 @@ from . import lifetime
 
 PAUSES: Final = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds before each attempt after the first, the last one again and again."""
+CLOCKS: Final = 300.0
+"""Seconds by which the clocks of server and client may differ."""
+MAX_UNREADABLE: Final = 5
+"""Answers in a row that cannot be read, before the caller hears of it."""
+SHORT, MAX_SHORT = 5.0, 3
+"""A stream that ends within so many seconds and told nothing was cut by something; how many in a row go on at once."""
 
 
 class Lookup(Protocol):
     """What is needed of `client.EwsClient` to tell of mails."""
 
     def mails(self, item_ids: Iterable[str]) -> list[EwsMail]: ...
-    def changes(self, folder: str, state: str | None) -> tuple[list[EwsMail], str]: ...
+    def changes(self, folder: str, state: str | None, since: datetime | None = None) -> tuple[list[EwsMail], str]: ...
 
 
 class Client(Lookup, Protocol):
@@ -61,8 +75,8 @@ class Memory(Protocol):
     def subscription(self, kind: Kind) -> EwsSubscription | None: ...
     def save(self, subscription: EwsSubscription) -> None: ...
     def forget(self, kind: Kind) -> None: ...
-    def sync_state(self, folder: str) -> str | None: ...
-    def keep_sync_state(self, folder: str, state: str) -> None: ...
+    def sync_state(self, folder: str) -> tuple[str, float] | None: ...
+    def keep_sync_state(self, folder: str, state: str, at: float) -> None: ...
     def untold(self, item_ids: Iterable[str]) -> list[str]: ...
     def tell(self, item_id: str, now: float) -> None: ...
 
@@ -81,12 +95,14 @@ class Teller:
     def missed(self, folders: Iterable[str]) -> Iterator[EwsMail]:
         """What came into the folders since their last known state; a folder without one has no past."""
         for folder in folders:
+            known, began = self.memory.sync_state(folder), self.now()
+            since = datetime.fromtimestamp(known[1] - CLOCKS, UTC) if known is not None else None
             try:
-                created, state = self.client.changes(folder, self.memory.sync_state(folder))
+                created, state = self.client.changes(folder, known[0] if known is not None else None, since)
             except NotFound:
                 continue  # deleted meanwhile
             yield from self._once(created)
-            self.memory.keep_sync_state(folder, state)
+            self.memory.keep_sync_state(folder, state, began)
 
     def _once(self, mails: Iterable[EwsMail]) -> Iterator[EwsMail]:
         for mail in mails:
@@ -120,7 +136,7 @@ class Listening:
         teller = Teller(self.client, self.memory, self.now)
         attempts = 0
         gap = True  # whatever came while nobody listened
-        listened = False
+        short = 0
         while not self.stop.is_set():
             try:
                 subscription, fresh = self._subscription()
@@ -129,22 +145,25 @@ class Listening:
                 if gap or fresh:
                     yield from teller.missed(self.folders)
                     gap = False
-                if not listened:
-                    listened = True
                     self.told("listening")
+                began, quiet = time.monotonic(), True
                 for mail in self._round(teller, subscription):
-                    attempts = 0
+                    attempts, quiet = 0, False
                     yield mail
                 attempts = 0
+                cut = self.kind == "streaming" and quiet and time.monotonic() - began < SHORT
+                short = short + 1 if cut else 0
+                if short > MAX_SHORT:
+                    self.stop.wait(PAUSES[min(short - MAX_SHORT, len(PAUSES)) - 1])
             except SubscriptionLost:
                 self.memory.forget(self.kind)
                 self.told("lost")
                 gap = True
                 attempts += 1
                 if attempts > 1:
-                    self._wait(PAUSES[min(attempts, len(PAUSES)) - 1])
-            except (ConnectionFailed, ServerBusy) as problem:
-                if isinstance(problem, TlsFailed):
+                    self.stop.wait(PAUSES[min(attempts, len(PAUSES)) - 1])
+            except (ConnectionFailed, ServerBusy, HttpStatusError, MalformedResponse) as problem:
+                if not _passes(problem, attempts):
                     raise
                 gap = True
                 pause = PAUSES[min(attempts, len(PAUSES) - 1)]
@@ -152,10 +171,7 @@ class Listening:
                     pause = max(pause, problem.retry_after)
                 attempts += 1
                 self.told("waiting")
-                self._wait(pause)
-
-    def _wait(self, seconds: float) -> None:
-        self.stop.wait(seconds)
+                self.stop.wait(pause)
 
     def _subscription(self) -> tuple[EwsSubscription | None, bool]:
         """The one in force, made or renewed where that is due, and whether it may not know what came before it; None
@@ -216,4 +232,13 @@ class Listening:
                 yield from teller.announced(notification)
                 watermark, more = notification.watermark or watermark, notification.more
             self.memory.save(replace(subscription, watermark=watermark))
-        self._wait(self.every)
+        self.stop.wait(self.every)
+
+
+def _passes(problem: ServerError, attempts: int) -> bool:
+    """Whether waiting may cure it."""
+    if isinstance(problem, HttpStatusError):
+        return problem.status >= 500
+    if isinstance(problem, MalformedResponse):
+        return attempts < MAX_UNREADABLE
+    return not isinstance(problem, TlsFailed)

@@ -17,10 +17,11 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from typing import Literal
 
 from ..model.ews import EwsMail
-from ..model.message import StoredMessage, addresses
+from ..model.message import Message, StoredMessage, addresses
 
 Way = Literal["eas", "ews"]
 TOLERANCE = 2.0
@@ -48,12 +49,13 @@ def of_ews(mail: EwsMail) -> Arrival:
     return Arrival("ews", mail.item_id, mail.message_id, mail.subject, mail.sender, mail.received, mail.size)
 
 
-def of_stored(message: StoredMessage, message_id: str = "") -> Arrival:
+def of_stored(message: StoredMessage | Message, message_id: str = "") -> Arrival:
     """A mail as ActiveSync brought it; `message_id` where its MIME or header is at hand. The size of its text says
     nothing about that of the mail."""
     people = addresses(message.sender)
     sender = people[0].address if people else ""
-    return Arrival("eas", str(message.id), message_id, message.subject, sender, message.received)
+    key = str(message.id) if isinstance(message, StoredMessage) else message.server_id
+    return Arrival("eas", key, message_id, message.subject, sender, message.received)
 
 
 def same(one: Arrival, other: Arrival) -> bool:
@@ -100,15 +102,20 @@ def _folded(text: str) -> str:
 
 
 class Joined:
-    """What has been told about, so that nothing is told twice. In memory; bounded by `keep` of each way."""
+    """What has been told about, so that nothing is told twice. Thread-safe, in memory, at most `keep` a way."""
 
     def __init__(self, keep: int = KEEP) -> None:
         self._keep = keep
+        self._lock = Lock()
         self._alone: dict[Way, OrderedDict[str, Arrival]] = {"eas": OrderedDict(), "ews": OrderedDict()}
         self._told: dict[Way, OrderedDict[str, None]] = {"eas": OrderedDict(), "ews": OrderedDict()}
 
     def is_new(self, arrival: Arrival) -> bool:
         """Whether nobody has told about this mail yet; it is told from now on."""
+        with self._lock:
+            return self._is_new(arrival)
+
+    def _is_new(self, arrival: Arrival) -> bool:
         told = self._told[arrival.way]
         if arrival.key in told:
             return False

@@ -62,7 +62,8 @@ class Pushing:
         self.memory.save(made)
         for folder in folders:
             if self.memory.sync_state(folder) is None:
-                self.memory.keep_sync_state(folder, self.client.changes(folder, None)[1])
+                began = self.now()
+                self.memory.keep_sync_state(folder, self.client.changes(folder, None)[1], began)
         return made
 
     def _made(self, url: str, folders: tuple[str, ...], frequency: int, watermark: str) -> tuple[str, str]:

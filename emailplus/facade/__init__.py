@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..changing import writable
 from ..config import AppConfig
 from ..eas.flows.session import Session
 from ..flow import Flow
@@ -26,10 +27,16 @@ class Online(ABC):
     config: AppConfig
     store: Store
     settings: MailboxSettings
+    read_only: bool
 
     @abstractmethod
     def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
         """Run a dialogue; its result."""
+
+    def _changing(self, dialogue: Dialogue[T]) -> T:
+        """Run a dialogue that changes something on the server. Raises `ReadOnlyMailbox`."""
+        writable(self.read_only)
+        return self._converse(dialogue)
 
 
 class AsyncOnline(ABC):
@@ -50,3 +57,8 @@ class AsyncOnline(ABC):
     @abstractmethod
     async def _converse(self, dialogue: Dialogue[T], listener: Listener | None = None, version: str | None = None) -> T:
         """Run a dialogue; its result."""
+
+    async def _changing(self, dialogue: Dialogue[T]) -> T:
+        """See `Online._changing`."""
+        writable(self._mailbox.read_only)  # type: ignore[attr-defined]
+        return await self._converse(dialogue)

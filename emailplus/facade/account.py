@@ -18,7 +18,7 @@ class Account(Online):
 
     def set_out_of_office(self, wanted: OutOfOffice) -> None:
         """Set the automatic reply; an audience that is None keeps its reply. `UsageError` for impossible times."""
-        self._converse(partial(settings.set_out_of_office, wanted=wanted))
+        self._changing(partial(settings.set_out_of_office, wanted=wanted))
 
     def user_information(self) -> UserInformation:
         """The user's own addresses, and from 14.1 on the accounts that mail can be sent from."""
@@ -30,7 +30,7 @@ class Account(Online):
 
     def set_device_password(self, password: str) -> None:
         """Leave a recovery password for this device with the server; "" takes it back. `CommandFailed`: not allowed."""
-        self._converse(partial(settings.set_device_password, password=password))
+        self._changing(partial(settings.set_device_password, password=password))
 
 
 class AsyncAccount(AsyncOnline):
@@ -42,7 +42,7 @@ class AsyncAccount(AsyncOnline):
 
     async def set_out_of_office(self, wanted: OutOfOffice) -> None:
         """See `Mailbox.set_out_of_office`."""
-        await self._converse(partial(settings.set_out_of_office, wanted=wanted))
+        await self._changing(partial(settings.set_out_of_office, wanted=wanted))
 
     async def user_information(self) -> UserInformation:
         """See `Mailbox.user_information`."""
@@ -54,4 +54,4 @@ class AsyncAccount(AsyncOnline):
 
     async def set_device_password(self, password: str) -> None:
         """See `Mailbox.set_device_password`."""
-        await self._converse(partial(settings.set_device_password, password=password))
+        await self._changing(partial(settings.set_device_password, password=password))

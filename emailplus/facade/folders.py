@@ -20,11 +20,11 @@ class Folders(Online):
         Raises `UsageError` for a name that is taken or impossible, or a type that cannot be created, `NotFound` for an
         unknown parent.
         """
-        return self._converse(partial(folders.create_folder, name=name, parent=parent, folder_type=int(folder_type)))
+        return self._changing(partial(folders.create_folder, name=name, parent=parent, folder_type=int(folder_type)))
 
     def rename_folder(self, folder: str, name: str | None = None, *, parent: str | None = None) -> Folder:
         """Rename a folder, move it below `parent` ("0": to the root), or both. Raises as `create_folder`."""
-        return self._converse(partial(folders.update_folder, folder=folder, name=name, parent=parent))
+        return self._changing(partial(folders.update_folder, folder=folder, name=name, parent=parent))
 
     def mail_folders(self) -> list[Folder]:
         """The mail folders as the server has them now, in one answer; the store stays as it is (GetHierarchy).
@@ -38,7 +38,7 @@ class Folders(Online):
 
         Standard folders such as the inbox are refused by the server (`CommandFailed`, status 3).
         """
-        return self._converse(partial(folders.delete_folder, folder=folder))
+        return self._changing(partial(folders.delete_folder, folder=folder))
 
 
 class AsyncFolders(AsyncOnline):
@@ -54,7 +54,7 @@ class AsyncFolders(AsyncOnline):
 
     async def rename_folder(self, folder: str, name: str | None = None, *, parent: str | None = None) -> Folder:
         """See `Mailbox.rename_folder`."""
-        return await self._converse(partial(folders.update_folder, folder=folder, name=name, parent=parent))
+        return await self._changing(partial(folders.update_folder, folder=folder, name=name, parent=parent))
 
     async def mail_folders(self) -> list[Folder]:
         """See `Mailbox.mail_folders`."""
@@ -62,4 +62,4 @@ class AsyncFolders(AsyncOnline):
 
     async def delete_folder(self, folder: str) -> Folder:
         """See `Mailbox.delete_folder`."""
-        return await self._converse(partial(folders.delete_folder, folder=folder))
+        return await self._changing(partial(folders.delete_folder, folder=folder))

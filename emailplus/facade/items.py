@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, tzinfo
 from functools import partial
@@ -17,9 +17,10 @@ from ..eas.items.changes import PRIVATE
 from ..eas.items.timezone import tzinfo_of
 from ..eas.versions import VERSIONS
 from ..errors import NotFound, UsageError
-from ..model.changes import DeleteItem, DropChange, MarkVip, SaveItem
+from ..model.changes import DeleteItem, DropChange, MarkVip, MoveItem, SaveItem
 from ..model.contact import Contact
 from ..model.event import Event, MeetingStatus, Occurrence
+from ..model.folder import CLASS_OF_TYPE, FolderType
 from ..model.item import Item
 from ..model.message import Address, StoredMessage
 from ..model.note import Note
@@ -175,6 +176,8 @@ class Items(Writing):
         if isinstance(after, Note) and "body" in values and not self.config.allow_notes_title:
             values["subject"] = note_subject(after, separate_title=False)
         check(after, values)
+        if isinstance(after, Event) and values.keys() & {"subject", "body"}:
+            after, values = self._marked(before, after, values)
         self._may_tell(after, values, send_updates, before)
         self._ask_about(after, send_updates, confirm)
         batch = SaveItem(
@@ -186,6 +189,20 @@ class Items(Writing):
         )
         self._tell(batch, item_id, after, instance, send_updates, confirm)
         self.store.apply(batch)
+
+    def _marked(self, before: Item, after: Event, values: dict[str, Any]) -> tuple[Event, dict[str, Any]]:
+        """A change of subject or text keeps the marking of the event, unless the new subject has another one.
+
+        Raises `ClassificationRequired`, `ClassificationRefused`.
+        """
+        marked = self.classification.mark_event(
+            after, self.classification.carried(getattr(before, "subject", ""), after)
+        )
+        values = dict(values)
+        for name in ("subject", "body"):
+            if getattr(marked, name) != getattr(after, name):
+                values[name] = getattr(marked, name)
+        return marked, values
 
     def _tell(
         self,
@@ -234,12 +251,50 @@ class Items(Writing):
         before = items.item(self.store.database, item_id)
         self._instance_of(before, instance)
         self._may_tell(before, None, send_updates)
+        if instance is None:
+            self._guard(1, confirm)
+        self._delete(item_id, instance, send_updates, confirm)
+
+    def _delete(
+        self, item_id: int, instance: datetime | date | None, send_updates: bool, confirm: Confirm | None
+    ) -> None:
+        before = items.item(self.store.database, item_id)
         self._ask_about(before, send_updates, confirm)
         now = account.utc_now().timestamp()
         batch = DeleteItem(item_id, write_instance(instance), send_updates, now)
         if send_updates:
             self._tell(batch, item_id, None, instance, send_updates, confirm)
         self.store.apply(batch)
+
+    def delete_items(
+        self, item_ids: Iterable[int], *, send_updates: bool = False, confirm: Confirm | None = None
+    ) -> int:
+        """Delete several items; how many. More than fifty are asked about (`DeleteMany`), else as `delete_item`."""
+        changing.writable(self.read_only)
+        wanted = list(dict.fromkeys(item_ids))
+        found = [items.item(self.store.database, number) for number in wanted]
+        for item in found:
+            self._may_tell(item, None, send_updates)
+        self._guard(len(wanted), confirm)
+        for number in wanted:
+            self._delete(number, None, send_updates, confirm)
+        return len(wanted)
+
+    def _guard(self, count: int, confirm: Confirm | None) -> None:
+        """Ask where so much is to be deleted that it may be a mistake, what waits included."""
+        waiting = item_changes.waiting_deletions(self.store.database)
+        question = changing.many(count, waiting, "item")
+        if question is not None:
+            changing.ask(confirm, question)
+
+    def move_item(self, item_id: int, folder: str) -> bool:
+        """Move an item to another folder of its class, by name: here at once, with the same id, and on the server with
+        the next `sync`. False if it is there already. Raises `NotFound`, or `UsageError`.
+        """
+        changing.writable(self.read_only)
+        item = items.item(self.store.database, item_id)
+        target = self._folder_for(item.item_class, folder)
+        return bool(self.store.apply(MoveItem(item_id, target, account.utc_now().timestamp())))
 
     def mark_vip(self, contact_id: int, vip: bool = True) -> None:
         """Mark a contact as very important, or not. ActiveSync has no such property: it stays on this device."""
@@ -264,6 +319,8 @@ class Items(Writing):
             raise UsageError(f"items of class {item_class!r} are not created here")
         rows = self.store.database.all("SELECT id, name, type FROM folders ORDER BY type <> ?, id", (kind,))
         for number, folder, folder_type in rows:
+            if CLASS_OF_TYPE.get(folder_type) != item_class or folder_type == FolderType.RECIPIENT_CACHE:
+                continue
             if folded(folder) == folded(name) if name else folder_type == kind:
                 return int(number)
         raise NotFound(f"there is no folder {name!r}" if name else f"there is no folder for {item_class}: sync first")
@@ -401,6 +458,17 @@ class AsyncItems(ABC):
             self._mailbox.delete_item, item_id, instance=instance, send_updates=send_updates, confirm=confirm
         )
         await asyncio.to_thread(call)
+
+    async def delete_items(
+        self, item_ids: Iterable[int], *, send_updates: bool = False, confirm: Confirm | None = None
+    ) -> int:
+        """See `Mailbox.delete_items`. `confirm` is called in another thread."""
+        call = partial(self._mailbox.delete_items, item_ids, send_updates=send_updates, confirm=confirm)
+        return int(await asyncio.to_thread(call))
+
+    async def move_item(self, item_id: int, folder: str) -> bool:
+        """See `Mailbox.move_item`."""
+        return bool(await asyncio.to_thread(self._mailbox.move_item, item_id, folder))
 
     async def mark_vip(self, contact_id: int, vip: bool = True) -> None:
         """See `Mailbox.mark_vip`."""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from .. import changing, inviting
+from .. import changing, drafting, inviting
+from ..drafting import People
 from ..eas import status
+from ..eas.commands.compose_mail import Source
 from ..eas.commands.meeting_response import MeetingAnswer, MeetingResult, Reply, UserResponse
 from ..eas.flows import meetings
 from ..eas.versions import VERSIONS
 from ..errors import ConnectionFailed, ServerBusy, UsageError
+from ..model.event import Event
 from ..model.questions import Confirm
-from ..store.found import place
+from ..policy import recipients
+from ..store import items
+from ..store.found import place, place_of_item
 from . import Dialogue
 from .writing import AsyncWriting, Writing
 
@@ -54,6 +60,30 @@ class Meetings(Writing):
             except (ConnectionFailed, ServerBusy):  # it waits in the outbox
                 pass
         return _result(results)
+
+    def forward_event(self, item_id: int, to: People, *, text: str = "", confirm: Confirm | None = None) -> None:
+        """Forward an event to others, with a note; the server mails them, and its organiser stays what it is.
+
+        From ActiveSync 16.0 on, else `NotOffered`: forward the message that brought it. `confirm` answers
+        `UnsafeRecipients`. Raises `NotFound` for an event that the server does not have, `UsageError` for what is none,
+        `CommandFailed`.
+        """
+        self._converse(self._forwarding(item_id, to, text, confirm))
+
+    def _forwarding(self, item_id: int, to: People, text: str, confirm: Confirm | None) -> Dialogue[None]:
+        changing.writable(self.read_only)
+        if not isinstance(items.item(self.store.database, item_id), Event):
+            raise UsageError("only an event is forwarded like this")
+        people = drafting.people(to)
+        collection_id, server_id = place_of_item(self.store.database, item_id)
+        question = recipients.question(people, self.config)
+        if question is not None:
+            changing.ask(confirm, question)
+        forwardees = [(person.name, person.address) for person in people]
+        source = Source(collection_id, server_id)
+        return partial(
+            meetings.forward, source=source, forwardees=forwardees, client_id=secrets.token_hex(16), note=text
+        )
 
     def _answering(
         self,
@@ -103,3 +133,8 @@ class AsyncMeetings(AsyncWriting):
             except (ConnectionFailed, ServerBusy):
                 pass
         return _result(results)
+
+    async def forward_event(self, item_id: int, to: People, *, text: str = "", confirm: Confirm | None = None) -> None:
+        """See `Mailbox.forward_event`. `confirm` is called in another thread."""
+        held: Meetings = self._mailbox
+        await self._converse(await asyncio.to_thread(held._forwarding, item_id, to, text, confirm))

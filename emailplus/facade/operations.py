@@ -92,7 +92,7 @@ class Operations(Online):
 
         From ActiveSync 14.0 on. Raises `NotFound`, `UsageError` for a message without a conversation.
         """
-        self._converse(_conversation(self.store, message_id, folder))
+        self._changing(_conversation(self.store, message_id, folder))
 
 
 class AsyncOperations(AsyncOnline):
@@ -125,4 +125,4 @@ class AsyncOperations(AsyncOnline):
 
     async def move_conversation(self, message_id: int, folder: str) -> None:
         """See `Mailbox.move_conversation`."""
-        await self._converse(_conversation(self.store, message_id, folder))
+        await self._changing(_conversation(self.store, message_id, folder))

@@ -173,6 +173,7 @@ class Writing(Online):
         Where its MIME is not in the store it is fetched. Raises `PolicyDenied` where the key is not set, `NotFound`,
         `ItemUnavailable` where the server no longer has the message, and as `send`.
         """
+        changing.writable(self.read_only)
         drafting.phishing_report(self._sending(), message_id, b"")
         draft = drafting.phishing_report(self._sending(), message_id, self.original_mime(message_id), text=text)
         return self.send(draft, confirm=confirm, listener=listener)

@@ -7,7 +7,7 @@ was lost, and the window is thrown away and made again (MS-ASCMD 2.2.3.181.4, 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from .device import Collection, Position, Window, new_key
@@ -59,7 +59,13 @@ def issue_key(collection: Collection, request_key: str) -> str:
     return collection.key
 
 
-def look(collection: Collection, key: str, folder: Folder, filter_type: int, now: datetime) -> Changes | None:
+Thread = Callable[[Item], bytes]
+"""The conversation of an item."""
+
+
+def look(
+    collection: Collection, key: str, folder: Folder, filter_type: int, now: datetime, thread: Thread | None = None
+) -> Changes | None:
     """The changes for a client that holds `key`, without settling anything; None when the key is not valid."""
     if key and key == collection.key:
         window = collection.window
@@ -69,24 +75,29 @@ def look(collection: Collection, key: str, folder: Folder, filter_type: int, now
     else:
         return None
     peek = Collection(collection.collection_id, key, known=collection.known, window=view)
-    return Changes(peek, folder, filter_type, now)
+    return Changes(peek, folder, filter_type, now, thread)
 
 
 class Changes:
     """The changes of one collection that a client has not seen, newest mail first, from one request's point of view."""
 
-    def __init__(self, collection: Collection, folder: Folder, filter_type: int, now: datetime) -> None:
+    def __init__(
+        self, collection: Collection, folder: Folder, filter_type: int, now: datetime, thread: Thread | None = None
+    ) -> None:
+        """`thread`: the filter is one of conversations; one of which any message passes, passes whole."""
         self.collection = collection
         self.folder = folder
         self.window = collection.window
         self.cutoff = cutoff(filter_type, now)
+        self.thread = thread if self.cutoff is not None else None
+        self.threads = {thread(item) for item in folder.items.values() if thread is not None and self._recent(item)}
         self.backlog: list[str] = []
         self.cursor = 0
         self._refill(filter_type)
 
     def _refill(self, filter_type: int) -> None:
         old, folder = self.window.position, self.folder
-        if old is None or old.filter_type != filter_type:
+        if old is None or old.filter_type != filter_type or self.thread is not None:
             backlog = self._full_scan()
         else:
             backlog = list(dict.fromkeys(folder.log[old.log :]))
@@ -134,6 +145,9 @@ class Changes:
 
     def wanted(self, item: Item) -> bool:
         """Whether the filter lets this item through."""
+        return self._recent(item) or (self.thread is not None and self.thread(item) in self.threads)
+
+    def _recent(self, item: Item) -> bool:
         return self.cutoff is None or item.received >= self.cutoff
 
     def client_version(self, server_id: str) -> int | None:

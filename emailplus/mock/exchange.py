@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 
 from ..eas.wbxml import Limits, decode
 from ..errors import NotFound, UsageError, WbxmlError
@@ -23,7 +24,7 @@ from .ews.service import Ews
 from .faults import Faults, Http, Status
 from .library import Library
 from .mailbox import Mailbox, utc_now
-from .oof import OutOfOffice
+from .oof import OutOfOffice, automatic_reply
 from .policy import MockPolicy
 from .query import ACCEPT_MULTIPART, Query, QueryError, parse_query
 from .record import KEEP_BYTES, Recorder, Request
@@ -195,7 +196,23 @@ class Exchange:
                 self.undelivered.append((address, raw))
             else:
                 mailbox.deliver(raw, received=self.received_now(mailbox.email), licence=licence)
+                self._reply_for(mailbox.email, raw)
         return unknown
+
+    def _reply_for(self, owner: str, raw: bytes) -> None:
+        """The automatic reply of somebody who is out of office."""
+        oof = self.out_of_office.get(owner)
+        answer = automatic_reply(oof, owner, raw, self.clock(), partial(self._audience, owner)) if oof else None
+        if answer is not None:
+            self.submit(answer[1], [answer[0]])
+
+    def _audience(self, owner: str, address: str) -> str:
+        if any(user.answers_to(address) for user in self.users):
+            return "AppliesToInternal"
+        known = {entry.email.lower() for entry in self.directory.contacts.get(owner.lower(), [])}
+        for item in self._mailboxes[owner].items("Contacts"):
+            known |= {str(text).lower() for tag, text in item.nodes or () if tag.startswith("Contacts:Email")}
+        return "AppliesToExternalKnown" if address in known else "AppliesToExternalUnknown"
 
     # -- one request
 

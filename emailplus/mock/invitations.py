@@ -14,18 +14,26 @@ def invite(context: Context, item: Item, method: str = "REQUEST") -> None:
     """Mail the attendees of an event, if it has any and the user organises it."""
     nodes = ("", item.nodes or [])
     attendees = every(child(nodes, "Calendar:Attendees"), "Calendar:Attendee")
-    organizer = text(nodes, "Calendar:OrganizerEmail")
-    if not attendees or organizer.lower() != context.user.email.lower():
+    if not attendees or text(nodes, "Calendar:OrganizerEmail").lower() != context.user.email.lower():
         return
-    people = [(text(one, "Calendar:Name"), text(one, "Calendar:Email")) for one in attendees]
+    mail_to(context, item, [(text(one, "Calendar:Name"), text(one, "Calendar:Email")) for one in attendees], method)
+
+
+def mail_to(
+    context: Context, item: Item, people: list[tuple[str, str]], method: str = "REQUEST", note: str = ""
+) -> None:
+    """Mail an event to (name, address) each; its organiser stays the same whoever sends it (MS-ASCMD_R7487)."""
+    nodes = ("", item.nodes or [])
+    organizer = text(nodes, "Calendar:OrganizerEmail")
     now = context.exchange.clock()
     subject = " ".join(text(nodes, "Calendar:Subject").split())
     place = text(child(nodes, "AirSyncBase:Location"), "AirSyncBase:DisplayName")
+    described = [f"DESCRIPTION:{' '.join(note.split())}"] if note else []
     lines = [
         "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mock//EN", f"METHOD:{method}", "BEGIN:VEVENT",
         f"UID:{text(nodes, 'Calendar:UID')}", f"DTSTAMP:{now:%Y%m%dT%H%M%SZ}",
         f"DTSTART:{text(nodes, 'Calendar:StartTime')}", f"DTEND:{text(nodes, 'Calendar:EndTime')}",
-        f"SUMMARY:{subject}", f"LOCATION:{place}", f"ORGANIZER:mailto:{organizer}",
+        f"SUMMARY:{subject}", *described, f"LOCATION:{place}", f"ORGANIZER:mailto:{organizer}",
         *(f"ATTENDEE;RSVP=TRUE:mailto:{email}" for _, email in people), "END:VEVENT", "END:VCALENDAR",
     ]  # fmt: skip
     head = [

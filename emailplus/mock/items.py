@@ -76,8 +76,10 @@ def email_properties(
     if version < 120:
         nodes += legacy_body(message, options)
     else:
-        nodes.append(body_node(message, options, version, parts))
-        if options.part_preference is not None and version >= 141:
+        part = options.part_preference is not None and version >= 141
+        if options.preferences or not part:  # MS-ASCON_R247
+            nodes.append(body_node(message, options, version, parts))
+        if options.part_preference is not None and part:
             nodes.append(body_part_node(message, options.part_preference, version))
     nodes.append(("Email:MessageClass", message.message_class))
     meeting = meeting_node(message, version) if message.message_class.startswith("IPM.Schedule.Meeting.") else None
@@ -223,7 +225,7 @@ def _conversation(item: Item, message: Message) -> list[Node]:
     """ConversationId and ConversationIndex (MS-ASCON 2.2.2.2): five bytes of time, then five a reply."""
     ticks = int(item.received.timestamp() * 10_000_000) + _FILETIME_1601
     index = ticks.to_bytes(8, "big")[:5]
-    for reference in _references(message):
+    for reference in dict.fromkeys(_references(message)):
         index += hashlib.sha256(reference.encode("utf-8", "replace")).digest()[:5]
     return [("Email2:ConversationId", conversation_id(message)), ("Email2:ConversationIndex", index)]
 

@@ -5,6 +5,8 @@ Every public method takes the exchange's lock, so a test may change a mailbox wh
 
 from __future__ import annotations
 
+import base64
+import binascii
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -135,6 +137,8 @@ class Mailbox:
         self.hierarchy_changes = 0
         self._next_folder = 1
         self._parsed: OrderedDict[str, Message] = OrderedDict()
+        self._always: dict[bytes, str] = {}
+        self._thread: Callable[[Message], bytes] | None = None
         for name, kind in DEFAULT_FOLDERS:
             self._add_folder(name, "0", kind)
 
@@ -224,8 +228,21 @@ class Mailbox:
             item.flag = flag
             item.draft = draft
             item.licence = licence
+            moved = self._sort(target, item)
             self._changed()
-            return item.server_id
+            return moved or item.server_id
+
+    def always_move(self, identity: bytes, folder: str, thread: Callable[[Message], bytes]) -> None:
+        """Whatever comes of a conversation from now on lies in `folder` (MS-ASCON_R130). `thread` tells its id."""
+        self._always[identity] = folder
+        self._thread = thread
+
+    def _sort(self, folder: Folder, item: Item) -> str:
+        """The new ServerId of a message whose conversation always moves; "" for any other."""
+        if self._thread is None or folder.type != 2:
+            return ""
+        target = self.folders.get(self._always.get(self._thread(self.message(item)), ""))
+        return self.move(item.server_id, target.server_id) if target is not None else ""
 
     def _insert(self, folder: Folder, source: Source, received: datetime, read: bool) -> Item:
         item = Item(f"{folder.server_id}:{folder.next_item}", source, received, read)
@@ -273,6 +290,16 @@ class Mailbox:
             if folder is None or item is None:
                 raise NotFound(f"{self.email} has no item {server_id!r}")
             return folder, item
+
+    def find_long(self, long_id: str) -> tuple[Folder, Item]:
+        """An item by the LongId that Search gave it. Raises `NotFound`."""
+        try:
+            server_id = base64.urlsafe_b64decode(long_id.removeprefix(_LONG).encode()).decode()
+        except (ValueError, binascii.Error):
+            server_id = ""
+        if not long_id.startswith(_LONG) or not server_id:
+            raise NotFound(f"{self.email} has no item of the LongId {long_id!r}")
+        return self.find(server_id)
 
     def items(self, folder: str = "Inbox") -> list[Item]:
         """The items of a folder, oldest delivery first."""
@@ -417,6 +444,15 @@ class Mailbox:
             if folder.type in MAIL_TYPES:
                 for item in list(folder.items.values()):
                     yield folder, item
+
+
+_LONG = "RgAAAAB"
+"""Begins every LongId: nobody can take one for a ServerId."""
+
+
+def long_id(server_id: str) -> str:
+    """The LongId of an item, which Search gives (MS-ASCMD 2.2.3.98)."""
+    return _LONG + base64.urlsafe_b64encode(server_id.encode()).decode()
 
 
 def utc_now() -> datetime:

@@ -1,8 +1,13 @@
-"""Out-of-office of a mock user: what was set, audience by audience, given back in the form that is asked for."""
+"""Out-of-office of a mock user: what was set, audience by audience, and the replies that it sends (RFC 3834)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import parseaddr
 
 from ..eas.wbxml import Node
 from .mime import html_to_text, text_to_html
@@ -32,6 +37,8 @@ class OutOfOffice:
     start: str = ""
     end: str = ""
     replies: dict[str, Reply] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+    """Who has had a reply: everybody gets one, until something is set anew."""
 
     def set(self, wanted: Node) -> None:
         """Take a Set: what it names changes (MS-ASCMD 2.2.3.166). Raises `OofError`."""
@@ -59,6 +66,13 @@ class OutOfOffice:
         self.state = state or self.state
         self.start, self.end = start, end
         self.replies |= taken
+        self.answered.clear()
+
+    def active(self, now: datetime) -> bool:
+        """Whether it holds at a moment."""
+        if self.state != "2":
+            return self.state == "1"
+        return datetime.fromisoformat(self.start) <= now < datetime.fromisoformat(self.end)
 
     def get(self, body_type: str) -> list[Node]:
         """The answer to a Get that wants its messages as Text or HTML."""
@@ -81,3 +95,33 @@ class OutOfOffice:
                 message += [("Settings:ReplyMessage", body), ("Settings:BodyType", "HTML" if html else "Text")]
             nodes.append(("Settings:OofMessage", message))
         return nodes
+
+
+def automatic_reply(
+    oof: OutOfOffice, owner: str, raw: bytes, now: datetime, audience_of: Callable[[str], str]
+) -> tuple[str, bytes] | None:
+    """Who gets a reply to a message that came for `owner`, and the reply; None where nobody does.
+
+    Nobody is answered twice, no machine ever, and nobody whose audience has no reply. `audience_of` tells the audience
+    of an address.
+    """
+    if not oof.active(now):
+        return None
+    message = message_from_bytes(raw, policy=policy.default)
+    sender = parseaddr(str(message.get("Return-Path") or message.get("From", "")))[1].lower()
+    machine = str(message.get("Auto-Submitted", "no")).strip().lower() != "no" or "List-Id" in message
+    machine = machine or str(message.get("Precedence", "")).strip().lower() in ("bulk", "junk", "list")
+    if machine or not sender or sender == owner.lower() or sender in oof.answered:
+        return None
+    reply = oof.replies.get(audience_of(sender))
+    if reply is None or not reply.enabled or not reply.text:
+        return None
+    oof.answered.add(sender)
+    answer = EmailMessage()
+    answer["From"], answer["To"] = owner, sender
+    answer["Subject"] = f"Automatic reply: {' '.join(str(message.get('Subject', '')).split())}"
+    answer["Auto-Submitted"] = "auto-replied"
+    if message.get("Message-ID"):
+        answer["In-Reply-To"] = str(message["Message-ID"]).strip()
+    answer.set_content(reply.text, subtype="html" if reply.html else "plain")
+    return sender, answer.as_bytes(policy=policy.SMTP)

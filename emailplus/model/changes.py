@@ -136,6 +136,37 @@ class DeleteItem:
 
 
 @dataclass(slots=True)
+class MoveItem:
+    """Move an item to another folder of its class, here at once. Result: True if it was not there already."""
+
+    item_id: int
+    target: int
+    """Local id of the folder."""
+    now: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOutcome:
+    """What the server says of one move. `again`: it is tried once more; without any of the three it is undone."""
+
+    change_id: int
+    new_server_id: str = ""
+    """DstMsgId."""
+    gone: bool = False
+    """The server no longer has the item where we knew it."""
+    again: bool = False
+    status: int | None = None
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class SettleItemMoves:
+    """Outcomes of one MoveItems. Result: None."""
+
+    outcomes: Sequence[MoveOutcome]
+
+
+@dataclass(slots=True)
 class MarkVip:
     """Mark a contact as important, or not. It is known here only. Result: None."""
 
@@ -175,6 +206,16 @@ class ResetCollections:
 
     folder_ids: Sequence[int]
     """Empty: all."""
+
+
+@dataclass(slots=True)
+class ForgetFolders:
+    """These folders are not synchronised any more: their mail leaves the store. Result: None.
+
+    Mail with changes that the server does not know yet stays.
+    """
+
+    folder_ids: Sequence[int]
 
 
 @dataclass(slots=True)

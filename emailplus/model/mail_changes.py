@@ -100,6 +100,14 @@ class SettleChanges:
     keep_content: bool = True
 
 
+@dataclass(slots=True)
+class EmptyByDeletions:
+    """The server cannot empty a folder (below 12.0): what lay in it here is deleted one by one, for good. Result: None.
+
+    What the sync period left on the server stays there.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class PendingChanges:
     """Result: list of `PendingChange` that wait, oldest first."""

@@ -45,7 +45,7 @@ class QueuedChange:
     id: int
     item_id: int
     kind: str
-    """"add", "change" or "delete"."""
+    """"add", "change", "delete" or "move"."""
     state: str
     """"queued", "sent" (a request with it left, no answer came) or "failed"."""
     client_id: str
@@ -64,6 +64,24 @@ class QueuedChange:
     item_class: str = ""
     mails: int = 0
     """Invitations in the outbox that wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemMoves:
+    """Result: list of `QueuedMove`, oldest first: those that can be told now."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMove:
+    """One item that is to go to another folder."""
+
+    id: int
+    server_id: str
+    source_id: str
+    """CollectionId of the folder that has it."""
+    target_id: str
+    title: str
+    item_class: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ Row = tuple[Any, ...]
 class Database:
     """One open store file. Methods may be called from any thread; one transaction runs at a time."""
 
-    def __init__(self, path: Path, connection: Any, lock: int | None, migrations: Sequence[str] = MIGRATIONS) -> None:
+    def __init__(self, path: Path, connection: Any, lock: int | None, migrations: Sequence[str] | None = None) -> None:
         self.path = path
-        self._migrations = migrations
+        self._migrations = MIGRATIONS if migrations is None else migrations
         self._connection = connection
         self._lock_file = lock
         self._mutex = RLock()
@@ -50,7 +50,7 @@ class Database:
         *,
         create: bool = True,
         lock: bool = False,
-        migrations: Sequence[str] = MIGRATIONS,
+        migrations: Sequence[str] | None = None,
     ) -> Database:
         """Open the store at `path`, or make it there. `lock`: refuse if another process has it open for work.
 

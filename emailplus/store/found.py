@@ -30,6 +30,18 @@ def known(database: Database, found: FoundMail) -> tuple[int, bool] | None:
     return (row[0], bool(row[1])) if row is not None else None
 
 
+def place_of_item(database: Database, item_id: int) -> tuple[str, str]:
+    """CollectionId and ServerId of an item that the server has. Raises `NotFound`."""
+    row = database.one(
+        "SELECT f.server_id, i.server_id FROM items i JOIN folders f ON f.id = i.folder_id "
+        "WHERE i.id = ? AND i.gone = 0 AND i.server_id NOT LIKE 'new:%'",
+        (item_id,),
+    )
+    if row is None:
+        raise NotFound(f"the server has no item {item_id}")
+    return row[0], row[1]
+
+
 def place(database: Database, message_id: int) -> tuple[str, str]:
     """CollectionId and ServerId of a message here. Raises `NotFound`."""
     row = database.one(

@@ -155,6 +155,11 @@ def _queue(
     return int(cursor.lastrowid)
 
 
+def queue_move(database: Database, item_id: int, folder: int, now: float) -> None:
+    """A move waits for its turn behind older changes of the item; later ones wait for it."""
+    _queue(database, item_id, folder, "move", DeleteItem(item_id, now=now), {})
+
+
 def _editable(database: Database, item_id: int) -> tuple[Item, int]:
     item = items.item(database, item_id)
     folder = database.scalar("SELECT folder_id FROM items WHERE id = ?", (item_id,))
@@ -179,6 +184,10 @@ def delete(database: Database, batch: DeleteItem) -> None:
             database.execute("DELETE FROM items WHERE id = ?", (batch.item_id,))
             return
         _remember_base(database, batch.item_id)
+        if not batch.instance and not database.scalar(
+            "SELECT 1 FROM item_changes WHERE item_id = ? AND kind = 'move' AND state = 'sent'", (batch.item_id,)
+        ):
+            database.execute("UPDATE items SET moving_to = NULL WHERE id = ?", (batch.item_id,))
         if batch.instance:
             database.execute(
                 "DELETE FROM item_changes WHERE item_id = ? AND instance = ? AND state <> 'sent'",
@@ -214,6 +223,8 @@ def _forget(database: Database, change_id: int, item_id: int, kind: str) -> None
         return
     if kind == "delete":
         database.execute("UPDATE items SET gone = 0 WHERE id = ? AND gone = 2", (item_id,))
+    if kind == "move":
+        database.execute("UPDATE items SET moving_to = NULL WHERE id = ?", (item_id,))
     _show(database, item_id)
 
 
@@ -233,7 +244,7 @@ def _show(database: Database, item_id: int) -> None:
 def queued(database: Database, query: ItemChanges) -> list[QueuedChange]:
     """See `ItemChanges`. Of one item only the oldest change: the next may build on what the server makes of it."""
     rows = database.all(
-        "SELECT c.id FROM item_changes c WHERE c.folder_id = ? AND c.state <> 'failed' AND c.id = "
+        "SELECT c.id FROM item_changes c WHERE c.folder_id = ? AND c.state <> 'failed' AND c.kind <> 'move' AND c.id = "
         "(SELECT min(id) FROM item_changes WHERE item_id = c.item_id AND state <> 'failed') ORDER BY c.id LIMIT ?",
         (query.folder_id, query.limit),
     )
@@ -243,6 +254,15 @@ def queued(database: Database, query: ItemChanges) -> list[QueuedChange]:
 def every(database: Database) -> list[QueuedChange]:
     """Every change that waits or failed, oldest first."""
     return [change(database, row[0]) for row in database.all("SELECT id FROM item_changes ORDER BY id")]
+
+
+def waiting_deletions(database: Database) -> int:
+    """Whole items whose deletion the server has not confirmed."""
+    return int(
+        database.scalar(
+            "SELECT count(*) FROM item_changes WHERE kind = 'delete' AND instance = '' AND state <> 'failed'"
+        )
+    )
 
 
 def change(database: Database, change_id: int) -> QueuedChange:

@@ -41,7 +41,7 @@ _UPDATE = f"UPDATE items SET {', '.join(f'{name} = ?' for name in _COLUMNS)}"
 _BATCH = 400
 _SELECT = (
     "SELECT i.id, i.class, i.server_id, f.name, i.id IN (SELECT item_id FROM vips), i.data "
-    "FROM items i JOIN folders f ON f.id = i.folder_id"
+    "FROM items i JOIN folders f ON f.id = coalesce(i.moving_to, i.folder_id)"
 )
 
 
@@ -157,6 +157,7 @@ def _replace(
         "gone = CASE gone WHEN 2 THEN 2 ELSE 0 END WHERE id = ?",
         (server_id, window.folder_id, number, item_id),
     )
+    database.execute("UPDATE item_changes SET folder_id = ? WHERE item_id = ?", (window.folder_id, item_id))
     return changed
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..model.changes import ItemChange, ResetCollections, SyncCounts, Window
+from ..model.changes import ForgetFolders, ItemChange, ResetCollections, SyncCounts, Window
 from ..model.meeting import MeetingRequest
 from ..model.message import Attachment, Message
 from ..model.rights import Licence
@@ -53,6 +53,9 @@ _COLUMN_OF = {
 }  # fmt: skip
 """Attribute of `Message` -> column, where the value is stored as it is."""
 
+_EMPTIED: dict[str, Any] = {"to": "", "cc": "", "bcc": "", "reply_to": "", "attachments": []}
+"""What a Change that tells all of a draft leaves out is empty: nobody else's mail loses its recipients."""
+
 _PREFIX = re.compile(r"^\s*((re|aw|fw|fwd|wg|sv|vs|tr|rv|antw)\s*(\[\d+\])?\s*:\s*)+", re.IGNORECASE)
 
 
@@ -65,6 +68,17 @@ def reset(database: Database, batch: ResetCollections) -> None:
         )
     else:
         database.execute("UPDATE folders SET sync_key = '0', pass_open = 0")
+
+
+def forget_folders(database: Database, batch: ForgetFolders) -> None:
+    """See `ForgetFolders`."""
+    with database.transaction():
+        reset(database, ResetCollections(batch.folder_ids))
+        database.executemany(
+            "DELETE FROM messages WHERE folder_id = ? AND id NOT IN "
+            "(SELECT message_id FROM mail_changes WHERE message_id IS NOT NULL)",
+            [(folder,) for folder in batch.folder_ids],
+        )
 
 
 def forget_contents(database: Database) -> int:
@@ -323,6 +337,8 @@ def _change(database: Database, change: ItemChange, folder: int, number: int, ke
     if not keep:
         counts.changed += 1
         return
+    if change.values.get("draft") and "body" in change.values:
+        change = ItemChange(change.server_id, {**_EMPTIED, **change.values})
     values = {_COLUMN_OF[name]: value for name, value in change.values.items() if name in _COLUMN_OF}
     for name in ("read", "draft"):
         if name in values:

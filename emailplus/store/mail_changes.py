@@ -12,7 +12,7 @@ from typing import Any
 from ..model import mail_changes as model
 from ..model.changes import SyncCounts, SyncWindows
 from ..model.mail_changes import ChangeKind, ConflictPolicy, PendingChange, Settled
-from . import passes
+from . import copies, passes
 from .database import Database
 from .keepers import keeper
 
@@ -35,6 +35,7 @@ def applying(database: Database) -> dict[type, Callable[[Any], Any]]:
     return {
         model.ChangeMail: lambda batch: change(database, batch),
         model.SettleChanges: lambda batch: settle(database, batch),
+        model.EmptyByDeletions: lambda _: _empty_by_deletions(database),
     }
 
 
@@ -144,10 +145,26 @@ def _empty(database: Database, batch: model.ChangeMail) -> int:
     return int(hidden)
 
 
+def _empty_by_deletions(database: Database) -> None:
+    """See `EmptyByDeletions`."""
+    with database.transaction():
+        for number, folder, created in database.all(
+            "SELECT id, folder_id, created FROM mail_changes WHERE kind = 'empty' AND state = 'queued'"
+        ):
+            database.execute(
+                "INSERT INTO mail_changes (message_id, folder_id, server_id, kind, permanent, created) "
+                "SELECT id, folder_id, server_id, 'delete', 1, ? FROM messages WHERE folder_id = ? AND gone = ? "
+                "AND id NOT IN (SELECT message_id FROM mail_changes WHERE kind = 'delete' AND message_id IS NOT NULL)",
+                (created, folder, WANTED_GONE),
+            )
+            database.execute("DELETE FROM mail_changes WHERE id = ?", (number,))
+
+
 def apply_windows(database: Database, batch: SyncWindows) -> SyncCounts:
     """Write one Sync answer, with what waits of ours on top."""
     with database.transaction():
         counts = passes.apply_windows(database, batch, keeper)
+        copies.notice(database, batch.windows)
         _overlay(database, [window.folder_id for window in batch.windows])
     return counts
 
@@ -157,6 +174,7 @@ def settle(database: Database, batch: model.SettleChanges) -> None:
     with database.transaction():
         if batch.windows:
             passes.apply_windows(database, SyncWindows(batch.windows, batch.keep_content), keeper)
+            copies.notice(database, batch.windows)
         for settled in batch.settled:
             _settle(database, settled)
         _overlay(database, [window.folder_id for window in batch.windows])

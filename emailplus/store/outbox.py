@@ -6,14 +6,17 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import NotFound, UsageError
 from ..model import outbox as model
 from ..model.draft import Draft, DraftAttachment, DraftKind, Invitation, Quote, StoredDraft
+from ..model.folder import FolderType
+from ..model.mail_changes import ChangeKind, ChangeMail
 from ..model.message import Address
 from ..model.outbox import OutboxEntry, OutboxState
-from . import spool
+from . import mail_changes, spool
 from .database import Database, Row
 
 KEPT_CONFIRMED = 200
@@ -71,8 +74,8 @@ def save_draft(database: Database, draft: Draft, now: float) -> int:
             )
         else:
             cursor = database.execute(
-                "UPDATE drafts SET message_id = ?, saved = ?, kind = ?, subject = ?, recipients = ?, content = ? "
-                "WHERE id = ?",
+                "UPDATE drafts SET message_id = ?, saved = ?, kind = ?, subject = ?, recipients = ?, content = ?, "
+                "revision = revision + 1 WHERE id = ?",
                 (*values, number),
             )
             if not cursor.rowcount:
@@ -124,9 +127,22 @@ def drop_draft(database: Database, draft_id: int) -> bool:
     with database.transaction():
         if database.scalar("SELECT 1 FROM outbox WHERE draft_id = ? AND state <> 'failed'", (draft_id,)):
             raise UsageError(f"draft {draft_id} waits in the outbox: take it back from there first")
+        drop_copy(database, str(database.scalar("SELECT server_id FROM drafts WHERE id = ?", (draft_id,)) or ""))
         cursor = database.execute("DELETE FROM drafts WHERE id = ?", (draft_id,))
         database.execute("DELETE FROM outbox WHERE draft_id = ?", (draft_id,))
         return bool(cursor.rowcount)
+
+
+def drop_copy(database: Database, server_id: str) -> None:
+    """The draft was discarded or sent: its copy in the server's Drafts goes, here at once, there with the next run."""
+    message = database.scalar(
+        "SELECT m.id FROM messages m JOIN folders f ON f.id = m.folder_id WHERE f.type = ? AND m.server_id = ? "
+        "AND m.server_id <> '' AND m.gone = 0",
+        (int(FolderType.DRAFTS), server_id),
+    )
+    if message is not None:
+        now = datetime.now(UTC).timestamp()
+        mail_changes.change(database, ChangeMail(ChangeKind.DELETE, [message], now, permanent=True))
 
 
 _NOT_WRITTEN = frozenset({"attachments", "id", "thread_index", "quote", "sender", "to", "cc", "bcc", "reply_to",
@@ -315,6 +331,7 @@ def _drop_sent_draft(database: Database, entry_id: int) -> None:
         return
     left = database.scalar("SELECT count(*) FROM outbox WHERE draft_id = ? AND state <> 'confirmed'", (draft_id,))
     if not left:
+        drop_copy(database, str(database.scalar("SELECT server_id FROM drafts WHERE id = ?", (draft_id,)) or ""))
         database.execute("UPDATE outbox SET draft_id = NULL WHERE draft_id = ?", (draft_id,))
         database.execute("DELETE FROM drafts WHERE id = ?", (draft_id,))
 

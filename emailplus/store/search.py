@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..errors import UsageError
+from ..policy.features import is_smart_folder
 from .classification import HOLDS, MARKED
 from .database import Database
 from .items import vip_addresses
@@ -135,12 +136,28 @@ def search(
             alternatives.append(f"NOT ({sql})" if term.negated else sql)
             parameters.extend(values)
         conditions.append(f"({' OR '.join(alternatives)})")
+    if not any(term.kind == "in" for group in groups for term in group):
+        conditions += _once(database)
     rows = database.all(
         "SELECT m.id FROM messages m JOIN folders f ON f.id = m.folder_id "
         f"WHERE {' AND '.join(conditions)} ORDER BY m.received DESC NULLS LAST, m.id DESC LIMIT ?",
         (*parameters, -1 if limit is None else max(0, limit)),
     )
     return [row[0] for row in rows]
+
+
+def _once(database: Database) -> list[str]:
+    """In all folders, a mail that Gmail collects in several is found once: where it lies, not where it is collected."""
+    rows = database.all(
+        "SELECT f.id, f.name, coalesce(p.name, '') FROM folders f LEFT JOIN folders p ON p.server_id = f.parent_id"
+    )
+    smart = ", ".join(str(row[0]) for row in rows if is_smart_folder(row[1], row[2]))
+    if not smart:
+        return []
+    return [
+        f"NOT (m.folder_id IN ({smart}) AND EXISTS (SELECT 1 FROM messages o WHERE o.fingerprint = m.fingerprint "
+        f"AND o.gone = 0 AND (o.folder_id NOT IN ({smart}) OR o.folder_id < m.folder_id)))"
+    ]
 
 
 def _condition(database: Database, term: Term, smart_folders: bool) -> tuple[str, tuple[str | float, ...]]:

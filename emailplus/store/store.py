@@ -16,7 +16,7 @@ from ..errors import NotFound, StoreDamaged
 from ..mime.html_text import linear
 from ..mime.view import PartView, view
 from ..model import changes, queries
-from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder
+from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder, FolderType
 from ..model.message import BodyType, StoredAttachment, StoredMessage
 from ..policy.server_policy import ServerPolicy
 from . import (
@@ -24,15 +24,18 @@ from . import (
     certificates,
     classification,
     diagnosis,
+    drafts,
     ews,
     index,
     item_changes,
+    item_moves,
     items,
     mail,
     mail_changes,
     markings,
     outbox,
     pictures,
+    push,
     rights,
     settings,
     sign_in,
@@ -65,6 +68,7 @@ class Store:
             changes.FolderChanges: self._folder_changes,
             changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
             changes.ResetCollections: lambda batch: mail.reset(database, batch),
+            changes.ForgetFolders: lambda batch: mail.forget_folders(database, batch),
             changes.ClaimBlob: lambda batch: spool.claim(database, batch),
             changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
             changes.FinishBlob: lambda batch: spool.finish(database, batch),
@@ -86,8 +90,11 @@ class Store:
             changes.DeleteItem: lambda batch: item_changes.delete(database, batch),
             changes.MarkVip: lambda batch: items.mark_vip(database, batch.item_id, batch.vip),
             changes.MarkChangesSent: lambda batch: item_changes.mark_sent(database, batch),
+            changes.MoveItem: lambda batch: item_moves.move(database, batch),
+            changes.SettleItemMoves: lambda batch: item_moves.settle(database, batch),
             changes.DropChange: lambda batch: item_changes.drop(database, batch.change_id),
             **outbox.applying(database),
+            **drafts.applying(database),
             **mail_changes.applying(database),
             **sign_in.applying(database),
         }
@@ -97,10 +104,12 @@ class Store:
             queries.MailCollections: lambda _: self._mail_collections(),
             queries.ItemCollections: lambda _: self._collections(ITEM_TYPES),
             queries.ItemChanges: lambda query: item_changes.queued(database, query),
+            queries.ItemMoves: lambda _: item_moves.queued(database),
             queries.PendingFetches: self._pending_fetches,
             queries.OldQuarantine: self._old_quarantine,
             queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
             **outbox.loading(database),
+            **drafts.loading(database),
             **mail_changes.loading(database),
             **sign_in.loading(database),
             queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
@@ -300,8 +309,8 @@ class Store:
             if batch.cutoff is not None:
                 cursor = self.database.execute(
                     "DELETE FROM messages WHERE received IS NOT NULL AND received < ? "
-                    "AND folder_id IN (SELECT id FROM folders WHERE pass_open = 0)",
-                    (batch.cutoff,),
+                    "AND folder_id IN (SELECT id FROM folders WHERE pass_open = 0 AND type <> ?)",
+                    (batch.cutoff, int(FolderType.DRAFTS)),
                 )
                 removed = max(0, int(cursor.rowcount))
             if batch.now is not None:
@@ -332,6 +341,7 @@ class Store:
             pictures.forget(self.database)
             watch.forget(self.database)
             rights.forget(self.database)
+            push.forget(self.database)
             sign_in.forget(self.database)
             ews.wipe(self.database)
             diagnosis.forget_all(self.database)

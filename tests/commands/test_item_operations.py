@@ -29,6 +29,7 @@ from emailplus.errors import (
 )
 from emailplus.mock import LoseResponse, Rewrite, Status
 from emailplus.mock.exchange import multipart_body
+from emailplus.mock.mailbox import long_id
 from emailplus.model.search import FoundMail, MailQuery
 from emailplus.policy.body_preference import BodyPreference, BodyRequest
 
@@ -67,6 +68,8 @@ def test_published_answers() -> None:
     assert (document.data, document.first, document.total) == (b"KLMNOPQRST", 10, 26)
     assert item_operations.parse_operation(example(55, "response"), "EmptyFolderContents") == 1
     assert item_operations.parse_operation(example(101, "response"), "Move") == 1
+    with pytest.raises(MalformedResponse):  # an answer about something else is no success
+        item_operations.parse_operation(example(101, "response"), "EmptyFolderContents")
 
 
 def test_every_request_obeys_its_schema() -> None:
@@ -295,7 +298,7 @@ def test_hostile_answers(world: World) -> None:
     world.exchange.faults.add(Rewrite(senseless), "ItemOperations")
     with world.open() as mailbox:
         with pytest.raises(ItemUnavailable):
-            mailbox.fetch_found(FoundMail(None, "1", long_id="1:1"))  # type: ignore[arg-type]
+            mailbox.fetch_found(FoundMail(None, "1", long_id=long_id("1:1")))  # type: ignore[arg-type]
         world.exchange.faults.add(Status(2), "ItemOperations")
         with pytest.raises(CommandFailed):
             mailbox._converse(lambda session: operations.move_conversation(session, b"x", "1"))

@@ -14,7 +14,7 @@ from emailplus.eas.commands.resolve_recipients import Retrieval, Wish
 from emailplus.eas.versions import VERSIONS
 from emailplus.eas.wbxml import Node
 from emailplus.errors import CommandFailed, MalformedResponse, NotOffered, ServerBusy, UsageError
-from emailplus.mock import Http, Rewrite, Status
+from emailplus.mock import Empty, Http, Rewrite, Status
 from emailplus.model.directory import Busy, FreeBusy
 
 from ..flows.world import World
@@ -275,3 +275,22 @@ def test_hostile_answers_give_typed_errors_or_less() -> None:
     assert (person.certificates.certificates, person.certificates.damaged, person.certificates.status) == ((), 1, 7)
     assert person.availability is not None
     assert person.availability.slots == (Busy.FREE, Busy.NO_DATA, Busy.NO_DATA, Busy.BUSY)
+
+
+def test_a_server_that_answers_only_who_asks_for_free_busy(make_world: Callable[..., World]) -> None:
+    """SOGo: without Availability in the request it answers nothing at all."""
+    world = make_world(versions=("14.1",))
+    world.exchange.faults.add(
+        Empty(), "ResolveRecipients", times=None, when=lambda request: b"2026-01-01" not in request.body
+    )
+    with world.open() as mailbox:
+        (answer,) = mailbox.resolve(["bob@example.test"])
+        assert [person.email for person in answer.recipients] == ["bob@example.test"]
+        assert answer.recipients[0].availability is None
+        world.exchange.faults.add(Empty(), "ResolveRecipients", times=None)
+        with pytest.raises(MalformedResponse):
+            mailbox.resolve(["bob@example.test"])
+    old = make_world(versions=("12.1",))
+    old.exchange.faults.add(Empty(), "ResolveRecipients", times=None)
+    with old.open() as mailbox, pytest.raises(MalformedResponse):
+        mailbox.resolve(["bob@example.test"])

@@ -15,6 +15,7 @@ from emailplus import reconfigure
 from emailplus.config import Consequence
 from emailplus.errors import ConfigurationError, StoreError, UsageError
 from emailplus.mailbox import AsyncMailbox, Mailbox
+from emailplus.model.contact import Contact
 from emailplus.store.store import Store
 
 from .world import KEY, World, deliver, mail, noise
@@ -175,6 +176,29 @@ def test_what_waits_in_the_outbox_never_leaves_by_another_account(make_world: Ca
         mailbox.sync()
         assert [(entry.subject, entry.held) for entry in mailbox.outbox()] == [("on its way", True)]
         assert not new.exchange.requests.of("SendMail")
+
+
+def test_changes_not_told_are_held_when_the_account_changes(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    deliver(world.alice, mail("flagged"))
+    with world.open() as mailbox:
+        mailbox.sync()
+        (message,) = mailbox.search("flagged")
+        mailbox.flag([message.id])
+        mailbox.create_item(Contact(last_name="Lee"))
+        change = mailbox.apply(world.config(email_exchange_username="bob", email_address="bob@example.test"))
+        outcome = change.outcome(Consequence.FULL_RESYNC)
+        assert outcome is not None
+        assert outcome.details == (
+            "held back, not told to the old server: the flag of 'flagged'",
+            "held back, not told to the old server: the add of 'Lee'",
+        )
+        written = mailbox.export_pending()
+    assert (written["changes"], written["items"]) == ([], [])
+    assert [(held["kind"], held.get("subject") or held["title"]) for held in written["held"]] == [
+        ("flag", "flagged"), ("add", "Lee"),
+    ]  # fmt: skip
+    assert written["held"][1]["values"] == {"last_name": "Lee"}
 
 
 def test_nothing_cached_from_the_moment_the_key_says_so(world: World) -> None:

@@ -492,3 +492,17 @@ def test_smart_folders_of_gmail(world: World) -> None:
     world.sync({"enabled_features": "gmail_smart_folders"})
     assert world.subjects("All Mail") == ["in All Mail"]
     assert world.subjects("Starred") == ["in Starred"]
+    for name in ("Inbox", "All Mail", "Starred"):  # one mail, collected
+        deliver(world.alice, mail("everywhere"), folder=name, days=1)
+    world.sync({"enabled_features": "gmail_smart_folders"})
+    assert world.subjects("Inbox") == world.subjects("All Mail")[:1] == ["everywhere"]
+    with world.open({"enabled_features": "gmail_smart_folders"}) as mailbox:
+        assert [found.folder for found in mailbox.search("everywhere")] == ["Inbox"]
+        assert [found.folder for found in mailbox.search('everywhere in:"all mail"')] == ["All Mail"]
+        assert sorted(found.subject for found in mailbox.search("", limit=None)) == [
+            "everywhere", "in All Mail", "in Projects", "in Spam", "in Starred",
+        ]  # fmt: skip
+    world.sync()  # switched off: what was collected leaves the store, where it lies it stays
+    assert world.subjects("All Mail") == world.subjects("Starred") == []
+    assert world.subjects("Inbox") == ["everywhere"]
+    assert len(world.alice.items("All Mail")) == 2

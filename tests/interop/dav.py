@@ -29,19 +29,27 @@ class Dav:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return bytes(answer.read())
 
-    def _folder(self, kind: str) -> str:
-        place = "Calendar/personal" if kind == "Calendar" else "Contacts/personal"
-        return f"/{self.user.username}/{place}/"
+    def _folder(self, kind: str, place: str = "personal") -> str:
+        return f"/{self.user.username}/{'Calendar' if kind == 'Calendar' else 'Contacts'}/{place}/"
 
-    def all(self, kind: str) -> dict[str, str]:
+    def _names(self, path: str) -> list[str]:
+        listing = self._request("PROPFIND", path, Depth="1").decode("utf-8", "replace")
+        return list(dict.fromkeys(re.findall(r"<[^>]*href>([^<]*)</", listing)))
+
+    def calendars(self) -> list[str]:
+        """The names that the user's calendars have in paths."""
+        head = f"/{self.user.username}/Calendar/"
+        found = [name.partition(head)[2].strip("/") for name in self._names(head)]
+        return sorted({name for name in found if name and "/" not in name and not name.endswith((".ics", ".xml"))})
+
+    def all(self, kind: str, place: str = "personal") -> dict[str, str]:
         """Name of every entry with its iCalendar or vCard text."""
-        listing = self._request("PROPFIND", self._folder(kind), Depth="1").decode("utf-8", "replace")
-        names = re.findall(r"<[^>]*href>([^<]*)</", listing)
+        names = self._names(self._folder(kind, place))
         entries = [name.rsplit("/", 1)[-1] for name in names if name.endswith((".ics", ".vcf"))]
-        return {name: self.get(kind, name) for name in dict.fromkeys(entries)}
+        return {name: self.get(kind, name, place) for name in dict.fromkeys(entries)}
 
-    def get(self, kind: str, name: str) -> str:
-        return self._request("GET", self._folder(kind) + name).decode("utf-8", "replace").replace("\r\n ", "")
+    def get(self, kind: str, name: str, place: str = "personal") -> str:
+        return self._request("GET", self._folder(kind, place) + name).decode("utf-8", "replace").replace("\r\n ", "")
 
     def _tick(self) -> None:
         """Wait for the server's next second: SOGo stamps changes in whole seconds and tells a device only of those

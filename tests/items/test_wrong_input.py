@@ -6,6 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from emailplus.mock import Rewrite
 from emailplus.model.event import Event
 
@@ -194,3 +196,32 @@ def test_an_item_that_moves_between_folders_keeps_its_id(world: World) -> None:
         (after,) = mailbox.events(*WINDOW)
         assert isinstance(after.event, Event)
         assert (after.event.id, after.event.folder) == (before.event.id, "Team")
+
+
+@pytest.mark.parametrize("version", ["2.5", "14.1", "16.1"])
+def test_all_of_it_at_once(world: World, version: str) -> None:
+    """Bad and good items of every class in one run: nothing stops, what cannot be read is told, the rest is here."""
+    alice = world.alice
+    impossible = alice.add_item("Calendar", event("never", ("Calendar:StartTime", "20260230T250000Z")))
+    alice.add_item("Calendar", event("zone", ("Calendar:Timezone", "!" * 230)))
+    endless = ("Calendar:Recurrence", [("Calendar:Type", "1"), ("Calendar:Interval", "1"), ("Calendar:DayOfWeek", "2")])
+    alice.add_item("Calendar", event("endless", endless))
+    crowd = [("Calendar:Attendee", [("Calendar:Email", f"a{n}@x.test"), ("Calendar:Name", "A")]) for n in range(5000)]
+    alice.add_item("Calendar", event("crowd", ("Calendar:Attendees", crowd)))
+    alice.add_item("Contacts", [("Contacts:LastName", "Lee"), ("Contacts:Anniversary", "soon")])
+    alice.add_item("Tasks", [("Tasks:Subject", "tax"), ("Tasks:Complete", "0"), ("Tasks:Importance", "very")])
+    deliver(alice, mail("path", attachments=(("../../etc/passwd", b"root"),)))
+    deliver(alice, mail("good"))
+    report = world.sync(version=version)
+    assert world.subjects() == ["good", "path"]
+    assert set(subjects(world)) == {"zone", "endless", "crowd"}
+    assert [trouble.subject for trouble in report.quarantined] == [impossible]
+    assert any("Contacts:Anniversary" in line for line in report.warnings)
+    assert any("Tasks:Importance" in line for line in report.warnings)
+    with world.open() as mailbox:
+        assert [contact.last_name for contact in mailbox.contacts()] == ["Lee"]
+        assert [task.subject for task in mailbox.tasks()] == ["tax"]
+        (attachment,) = mailbox.message(mailbox.search("subject:path")[0].id).attachments
+        assert attachment.name == "../../etc/passwd"  # a name, never a place
+    again = world.sync(version=version)
+    assert (again.added, again.deleted) == (0, 0)

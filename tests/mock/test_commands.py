@@ -8,6 +8,7 @@ import pytest
 
 from emailplus.eas.wbxml import Node
 from emailplus.mock import MockExchange
+from emailplus.mock.mailbox import long_id
 
 from .client import Client, Reply, data, find, find_all, options, preference, value
 from .conftest import NOW, Clock
@@ -369,7 +370,8 @@ def test_fetching_items(exchange: MockExchange) -> None:
     assert value(tree, "Response/Fetch/Class") == "Email"
     wrong_folder = fetch(("AirSync:CollectionId", "4"), ("AirSync:ServerId", server_id))
     assert value(wrong_folder, "Response/Fetch/Status") == "6"
-    assert value(fetch(("Search:LongId", server_id)), "Response/Fetch/Status") == "1"
+    assert value(fetch(("Search:LongId", long_id(server_id))), "Response/Fetch/Status") == "1"
+    assert value(fetch(("Search:LongId", server_id)), "Response/Fetch/Status") == "6"
     other: Node = ("ItemOperations:Fetch", [("ItemOperations:Store", "Attic")])
     assert (
         value(
@@ -450,7 +452,7 @@ def test_searching_the_mailbox(exchange: MockExchange, clock: Clock) -> None:
     assert len(find_all(both, "Result")) == 2
     inbox = search(client, "Mailbox", query(("AirSync:CollectionId", "1"), text), preference(1))
     (hit,) = find_all(inbox, "Result")
-    assert (value(hit, "LongId"), value(hit, "CollectionId")) == (server_id, "1")
+    assert (value(hit, "LongId"), value(hit, "CollectionId")) == (long_id(server_id), "1")
     assert value(hit, "Properties/Body/Data") == "Grüße aus Köln\r\n"
     later: Node = ("Search:GreaterThan", [("Email:DateReceived", None), ("Search:Value", "2026-11-25T00:00:00.000Z")])
     assert value(search(client, "Mailbox", query(text, later)), "Total") == "0"

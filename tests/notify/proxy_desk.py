@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import socket
+import ssl
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,10 +16,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from emailplus.config.secret import Secret
+from emailplus.mock.tls import ServerTls
 from emailplus.notify.proxy.options import Exchange, Limits, Options, Organization, Webhook
 from emailplus.notify.proxy.serve import Proxy
 from emailplus.store.keys import RawKey
@@ -207,3 +213,58 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
 def each(found: Iterable[T]) -> list[T]:
     return list(found)
+
+
+class LiveProxy:
+    """A proxy behind TLS in a thread of this process: what a client finds at `notification_server_host`."""
+
+    def __init__(self, folder: Path, **changed: Any) -> None:
+        self.tls = ServerTls()
+        (folder / "proxy-cert.pem").write_bytes(self.tls.certificate_pem)
+        (folder / "proxy-key.pem").write_bytes(self.tls.key_pem)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.gateway = Receiver()
+        self.clock = Clock(time.time())
+        values: dict[str, Any] = {"public_url": f"https://{self.host}/PROD", "host": self.host, "exchange": False}
+        self.options = options(folder, **{**values, **changed})
+        self._files = (folder / "proxy-cert.pem", folder / "proxy-key.pem")
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self.proxy: Proxy
+
+    async def _serve(self) -> None:
+        names = self.options.gateways()
+        self.proxy = Proxy(
+            self.options, RawKey(KEY), clock=self.clock, transports=dict.fromkeys(names, self.gateway.transport())
+        )
+        config = uvicorn.Config(
+            self.proxy.asgi, log_config=None, lifespan="off", ssl_certfile=self._files[0], ssl_keyfile=self._files[1],
+            timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        await self.proxy.start()
+        self._ready.set()
+        await self._server._serve([self._listener])
+        await self.proxy.stop()
+
+    def __enter__(self) -> LiveProxy:
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while not self._server.started:
+            time.sleep(0.01)
+        self._server.should_exit = True
+        self._thread.join(20)
+        self._listener.close()
+
+    def keys(self) -> dict[str, str]:
+        """The app config's part."""
+        return {
+            "notification_server_host": f"{self.host}/PROD",
+            "notification_server_organization_id": ORGANIZATION,
+            "notification_server_authorization": TOKEN,
+            "email_certificate_1": base64.b64encode(ssl.PEM_cert_to_DER_cert(self.tls.ca_pem.decode())).decode(),
+        }

@@ -46,7 +46,7 @@ def test_order_numbers_and_marks_outlive_the_process(tmp_path: Path) -> None:
     entries = with_ledger(tmp_path / "l.db", first)
     again, waiting, count = with_ledger(tmp_path / "l.db", second)  # type: ignore[misc]
     assert [entry.item for entry in again] == ["item-5"]
-    assert again[0].number > max(entry.number for entry in entries)  # type: ignore[attr-defined]
+    assert again[0].number > entries[3].number  # type: ignore[index]
     assert [entry.item for entry in waiting] == ["item-1", "item-2", "item-3", "item-5"]
     assert count == {"r": 4}
 
@@ -62,11 +62,11 @@ def test_many_posts_at_once_are_each_kept_once(tmp_path: Path) -> None:
 def test_old_marks_are_forgotten(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> tuple[int, int, int]:
         await ledger.take([arrival(n) for n in range(10)])
-        kept = await ledger.forget(MONDAY_NOON)
-        gone = await ledger.forget(MONDAY_NOON + 2 * 86400)
+        kept = sum([await ledger.forget(MONDAY_NOON, part) for part in range(256)])
+        gone = sum([await ledger.forget(MONDAY_NOON + 2 * 86400, part) for part in range(256)])
         return kept, gone, len(await ledger.take([arrival(1)]))
 
-    assert with_ledger(tmp_path / "l.db", work) == (0, 20, 1)
+    assert with_ledger(tmp_path / "l.db", work) == (0, 10, 1)
 
 
 def test_a_closed_ledger_and_a_second_proxy(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from emailplus.errors import (
 )
 from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import MockLicence
+from emailplus.mock.mailbox import long_id
 from emailplus.model.events import MessageReceived
 from emailplus.model.message import Message
 from emailplus.model.rights import Right
@@ -367,7 +368,7 @@ def test_templates_of_the_command_line(world: World, monkeypatch: pytest.MonkeyP
 
 def test_a_found_mail_passes_the_gate_too(world: World) -> None:
     server_id = protected(world)
-    found = FoundMail(Message(), "", long_id=server_id)
+    found = FoundMail(Message(), "", long_id=long_id(server_id))
     with world.open(RMS) as mailbox:
         with pytest.raises(RightsDenied):
             mailbox.fetch_found(found)

@@ -210,6 +210,13 @@ def test_a_new_event_is_marked_in_subject_and_body(world: World) -> None:
         assert [item.subject for item in made] == ["Review [Level: Internal]", "Review [Level: Confidential]"]
         assert made[0].body_text.replace("\r", "").startswith("Classification: Internal\n\nRoom 5")
         assert alice.classification.read(made[1].subject).fields == {"Level": ("Confidential",)}
+        alice.change_item(second, subject="Renamed")  # the marking stays ...
+        assert alice.item(second).subject == "Renamed [Level: Confidential]"
+        assert alice.item(second).body_text.replace("\r", "").startswith("Classification: Confidential")
+        alice.change_item(second, subject="Renamed [Level: Internal]")  # ... unless another one is chosen
+        assert alice.item(second).subject == "Renamed [Level: Internal]"
+        alice.change_item(second, start=start + timedelta(days=1))
+        assert alice.item(second).subject == "Renamed [Level: Internal]"
         page = replace(event, body=Body(2, b"<p>Room 5</p>", 13))
         assert b"color:#C00000" in alice.classification.mark_event(page, {"Level": ["Confidential"]}).body.data
         with pytest.raises(ClassificationRefused):

@@ -45,6 +45,7 @@ class Webhook:
         """Id -> the notification that was shown."""
         self.repeated = 0
         self.forged = 0
+        self.secret = SECRET
         self.requests = 0
         self.chance: Callable[[], str] = lambda: ""
         self._lock = threading.Lock()
@@ -55,7 +56,11 @@ class Webhook:
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # whoever sent it was killed
+                    self.close_connection = True
+                    return
                 fault = world.chance()
                 if fault == "refuse":
                     self._say(503)
@@ -89,7 +94,7 @@ class Webhook:
     def take(self, headers: dict[str, str], body: bytes) -> int:
         names = {name.lower(): value for name, value in headers.items()}
         signed = f"{names['webhook-id']}.{names['webhook-timestamp']}.".encode() + body
-        mac = hmac.new(base64.b64decode(SECRET), signed, hashlib.sha256).digest()
+        mac = hmac.new(base64.b64decode(self.secret), signed, hashlib.sha256).digest()
         with self._lock:
             self.requests += 1
             if names["webhook-signature"] != "v1," + base64.b64encode(mac).decode():

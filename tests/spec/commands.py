@@ -26,7 +26,7 @@ TABLE: dict[str, Command] = {
     "Sync": Command("sync", ("sync", "mark_read", "flag", "categorise", "delete", "create_item"), "sync"),
     "SendMail": Command("send_mail", ("send", "flush"), "send_mail"),
     "SmartReply": Command("smart_reply", ("reply", "reply_all", "send"), "send_mail"),
-    "SmartForward": Command("smart_forward", ("forward", "send"), "send_mail"),
+    "SmartForward": Command("smart_forward", ("forward", "forward_event", "send"), "send_mail"),
     "GetAttachment": Command("get_attachment", ("sync",), "get_attachment"),
     "GetHierarchy": Command("get_hierarchy", ("mail_folders",), "get_hierarchy"),
     "FolderSync": Command("folder_sync", ("sync", "folders"), "folder_sync"),

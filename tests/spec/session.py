@@ -6,22 +6,27 @@ it is not tried, so that what is absent there is absent because our client does 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
+from xml.etree import ElementTree
 
 from emailplus import account
-from emailplus.eas.commands import get_attachment
+from emailplus.eas.commands import autodiscover, get_attachment, item_operations, search
 from emailplus.eas.commands.meeting_response import MeetingAnswer, UserResponse
 from emailplus.eas.commands.resolve_recipients import Retrieval, Wish
+from emailplus.eas.commands.search import Credentials
 from emailplus.eas.flows import meetings, people
 from emailplus.eas.flows.provision import apply_policy
 from emailplus.eas.flows.search import search_mail
 from emailplus.eas.flows.session import Session, perform_to_spool
 from emailplus.eas.stream import RawPayload
+from emailplus.eas.versions import VERSIONS
 from emailplus.eas.wbxml import Node
 from emailplus.flow import Flow, commit
 from emailplus.mailbox import Mailbox
@@ -43,6 +48,8 @@ from ..commands.certificates import Authority
 from ..commands.test_meetings import request as invitation
 from ..flows.world import KEY, NOW, Clock, World, deliver, mail, noise
 from ..items.two import ALL_DAY, SAMPLES, Device, devices
+from ..mock.client import Client
+from ..mock.client import options as _options
 from ..mock.mail import MIXED, SIGNED
 
 LINK = "\\\\files\\team\\report.bin"
@@ -62,6 +69,8 @@ class Spoken:
     parameters: tuple[str, ...]
     headers: tuple[tuple[str, str], ...]
     content_type: str
+    ours: bool = True
+    """Said by our client; else by another one, to the mock."""
 
 
 def exchange(version: str) -> MockExchange:
@@ -392,10 +401,100 @@ def items(one: Device, two: Device, code: int) -> None:
     two.sync()
     if code >= 160:
         one.change(event, attachments=(), **updates)
+        one.do(lambda box: box.forward_event(event, "Carol <carol@example.test>", text="Will you go?"))
     one.delete(made[0])
     one.delete(event, **updates)
     one.sync()
     two.sync()
+
+
+# -- what stands beside: Autodiscover, and requests that other clients make
+
+
+def _tree(element: ElementTree.Element) -> Node:
+    """An Autodiscover document as a tree; both of its answers' namespaces count as one."""
+    name = f"Autodiscover:{element.tag.rpartition('}')[2]}"
+    return (name, [_tree(child) for child in element]) if len(element) else (name, element.text)
+
+
+def discovery(server: MockExchange, version: str) -> list[Spoken]:
+    """Autodiscover as our client asks it: an address, a redirect, an address of somebody else, a wrong request."""
+    server.autodiscover.url = "https://mail.example.test/Microsoft-Server-ActiveSync"
+    server.autodiscover.enrolment = "https://ca.example.test/enrol"
+    server.autodiscover.moved = {"old@example.test": "alice@example.test"}
+    token = base64.b64encode(b"alice:alice-secret").decode()
+    said = []
+    for email in ("alice@example.test", "old@example.test", "bob@example.test", ""):
+        body = autodiscover.build_pox(email) if email else b"<Autodiscover/>"
+        headers = {"Authorization": f"Basic {token}", "Content-Type": "text/xml"}
+        request = Request(server.url.rpartition("/")[0] + autodiscover.PATH, body, headers)
+        with urlopen(request, timeout=30) as answer:
+            root = ElementTree.fromstring(answer.read())
+        asked = _tree(ElementTree.fromstring(body)) if email else None
+        said.append(Spoken(version, "Autodiscover", asked, _tree(root), (), (), "text/xml"))
+    return said
+
+
+def others(server: MockExchange, version: str) -> None:
+    """What versions offer and our client does without, asked by another client; the mock has to take all of it."""
+    code = int(version.replace(".", ""))
+    client = Client(server, version=version, device="other01")
+    client.policy_key = ""
+    server.set_policy(None)
+    client.folder_sync()
+    client.sync_all(
+        "1", _options(("AirSync:FilterType", "5"), ("AirSync:MIMESupport", "2"), ("AirSync:MIMETruncation", "4"))
+    )
+    if code >= 121:
+        client.sync_reply("1", more=[("AirSync:Wait", "1"), ("AirSync:WindowSize", "50")])
+        client.sync_reply("1", more=[("AirSync:Wait", "60")])
+    if code >= 140:
+        client.sync_reply("1", ("AirSync:ConversationMode", "1"), more=[("AirSync:HeartbeatInterval", "5")])
+    if code >= 141:
+        part: Node = (
+            "AirSyncBase:BodyPartPreference",
+            [("AirSyncBase:Type", "2"), ("AirSyncBase:TruncationSize", "99")],
+        )
+        client.keys.clear()
+        client.sync_all("1", _options(("AirSync:FilterType", "0"), part))
+    many: list[Node] = [("Ping:Folder", [("Ping:Id", str(n)), ("Ping:Class", "Email")]) for n in range(1, 220)]
+    client.command("Ping", ("Ping:Ping", [("Ping:HeartbeatInterval", "60"), ("Ping:Folders", many)]))
+    few: list[Node] = [("Ping:Folder", [("Ping:Id", "1"), ("Ping:Class", "Email")])]
+    client.command("Ping", ("Ping:Ping", [("Ping:HeartbeatInterval", "5"), ("Ping:Folders", few)]))
+    if code >= 120:
+        server.library.account = ("ann", "library-secret")
+        secret = Credentials("ann", "library-secret")
+        known = VERSIONS[version]
+        client.command("Search", search.build_documents(LINK, 0, 9, known, secret))
+        client.command("ItemOperations", item_operations.build_document(LINK, 0, 9, secret))
+        device: list[Node] = [("Settings:Model", "m"), ("Settings:IMEI", "1"), ("Settings:PhoneNumber", "+1")]
+        if code >= 140:
+            device.append(("Settings:EnableOutboundSMS", "0"))
+            device.append(("Settings:MobileOperator", "o"))
+        told: Node = ("Settings:DeviceInformation", [("Settings:Set", device)])
+        client.command("Settings", ("Settings:Settings", [told]))
+    if code >= 140:
+        _answers(server, client, code)
+    client.close()
+
+
+def _answers(server: MockExchange, client: Client, code: int) -> None:
+    """SmartReply and SmartForward of an occurrence, and of a search result; an account that does not exist."""
+    item = server.user("alice").items("Inbox")[0].server_id
+    mime = mail("Re: x").replace(b"To: alice", b"To: bob")
+    for name in ("SmartReply", "SmartForward"):
+        for number, source in enumerate(
+            (
+                [("ComposeMail:FolderId", "1"), ("ComposeMail:ItemId", item)],
+                [("ComposeMail:LongId", item), ("ComposeMail:InstanceId", "2026-12-01T09:00:00.000Z")],
+            )
+        ):
+            parts: list[Node] = [("ComposeMail:ClientId", f"{name}{number}"), ("ComposeMail:Source", source)]  # type: ignore[list-item]
+            parts += [("ComposeMail:ReplaceMime", None), ("ComposeMail:Mime", mime)]
+            if code >= 141 and number:
+                parts.insert(1, ("ComposeMail:AccountId", "2"))
+                parts.append(("RightsManagement:TemplateID", TEMPLATE))
+            client.command(name, (f"ComposeMail:{name}", parts))
 
 
 def speak(version: str, folder: Path) -> tuple[list[Spoken], MockExchange]:
@@ -415,6 +514,9 @@ def speak(version: str, folder: Path) -> tuple[list[Spoken], MockExchange]:
                         deliver(world.alice, invitation(uid=act.__name__))
                     act(mailbox)
         items(one, two, code)
+        ours = len(server.requests)
+        others(server, version)
+        found = discovery(server, version)
     finally:
         server.stop()
         account.utc_now = patched
@@ -427,6 +529,8 @@ def speak(version: str, folder: Path) -> tuple[list[Spoken], MockExchange]:
             tuple(sorted(request.parameters)),
             tuple(request.headers),
             next((value for name, value in request.response_headers if name.lower() == "content-type"), ""),
+            request.number <= ours,
         )
-        for request in server.requests
-    ], server
+        for request in list(server.requests)
+        if request.command != "Autodiscover"
+    ] + found, server

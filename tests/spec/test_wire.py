@@ -37,7 +37,7 @@ def test_every_message_obeys_its_published_schema(spoken: list[Spoken]) -> None:
     wrong = []
     for one in spoken:
         for direction, tree in (("request", one.request), ("response", one.answer)):
-            if tree is None or (one.version == "2.5" and direction == "request"):
+            if tree is None or (one.version == "2.5" and direction == "request") or not one.ours:
                 continue  # the schemas have no bodies of 2.5; the mock's own rules know them
             for problem in validate.problems(tree, one.version, direction.replace("r", "R", 1)):
                 element = problem.partition(": ")[0].rpartition(":")[2].partition("[")[0]
@@ -51,7 +51,7 @@ def test_every_message_obeys_its_published_schema(spoken: list[Spoken]) -> None:
 
 def test_every_request_obeys_the_rules_of_its_version(spoken: list[Spoken]) -> None:
     for one in spoken:
-        if one.request is not None:
+        if one.request is not None and one.ours and one.command != "Autodiscover":
             assert check(one.request, int(one.version.replace(".", ""))) == [], (one.version, one.command)
 
 
@@ -106,6 +106,10 @@ def test_numbers(agree: Callable[[str, int], None]) -> None:
 
 def test_required(agree: Callable[[str, int], None]) -> None:
     agree("test_required", 170)
+
+
+def test_alone(agree: Callable[[str, int], None]) -> None:
+    agree("test_alone", 250)
 
 
 def test_rows_that_do_not_hold_are_noticed(tmp_path: Path) -> None:

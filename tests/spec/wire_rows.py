@@ -9,6 +9,7 @@ seen in the place they speak of. A row about what never occurs in a session is l
     children   "the child elements are A, B": each was seen in X, and nothing that no row of X names
     types      "the data type is T": every value seen was one
     numbers    "the number allowed is 0...1": never more; "1...1": never fewer; "1...N": at least one
+    alone      "has no child element", "has no parent element"
     required   "X is a required (optional) child element of Y": in every Y (at most once)
 """
 
@@ -34,12 +35,15 @@ DOCUMENTS = {
     "MS-ASTASK": ("Tasks",),
 }
 COMMANDS = frozenset(seen.command for seen in read())
-SPELT = {"CheckCRL": "CheckCrl", "GalSearchCriterion": "GALSearchCriterion", "EMailAddress": "EmailAddress"}
+SPELT = {"CheckCRL": "CheckCrl", "GalSearchCriterion": "GALSearchCriterion"}
 
 _ABOUT = re.compile(r"^\s*\[In (?:\w+:)?(\w+) ?(?:\(([^)]*)\))?\]")
 _VERSION = re.compile(r"Protocol version ([\d.]+) (does not )?supports? this ?\[[^\]]*\] (element|command)")
 _ELEMENT = re.compile(
     r"Element (?:\w+:)?(\w+)[^,]*? in (\w+) command ((?:\w+ ){0,2})(request|response)([^,]*), ?(?:the )?(.*)", re.DOTALL
+)
+_ALONE = re.compile(
+    r"Element (?:\w+:)?(\w+)[^,]*? in (\w+) command ((?:\w+ ){0,2})(request|response)(.*?) has (no (?:child|parent))"
 )
 _PARENT = re.compile(r"parent l?elements? (?:is|are) (.*)", re.DOTALL)
 _CHILD = re.compile(r"child elements? (?:is|are) (.*)", re.DOTALL)
@@ -51,7 +55,8 @@ _REQUIRED = re.compile(
     r"(?:[^.]*? in (\w+ )?command (requests?|responses?))?"
 )
 _CLASS_TYPE = re.compile(
-    r"(?:value of (?:this|the (?:\w+:)?\w+) element|The (?:\w+:)?\w+ element)[^.]*? is an? (\w+) (?:data )?type\b"
+    r"(?:value of (?:this|the (?:\w+:)?\w+) element|The (?:\w+:)?\w+ element)[^.]*? is (?:an? )+(\w+)"
+    r"(?: (?:data )?type\b| value\b|,? ?\(?(?:as specified in )?\[MS-ASDTYPE\])"
 )
 _OF_TYPE = re.compile(r"element is an? (?:optional|required) child element of type (\w+)")
 _NAME = re.compile(r"(?<![\w.])(?:[a-z0-9]+:)?([A-Z][A-Za-z0-9]+)\b")
@@ -116,10 +121,10 @@ def versions(folder: Path) -> Iterator[Fact]:
             yield row, True
 
 
-def _of_commands(folder: Path) -> Iterator[tuple[Row, str, list[Seen], str]]:
+def _of_commands(folder: Path, pattern: re.Pattern[str] = _ELEMENT) -> Iterator[tuple[Row, str, list[Seen], str]]:
     """Rows ``Element X in C command request (...), the ...``: the row, its group, what was seen of X, the rest."""
     for row in table(folder / "MS-ASCMD.tsv"):
-        match = _ELEMENT.search(row.text)
+        match = pattern.search(row.text)
         if match is None:
             continue
         name, command, part, direction, operation, rest = match.groups()
@@ -211,6 +216,16 @@ def counted(folder: Path) -> Iterator[tuple[Row, int, str, list[Seen]]]:
         yield row, int(match[1]), match[2] or match[1], found
 
 
+def alone(folder: Path) -> Iterator[Fact]:
+    """No child, no parent: nothing was seen in the element, or it was seen at the top alone."""
+    for row, _, found, _ in _of_commands(folder, _ALONE):
+        places = {(seen.command, seen.direction, seen.place) for seen in found}
+        if "no child" in row.text:
+            yield row, not any((seen.command, seen.direction, seen.place[:-1]) in places for seen in read())
+        else:
+            yield row, all(len(seen.place) == 1 for seen in found)
+
+
 def numbers(folder: Path) -> Iterator[Fact]:
     for row, least, most, found in counted(folder):
         if most != "N":
@@ -245,6 +260,7 @@ KINDS: dict[str, Callable[[Path], Iterator[Fact]]] = {
     "tests/spec/test_wire.py::test_types": types,
     "tests/spec/test_wire.py::test_numbers": numbers,
     "tests/spec/test_wire.py::test_required": required,
+    "tests/spec/test_wire.py::test_alone": alone,
 }
 """The test that checks them -> how the rows of a kind are read."""
 
@@ -256,6 +272,12 @@ DEVIATIONS: dict[str, str] = rows.DEVIATIONS | {
     "MS-ASCMD_R1163": "up to 12.1 Class stands in Collection (MS-ASCMD_R6313)",
     "MS-ASCMD_R72171804": "Picture has a Status too (MS-ASCMD_R36691709)",
     "MS-ASCMD_R6667100906": "GALSearchCriterion holds Query and Options; its schema says so",
+    "MS-ASCMD_R6990101755": "that of mail has the children that its other rows name",
+    "MS-ASCMD_R2939": "WindowSize stands in Collection and in Sync; the heading of the row names both",
+    "MS-ASCMD_R2890": "an error of the framework comes before any user is known (MS-ASCMD_R3818)",
+    "MS-ASCMD_R4693": "the same",
+    "MS-ASCMD_R2636": "from 16.0 on Body and Forwardees, too (MS-ASCMD_R7177)",
+    "MS-ASCMD_R1907": "from 16.0 on an event is forwarded without Mime (MS-ASCMD_R7467)",
     "MS-ASCMD_R2409": "the Query of the address list is a text (published example 84)",
     "MS-ASCMD_R9010612": "results of mail only; a person has no class (schema of the answer: optional)",
     "MS-ASCMD_R9820611": "the same for the folder",

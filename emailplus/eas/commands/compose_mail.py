@@ -55,7 +55,7 @@ def build(
     if save:
         parts.append((f"{NAMESPACE}:SaveInSentItems", None))
     if source is not None:
-        parts.append((f"{NAMESPACE}:Source", _source(source)))
+        parts.append((f"{NAMESPACE}:Source", source_nodes(source)))
     if replace_mime:
         parts.append((f"{NAMESPACE}:ReplaceMime", None))
     parts.append((f"{NAMESPACE}:Mime", mime))
@@ -64,7 +64,8 @@ def build(
     return Command(name, encode((f"{NAMESPACE}:{name}", parts)))
 
 
-def _source(source: Source) -> list[Node]:
+def source_nodes(source: Source) -> list[Node]:
+    """The children of Source."""
     if source.long_id:
         parts: list[Node] = [(f"{NAMESPACE}:LongId", source.long_id)]
     else:

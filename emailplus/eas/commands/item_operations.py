@@ -278,9 +278,12 @@ def build_move(conversation_id: bytes, target: str, *, always: bool = True) -> N
 
 
 def parse_operation(root: Node, operation: str) -> int:
-    """Status of the one EmptyFolderContents or Move of an answer. Raises as `parse_attachments`."""
-    tree.expect(root, f"{NAME}:{NAME}")
-    code = tree.status(root, f"{NAME}:Status")
-    if code not in (None, status.OK, 17):
-        raise status.error(NAME, code)
-    return tree.status(root, f"{NAME}:Response", f"{NAME}:{operation}", f"{NAME}:Status") or status.OK
+    """Status of the one EmptyFolderContents or Move of an answer.
+
+    Raises as `parse_attachments`, and `MalformedResponse` for an answer that says nothing of it: that is no success.
+    """
+    node = tree.child(_response(root), f"{NAME}:{operation}")
+    code = tree.status(node, f"{NAME}:Status")
+    if node is None or code is None:
+        raise MalformedResponse(f"ItemOperations answered without the outcome of {operation}")
+    return code

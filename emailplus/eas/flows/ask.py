@@ -15,6 +15,10 @@ from .session import Session, perform, perform_once
 T = TypeVar("T")
 
 
+class EmptyAnswer(MalformedResponse):
+    """No answer at all where one was needed."""
+
+
 def ask(
     session: Session,
     name: str,
@@ -36,7 +40,7 @@ def ask(
         else:
             root = yield from perform(session, name, request, apply_policy, wait=wait)
         if root is None:
-            raise MalformedResponse(f"{name} was answered with nothing")
+            raise EmptyAnswer(f"{name} was answered with nothing")
         return parse(root)
     except CommandFailed as problem:
         if problem.status != 137:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from ...errors import CommandFailed, FolderHierarchyChanged, InvalidSyncKey, ServerBusy
+from ...errors import CommandFailed, FolderHierarchyChanged, InvalidSyncKey, MalformedResponse, ServerBusy
 from ...flow import Flow, commit, emit, load
 from ...model.changes import ResetCollections, Window
 from ...model.events import ChangesTold, Phase, Warned
@@ -18,6 +18,7 @@ from ...model.folder import Collection
 from ...model.mail_changes import (
     ChangeKind,
     ConflictPolicy,
+    EmptyByDeletions,
     PendingChange,
     PendingChanges,
     SettleChanges,
@@ -29,7 +30,7 @@ from ..commands import item_operations, mail_changes, move_items, sync
 from ..wbxml import Node
 from .provision import apply_policy
 from .session import Session, perform
-from .sync_mail import MailPlan, fill
+from .sync_mail import MailPlan, Run, fill
 
 AT_ONCE = 100
 """Changes in one request."""
@@ -50,6 +51,9 @@ def push_changes(session: Session, plan: MailPlan, now: float) -> Flow[None]:
     """Everything that waits and can be told: a folder that begins anew is told after its pass. Never raises for what
     one change or one folder meets; what was not told waits for the next run."""
     waiting: list[PendingChange] = yield from load(PendingChanges())
+    if not session.version.item_operations and any(change.kind is ChangeKind.EMPTY for change in waiting):
+        yield from commit(EmptyByDeletions())
+        waiting = yield from load(PendingChanges())
     if not waiting:
         return
     yield from emit(Phase("changes", len(waiting)))
@@ -71,7 +75,7 @@ def push_changes(session: Session, plan: MailPlan, now: float) -> Flow[None]:
         for change in waiting:
             if change.kind is ChangeKind.EMPTY:
                 told += yield from _empty(session, change)
-    except (CommandFailed, ServerBusy) as problem:
+    except (CommandFailed, MalformedResponse, ServerBusy) as problem:
         yield from emit(Warned(f"changes made here wait for the next run: {problem}"))
     if told:
         yield from emit(ChangesTold(told))
@@ -103,7 +107,7 @@ def _by_sync(
         collection.server_id,
         key,
         commands,
-        sync.options(plan.filter_type, plan.body_request(), session.version),
+        sync.options(Run(session, plan).filter_of(collection), plan.body_request(), session.version),
         session.version,
         permanent=group[0].permanent,
         conflict=0 if group[0].conflict is ConflictPolicy.CLIENT_WINS else None,
@@ -196,12 +200,11 @@ def _moved(change: PendingChange, result: move_items.Moved) -> Settled:
 
 
 def _empty(session: Session, change: PendingChange) -> Flow[int]:
-    if not session.version.item_operations:
-        yield from _settle_all([change], "this server's protocol version cannot empty a folder: delete its messages")
-        return 0
     request = item_operations.build_empty_folder(change.collection_id)
     root = yield from perform(session, item_operations.NAME, request, apply_policy)
-    code = item_operations.parse_operation(root, "EmptyFolderContents") if root is not None else 0
+    if root is None:
+        return 0
+    code = item_operations.parse_operation(root, "EmptyFolderContents")
     name, action = status.describe(item_operations.NAME, code)
     outcome = Settled(change.id)
     if code != status.OK:

@@ -8,11 +8,14 @@ from ...errors import NotOffered
 from ...flow import Flow, commit
 from ...model.outbox import QueueMail
 from .. import status
-from ..commands import meeting_response
+from ..commands import meeting_response, smart_forward
+from ..commands.compose_mail import Source
 from ..commands.meeting_response import MeetingAnswer, MeetingResult
 from .ask import ask
-from .session import Session
+from .provision import apply_policy
+from .session import Session, perform
 
+PREVIOUSLY_SENT = 118
 MAILS_BY_ITSELF = 160
 """From this version on the server mails attendees and organisers by itself (MS-ASCMD_R268, R6062)."""
 
@@ -36,3 +39,17 @@ def respond(
     if told_by_us and mail is not None and results[0].status == status.OK:
         yield from commit(mail)
     return results
+
+
+def forward(
+    session: Session, source: Source, forwardees: Sequence[tuple[str, str]], client_id: str, note: str = ""
+) -> Flow[None]:
+    """Have the server forward an event (16.0 on). A lost answer is asked for again: the ClientId stays the same.
+
+    Raises `NotOffered` below 16.0, and the error of a status.
+    """
+    request = smart_forward.build_meeting(session.version, client_id, source, forwardees, note)
+    root = yield from perform(session, smart_forward.NAME, request, apply_policy)
+    code = smart_forward.parse(root)
+    if code not in (status.OK, PREVIOUSLY_SENT):
+        raise status.error(smart_forward.NAME, code)

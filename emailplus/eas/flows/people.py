@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from ...errors import NotOffered
@@ -13,10 +13,11 @@ from ...model.directory import CertificateVerdict, FreeBusy, Resolution
 from .. import status
 from ..commands import resolve_recipients, validate_cert
 from ..commands.resolve_recipients import MAX_PERIOD_DAYS, MAX_RECIPIENTS, Wish, check_period
-from .ask import ask
+from .ask import EmptyAnswer, ask
 from .session import Session
 
 AVAILABILITY_AGAIN = 162
+_ANY_TIME = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 30, tzinfo=UTC))
 _FULL = 8  # Certificates: the answer was full
 _PAUSE = 2.0
 """Seconds before free/busy data that came too late is asked for again (MS-ASCMD_R4296)."""
@@ -41,7 +42,13 @@ def resolve(session: Session, names: Sequence[str], wish: Wish) -> Flow[list[Res
 def _ask(session: Session, names: Sequence[str], wish: Wish) -> Flow[list[Resolution]]:
     request = resolve_recipients.build(names, wish, session.version)
     parse = partial(resolve_recipients.parse, period=wish.period)
-    answers = yield from ask(session, resolve_recipients.NAME, request, parse)
+    try:
+        answers = yield from ask(session, resolve_recipients.NAME, request, parse)
+    except EmptyAnswer:  # SOGo answers only who asks for free/busy data
+        if wish.period is not None or session.version.code < 140:
+            raise
+        request = resolve_recipients.build(names, replace(wish, period=_ANY_TIME), session.version)
+        answers = yield from ask(session, resolve_recipients.NAME, request, parse)
     return _in_order(names, answers)
 
 

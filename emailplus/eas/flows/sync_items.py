@@ -14,13 +14,22 @@ from typing import Any
 
 from ...errors import CommandFailed, InvalidSyncKey, ServerBusy
 from ...flow import Flow, commit, emit, load
-from ...model.changes import ChangeOutcome, MarkChangesSent, ResetCollections, SaveItem, SyncCounts, SyncWindows
+from ...model.changes import (
+    ChangeOutcome,
+    MarkChangesSent,
+    MoveOutcome,
+    ResetCollections,
+    SaveItem,
+    SettleItemMoves,
+    SyncCounts,
+    SyncWindows,
+)
 from ...model.event import Event
 from ...model.events import Warned, WindowStored
 from ...model.folder import Collection
-from ...model.queries import ItemChanges, ItemCollections, QueuedChange
+from ...model.queries import ItemChanges, ItemCollections, ItemMoves, QueuedChange, QueuedMove
 from .. import status
-from ..commands import sync
+from ..commands import move_items, sync
 from ..commands.sync import CollectionAnswer, ItemResponse
 from ..items.changes import PRIVATE, Unsendable, command_for, sent_values
 from ..items.classes import ITEM_TYPES
@@ -45,6 +54,7 @@ def sync_items(session: Session, plan: MailPlan) -> Flow[None]:
     run = Run(session, plan, phase="items", lenient=True)
     yield from begin(run, collections)
     works = list(run.works.values())
+    yield from _move(run)
     ready = [work for work in works if not work.pass_open]
     for work in ready:
         yield from _push(run, work)
@@ -56,6 +66,47 @@ def sync_items(session: Session, plan: MailPlan) -> Flow[None]:
             pushed.append(work)
     if pushed:
         yield from finish(run, pushed)
+    yield from _move(run)  # of items that were changed or made before they were moved
+
+
+def _move(run: Run) -> Flow[None]:
+    """Tell the server what was moved between folders here (MS-ASCMD 2.2.1.12).
+
+    A move whose answer was lost is told again: an item that is not where it was any more was moved, and the Add in its
+    new folder finds it by its content.
+    """
+    if run.plan.read_only:
+        return
+    moves: list[QueuedMove] = yield from load(ItemMoves())
+    for start in range(0, len(moves), BATCH):
+        group = moves[start : start + BATCH]
+        request = move_items.build([move_items.Move(m.server_id, m.source_id, m.target_id) for m in group])
+        yield from commit(MarkChangesSent([move.id for move in group]))
+        try:
+            root = yield from perform(run.session, move_items.NAME, request, apply_policy)
+            results = {result.item: result for result in move_items.parse(root)} if root is not None else {}
+        except (ServerBusy, CommandFailed) as problem:
+            yield from emit(Warned(f"items moved here wait for the next time: {problem}"))
+            return
+        outcomes = [_moved(move, results[move.server_id]) for move in group if move.server_id in results]
+        yield from commit(SettleItemMoves(outcomes))
+        titles = {move.id: move.title or move.item_class for move in group}
+        for outcome in outcomes:
+            if outcome.reason and not outcome.again:
+                yield from emit(Warned(f"{titles[outcome.change_id]!r} was not moved: {outcome.reason}"))
+
+
+def _moved(move: QueuedMove, result: move_items.Moved) -> MoveOutcome:
+    if result.status == move_items.MOVED and result.new_id:
+        return MoveOutcome(move.id, result.new_id)
+    if result.status == move_items.SAME_FOLDER:
+        return MoveOutcome(move.id, move.server_id)
+    if result.status in (move_items.SOURCE_INVALID, move_items.MOVED):
+        return MoveOutcome(move.id, gone=True, status=result.status)
+    name, _ = status.describe(move_items.NAME, result.status)
+    again = result.status in (move_items.FAILED, move_items.LOCKED)
+    reason = f"the server refuses it (status {result.status}, {name})"
+    return MoveOutcome(move.id, again=again, status=result.status, reason=reason)
 
 
 def _push(run: Run, work: Work) -> Flow[bool]:

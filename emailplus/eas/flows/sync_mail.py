@@ -26,7 +26,7 @@ from ...errors import (
     ServerBusy,
 )
 from ...flow import Flow, commit, emit, load, sleep
-from ...model.changes import ResetCollections, SyncCounts, SyncWindows, Window
+from ...model.changes import ForgetFolders, ResetCollections, SyncCounts, SyncWindows, Window
 from ...model.events import MessageReceived, Phase, Progress, Waiting, Warned, WindowStored
 from ...model.folder import Collection, FolderType
 from ...model.marking import MarkingReader, head_of
@@ -172,6 +172,10 @@ class Run:
             item_class=work.item_class,
         )
 
+    def filter_of(self, collection: Collection) -> int:
+        """FilterType of a collection: drafts are the user's own and come whole, whatever their age."""
+        return 0 if collection.type == FolderType.DRAFTS else self.plan.filter_of(collection.item_class)
+
     @property
     def cutoff(self) -> float | None:
         return self.plan.cutoff if self.phase == "mail" else None
@@ -186,6 +190,9 @@ def sync_mail(session: Session, plan: MailPlan, only: FolderType | None = None) 
     run = Run(session, plan)
     if only is not None:
         collections = [collection for collection in collections if collection.type == only]
+    left = [c.folder_id for c in collections if c.sync_key != "0" and is_smart_folder(c.name, c.parent)]
+    if left and not plan.smart_folders:  # synchronised while it was switched on
+        yield from commit(ForgetFolders(left))
     yield from begin(run, wanted(session, plan, collections))
     yield from finish(run, list(run.works.values()))
 
@@ -367,7 +374,7 @@ def request_for(run: Run, work: Work, window: int, **more: Any) -> CollectionReq
         work.collection.server_id,
         work.sync_key,
         window,
-        run.plan.filter_of(work.item_class),
+        run.filter_of(work.collection),
         body,
         item_class=work.item_class,
         conflict=conflict,
@@ -512,8 +519,7 @@ def _estimate(run: Run) -> Flow[None]:
 def _estimates(run: Run, works: list[Work]) -> Flow[dict[str, int]]:
     """Estimates by CollectionId; none where the server cannot say."""
     asked = [
-        (work.collection.server_id, work.sync_key, work.item_class, run.plan.filter_of(work.item_class))
-        for work in works
+        (work.collection.server_id, work.sync_key, work.item_class, run.filter_of(work.collection)) for work in works
     ]
     request = get_item_estimate.build(asked, run.session.version)
     try:

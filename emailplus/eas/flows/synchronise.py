@@ -24,6 +24,7 @@ from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
 from .session import Session
+from .sync_drafts import push_drafts
 from .sync_items import sync_items
 from .sync_mail import MailPlan, sync_mail
 
@@ -91,12 +92,14 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
     if not plan.read_only:
         flushed = yield from flush_outbox(session, plan.now)
         yield from push_changes(session, mail, plan.now)
+        yield from push_drafts(session, mail)
     yield from _folders_and_mail(session, mail)
     if not plan.read_only:
         if flushed.problem is None:  # invitations to what the server has taken just now
             yield from flush_outbox(session, plan.now, but=flushed.tried)
         yield from settle_outbox(session, plan.now)
         yield from push_changes(session, mail, plan.now)  # of folders that began anew
+        yield from push_drafts(session, mail)
     # Before the contents: a server that filters by another date than it reports sends mail that does not stay.
     removed = yield from commit(EndRun(mail.cutoff, plan.now))
     if removed:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...eas.wbxml import Node
 from ..collection import FILTER_DAYS, look
 from ..context import Answer, Context, StatusError
-from ..tree import child, every, number, text
+from ..items import conversation_id
+from ..mailbox import Item
+from ..tree import child, every, number, text, truth
 
 MAX_COLLECTIONS = 1000  # MS-ASCMD_R5646
 
@@ -41,10 +45,19 @@ def _estimate(context: Context, node: Node, failed: dict[str, int]) -> Node:
         filter_type = collection.options.filter_type
     if filter_type not in FILTER_DAYS or (folder.item_class == "Email" and filter_type > 5):
         return _response("110", identity)
-    changes = look(collection, key, folder, filter_type, context.exchange.clock())
+    thread = None
+    if truth(node, "AirSync:ConversationMode", False):
+        if folder.item_class != "Email":
+            return _response("4", identity)  # MS-ASCON_R336
+        thread = partial(_thread, context)
+    changes = look(collection, key, folder, filter_type, context.exchange.clock(), thread)
     if changes is None:
         return _response("4", identity)
     return _response("1", [*identity, ("GetItemEstimate:Estimate", str(changes.pending()))])
+
+
+def _thread(context: Context, item: Item) -> bytes:
+    return conversation_id(context.mailbox.message(item))
 
 
 def _response(status: str, collection: list[Node]) -> Node:

@@ -17,6 +17,8 @@ from ..tree import child, children, text
 
 MAX_OPERATIONS = 100  # MS-ASCMD_R7489
 _RANGE = re.compile(r"^(\d{1,9})-(\d{1,9})$")
+SENT = 5
+"""Folder type of Sent Items (MS-ASCMD 2.2.3.186.3)."""
 
 
 def handle(context: Context) -> Answer:
@@ -57,7 +59,7 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
     if reference is not None:
         return _fetch_attachment(context, text(operation, "AirSyncBase:FileReference"), operation, parts)
     long_id = text(operation, "Search:LongId")
-    server_id = text(operation, "AirSync:ServerId") or long_id
+    server_id = text(operation, "AirSync:ServerId")
     identity: list[Node] = (
         [("Search:LongId", long_id)]
         if long_id
@@ -67,7 +69,7 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
         ]
     )
     try:
-        folder, item = context.mailbox.find(server_id)
+        folder, item = context.mailbox.find_long(long_id) if long_id else context.mailbox.find(server_id)
         if not long_id and folder.server_id != text(operation, "AirSync:CollectionId"):
             raise NotFound("the item is in another folder")
     except NotFound:
@@ -76,7 +78,7 @@ def _fetch(context: Context, operation: Node, parts: list[bytes] | None) -> Node
     if child(operation, "RightsManagement:RemoveRightsManagementProtection") is not None and item.licence is not None:
         if not item.licence.export:  # MS-ASRM_R94
             return ("ItemOperations:Fetch", [("ItemOperations:Status", str(NOT_PERMITTED)), *identity])
-        context.mailbox.protect(server_id, None)
+        context.mailbox.protect(item.server_id, None)
     if item.nodes is not None:
         shown = properties(item.nodes, folder.item_class, options, context.version)
     else:
@@ -191,7 +193,7 @@ def _foreign_option(operation: Node, *names: str) -> bool:
 
 
 def _move(context: Context, operation: Node) -> Node:
-    """Move of a conversation (MS-ASCON 3.2.5.3): every message of it, wherever it lies, to one folder."""
+    """Move of a conversation (MS-ASCON 3.2.5.3): every message of it to one folder, but for what was sent."""
     wanted = child(operation, "ItemOperations:ConversationId")
     if wanted is None or isinstance(wanted[1], list):
         raise StatusError(2)
@@ -206,10 +208,14 @@ def _move(context: Context, operation: Node) -> Node:
         members = [
             item.server_id
             for folder, item in context.mailbox.walk()
-            if folder is not target and conversation_id(context.mailbox.message(item)) == identity
+            if folder is not target
+            and folder.type != SENT
+            and conversation_id(context.mailbox.message(item)) == identity
         ]
         for server_id in members:
             context.mailbox.move(server_id, target.server_id)
+        if members and isinstance(identity, bytes):
+            context.mailbox.always_move(identity, target.server_id, conversation_id)
         if not members:
             status = "6"
     echo: Node = ("ItemOperations:ConversationId", identity)

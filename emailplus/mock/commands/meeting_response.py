@@ -82,7 +82,8 @@ def _find(context: Context, request: Node) -> tuple[Folder, Item]:
     if bool(long_id) == bool(server_id):
         raise Refused(2)
     try:
-        folder, item = context.mailbox.find(long_id or server_id)
+        mailbox = context.mailbox
+        folder, item = mailbox.find_long(long_id) if long_id else mailbox.find(server_id)
     except NotFound:
         raise Refused(2) from None
     if server_id and folder.server_id != text(request, "MeetingResponse:CollectionId"):

@@ -17,7 +17,7 @@ from ..bodies import PLAIN, ItemOptions, body_data
 from ..context import Answer, Context, StatusError, item_options
 from ..gal import find_people, with_pictures
 from ..items import conversation_id, email_properties
-from ..mailbox import Folder, Item
+from ..mailbox import Folder, Item, long_id
 from ..tree import as_text, child, children, every, text
 
 _RANGE = re.compile(r"^(\d{1,3})-(\d{1,3})$")
@@ -140,7 +140,7 @@ def _mail_result(context: Context, folder: Folder, item: Item, options: ItemOpti
         "Search:Result",
         [
             ("AirSync:Class", "Email"),
-            ("Search:LongId", item.server_id),
+            ("Search:LongId", long_id(item.server_id)),
             ("AirSync:CollectionId", folder.server_id),
             ("Search:Properties", properties),
         ],

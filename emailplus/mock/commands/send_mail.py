@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from ...errors import NotFound
 from ..compose import prepare, recipients, with_original
 from ..context import Answer, Context, StatusError
+from ..invitations import mail_to
 from ..mailbox import Item
 from ..mime import Message
 from ..query import SAVE_IN_SENT
 from ..rights import NO_RESTRICTION, NOT_PERMITTED, MockLicence, check_answer, check_send, sealed
-from ..tree import child, text
+from ..tree import child, every, text
 
 _INSTANCE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
@@ -31,6 +32,7 @@ class Parcel:
     client_id: str = ""
     folder_id: str = ""
     item_id: str = ""
+    long_id: str = ""
     instance_id: str = ""
     replace: bool = False
     template: str = ""
@@ -49,12 +51,41 @@ def smart_reply(context: Context) -> Answer:
 
 
 def smart_forward(context: Context) -> Answer:
+    if context.version >= 160 and any(child(context.tree, tag) is not None for tag in _OF_EVENTS):
+        return _forward_event(context)
     return _smart(context, forward=True)
+
+
+_OF_EVENTS = ("ComposeMail:Forwardees", "AirSyncBase:Body")
+
+
+def _forward_event(context: Context) -> Answer:
+    """A calendar item to the people of Forwardees (MS-ASCMD 2.2.3.79): the server writes the mail."""
+    tree = context.tree
+    if any(child(tree, f"ComposeMail:{name}") is not None for name in ("Mime", "ReplaceMime")):
+        raise StatusError(178)
+    people = [
+        (text(node, "ComposeMail:Name"), text(node, "ComposeMail:Email"))
+        for node in every(child(tree, "ComposeMail:Forwardees"), "ComposeMail:Forwardee")
+    ]
+    if not people or not all("@" in address for _, address in people):
+        raise StatusError(179)
+    client_id = text(tree, "ComposeMail:ClientId")
+    if client_id in context.device.sent:
+        raise StatusError(118)
+    source = child(tree, "ComposeMail:Source")
+    folder_id, item_id = text(source, "ComposeMail:FolderId"), text(source, "ComposeMail:ItemId")
+    item = _original(context, Parcel(b"", False, folder_id=folder_id, item_id=item_id))
+    if item.nodes is None:
+        raise StatusError(178)  # MS-ASCMD_R7177: of calendar items only
+    mail_to(context, item, people, note=text(child(tree, "AirSyncBase:Body"), "AirSyncBase:Data"))
+    context.device.sent[client_id] = True
+    return Answer(content_type="")
 
 
 def _smart(context: Context, *, forward: bool) -> Answer:
     parcel = _read(context)
-    if not parcel.item_id:
+    if not (parcel.item_id or parcel.long_id):
         raise StatusError(103)
     if parcel.instance_id and not _INSTANCE.match(parcel.instance_id):
         raise StatusError(104)  # MS-ASCMD_R541, R578
@@ -93,7 +124,8 @@ def _permitted(context: Context, parcel: Parcel, item: Item, *, forward: bool) -
 
 def _original(context: Context, parcel: Parcel) -> Item:
     try:
-        folder, item = context.mailbox.find(parcel.item_id)
+        mailbox = context.mailbox
+        folder, item = mailbox.find_long(parcel.long_id) if parcel.long_id else mailbox.find(parcel.item_id)
     except NotFound:
         raise StatusError(150) from None
     if parcel.folder_id and folder.server_id != parcel.folder_id:
@@ -111,7 +143,8 @@ def _read(context: Context) -> Parcel:
             mime=context.body,
             save=bool(context.query.options & SAVE_IN_SENT),
             folder_id=parameters.get("CollectionId", ""),
-            item_id=parameters.get("ItemId", "") or parameters.get("LongId", ""),
+            item_id=parameters.get("ItemId", ""),
+            long_id=parameters.get("LongId", ""),
         )
     tree = context.tree
     mime = child(tree, "ComposeMail:Mime")
@@ -127,7 +160,8 @@ def _read(context: Context) -> Parcel:
         save=child(tree, "ComposeMail:SaveInSentItems") is not None,
         client_id=client_id,
         folder_id=text(source, "ComposeMail:FolderId"),
-        item_id=text(source, "ComposeMail:ItemId") or text(source, "ComposeMail:LongId"),
+        item_id=text(source, "ComposeMail:ItemId"),
+        long_id=text(source, "ComposeMail:LongId"),
         instance_id=text(source, "ComposeMail:InstanceId"),
         replace=child(tree, "ComposeMail:ReplaceMime") is not None,
         template=text(tree, "RightsManagement:TemplateID"),

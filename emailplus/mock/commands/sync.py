@@ -192,6 +192,9 @@ def _one(context: Context, wish: Wish, left: int | None, room: int) -> tuple[Nod
         known.options = wish.options
     if not _filter_fits(folder, known.options.filter_type):
         return _collection(context, wish, wish.key, "4"), 0, 0
+    conversations = truth(wish.node, "AirSync:ConversationMode", False)
+    if conversations and folder.item_class != "Email":
+        return _collection(context, wish, wish.key, "4"), 0, 0
     outcome = synchronise(
         context,
         folder,
@@ -201,6 +204,7 @@ def _one(context: Context, wish: Wish, left: int | None, room: int) -> tuple[Nod
         get_changes=wish.get_changes is not False,
         window=wish.window if left is None else min(wish.window, left),
         room=room,
+        conversations=conversations,
     )
     if outcome.empty and context.version >= 121:
         return None

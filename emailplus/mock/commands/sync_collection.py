@@ -10,7 +10,7 @@ from ..collection import ADD, CHANGE, SOFT_DELETE, Changes
 from ..context import Context
 from ..device import Collection
 from ..invitations import cancel
-from ..items import changed_properties, email_properties
+from ..items import changed_properties, conversation_id, email_properties
 from ..mailbox import Folder, Item
 from ..pim import FLOATING, properties
 from ..tree import text
@@ -44,11 +44,16 @@ def synchronise(
     get_changes: bool,
     window: int,
     room: int,
+    conversations: bool = False,
 ) -> Outcome:
-    """Carry out `commands`, then collect up to `window` changes in about `room` bytes."""
+    """Carry out `commands`, then collect up to `window` changes in about `room` bytes.
+
+    `conversations`: the filter takes whole conversations (ConversationMode, MS-ASCON 3.2.5.6).
+    """
     outcome = Outcome(acted=bool(commands))
     options = collection.options
-    changes = Changes(collection, folder, options.filter_type, context.exchange.clock())
+    thread = (lambda item: conversation_id(context.mailbox.message(item))) if conversations else None
+    changes = Changes(collection, folder, options.filter_type, context.exchange.clock(), thread)
     for command in commands:
         response = _client_command(context, folder, changes, command, deletes_as_moves)
         if response is not None:

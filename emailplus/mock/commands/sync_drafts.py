@@ -50,16 +50,7 @@ def add(context: Context, folder: Folder, changes: Changes, command: Node) -> No
 
 def _added(identity: Node, server_id: str, data: Node) -> Node:
     nodes: list[Node] = [identity, ("AirSync:ServerId", server_id), ("AirSync:Status", "1")]
-    references: list[Node] = [
-        (
-            "AirSyncBase:Attachment",
-            [
-                ("AirSyncBase:ClientId", client_id),
-                ("AirSyncBase:FileReference", quote(f"{server_id}:{index}").replace("%3A", "%3a")),
-            ],
-        )
-        for index, client_id in enumerate(drafts.client_ids(data))
-    ]
+    references = _references(server_id, drafts.client_ids(data), 0)
     if references:
         nodes.append(("AirSync:ApplicationData", [("AirSyncBase:Attachments", references)]))
     return ("AirSync:Add", nodes)
@@ -83,20 +74,49 @@ def edits_draft(item: Item, command: Node) -> bool:
 def change_draft(context: Context, changes: Changes, item: Item, command: Node) -> Node | None:
     """Change of a draft: what it names replaces what was there; with Send the draft goes out and is gone."""
     data = child(command, "AirSync:ApplicationData")
+    # What the client did in a request whose answer was lost is not a change of the server's.
+    since = max(changes.client_version(item.server_id) or 0, changes.window.changed.get(item.server_id, 0))
+    if item.other_at > since and changes.collection.options.conflict == 1:
+        return ("AirSync:Change", [("AirSync:ServerId", item.server_id), ("AirSync:Status", "7")])
     raw = item.raw
     if children(data):
         assert data is not None
         raw = drafts.build(data, context.user, context.exchange.clock(), context.mailbox.message(item))
     if child(command, "Email2:Send") is None:
         context.mailbox.replace(item.server_id, raw)
+        changes.window.changed[item.server_id] = item.version
         changes.note_sent(item)
-        return None
+        return _changed(item, raw, data)
     status = _send(context, raw)
     if status != "1":
         return ("AirSync:Change", [("AirSync:ServerId", item.server_id), ("AirSync:Status", status)])
     context.mailbox.delete(item.server_id)
     changes.note_gone(item.server_id)
     return None
+
+
+def _changed(item: Item, raw: bytes, data: Node | None) -> Node | None:
+    """The FileReferences of what was added (MS-ASAIRS_R1336); nothing where nothing was."""
+    ids = drafts.client_ids(data) if data is not None else []
+    if not ids:
+        return None
+    first = len(Message(raw).attachments()) - len(ids)
+    made = _references(item.server_id, ids, first)
+    identity: list[Node] = [("AirSync:ServerId", item.server_id), ("AirSync:Status", "1")]
+    return ("AirSync:Change", [*identity, ("AirSync:ApplicationData", [("AirSyncBase:Attachments", made)])])
+
+
+def _references(server_id: str, client_ids: list[str], first: int) -> list[Node]:
+    return [
+        (
+            "AirSyncBase:Attachment",
+            [
+                ("AirSyncBase:ClientId", client_id),
+                ("AirSyncBase:FileReference", quote(f"{server_id}:{index}").replace("%3A", "%3a")),
+            ],
+        )
+        for index, client_id in enumerate(client_ids, first)
+    ]
 
 
 def _send(context: Context, raw: bytes) -> str:

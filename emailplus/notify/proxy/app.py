@@ -36,6 +36,7 @@ from .registration import Keys, Registration, subscription_of, wishes_of
 from .registry import Registry
 
 BUSY_SECONDS: Final = 60
+_XML: Final = "text/xml; charset=utf-8"
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _CLOCK_SKEW: Final = 3600.0
 
@@ -58,6 +59,7 @@ class Service:
     ) -> None:
         self._options, self._ledger, self._registry = options, ledger, registry
         self._dispatcher, self._metrics, self._clock = dispatcher, metrics, clock
+        self._taken = metrics.posts.labels("ok")
 
     def asgi(self) -> ASGIApp:
         """The application."""
@@ -78,7 +80,7 @@ class Service:
 
     async def notified(self, request: Request) -> Response:
         """A post of Exchange."""
-        registration = self._registry.of_callback(request.path_params["token"])
+        registration, old = self._registry.of_callback(request.path_params["token"])
         now = self._clock()
         if registration is None or now >= registration.expires or registration.wishes.mode != "realtime":
             return self._answer("unsubscribe" if registration is not None else "unknown", soap.UNSUBSCRIBE)
@@ -95,22 +97,28 @@ class Service:
             note("malformed", logging.WARNING, registration=registration.id, problem=str(problem))
             return self._refuse("malformed", 400)
         try:
-            keep = [await self._notification(registration, entry, now) for entry in notifications]
+            keep = [await self._notification(registration, old, entry, now) for entry in notifications]
         except EmailplusError as problem:  # not durable: Exchange comes again
             note("ledger", logging.ERROR, problem=type(problem).__name__)
             return self._refuse("not stored", 503, {"Retry-After": str(BUSY_SECONDS)})
-        return self._answer("ok", soap.OK) if all(keep) else self._answer("unsubscribe", soap.UNSUBSCRIBE)
+        if not all(keep):
+            return self._answer("unsubscribe", soap.UNSUBSCRIBE)
+        self._taken.inc()
+        return Response(soap.OK, media_type=_XML)
 
-    async def _notification(self, registration: Registration, entry: soap.Notification, now: float) -> bool:
+    async def _notification(self, registration: Registration, old: bool, entry: soap.Notification, now: float) -> bool:
         """Keep what is new; False: this subscription is none of this registration's, or is broken."""
         if entry.code != "NoError":
             note("broken", logging.WARNING, registration=registration.id, reason=entry.code[:60])
-            await self._registry.change(replace(registration, broken=entry.code[:60]))
+            if not old:
+                await self._registry.change(replace(registration, broken=entry.code[:60]))
             return False
-        if not registration.subscription:  # the first post may come before the client tells of its subscription
-            registration = replace(registration, subscription=entry.subscription_id)
+        if (
+            not old and not registration.subscription
+        ):  # the first post comes before the client tells of its subscription
+            registration = registration.settled(entry.subscription_id)
             await self._registry.change(registration)
-        elif registration.subscription != entry.subscription_id:
+        elif entry.subscription_id != (registration.old_subscription if old else registration.subscription):
             note("other subscription", logging.WARNING, registration=registration.id)
             return False
         news = [event for event in entry.events if event.kind == "NewMailEvent"]
@@ -118,7 +126,7 @@ class Service:
         if len(fresh) < len(news):
             self._metrics.dropped.labels("an old event").inc(len(news) - len(fresh))
         if fresh:
-            target = registration.wishes.target
+            target = registration.target
             arrivals = [
                 Arrival(registration.id, target, entry.subscription_id, event.watermark, event.item_id, now)
                 for event in fresh
@@ -141,7 +149,7 @@ class Service:
 
     def _answer(self, name: str, body: bytes) -> Response:
         self._metrics.posts.labels(name).inc()
-        return Response(body, media_type="text/xml; charset=utf-8")
+        return Response(body, media_type=_XML)
 
     def _refuse(self, name: str, status: int, headers: dict[str, str] | None = None) -> Response:
         self._metrics.posts.labels(name).inc()

@@ -37,6 +37,10 @@ from .registry import Registry
 
 IN_MEMORY: Final = 10_000
 """Notifications of the queue that are in memory at a time."""
+DONE_AT_ONCE: Final = 256
+DONE_SECONDS: Final = 0.1
+"""When what was delivered leaves the queue: behind so many, or so much later. A crash before has them sent again, under
+the same id."""
 DENIED_PAUSE: Final = 900.0
 """Seconds until a mailbox is asked for again that the service account may not read."""
 
@@ -70,7 +74,7 @@ class Dispatcher:
             single = gateway.batch == 1
             self._channels[gateway.name] = Channel(
                 gateway.name, partial(self._deliver, gateway, way), batch=gateway.batch,
-                limit=limits.deliveries if single else max(1, limits.deliveries // 16), by_key=single, chance=chance,
+                limit=limits.deliveries if single else max(1, limits.deliveries // 32), by_key=single, chance=chance,
             )  # fmt: skip
         self._later: list[tuple[float, int, Job]] = []
         self._serial = 0
@@ -82,6 +86,7 @@ class Dispatcher:
         """There may be more in the ledger."""
         self._reading = False
         self._offers = 0
+        self._flushed = 0.0
         self._looked_over = 0.0
         self._finished: list[int] = []
         self._denied: dict[str, float] = {}
@@ -188,9 +193,10 @@ class Dispatcher:
             self._pump(channel, now)
             if len(channel) and channel.open_at > now:
                 due = min(due, channel.open_at)
-        if self._finished:
+        if self._finished and (len(self._finished) >= DONE_AT_ONCE or now >= self._flushed + DONE_SECONDS):
+            self._flushed = now
             self._spawn(self._flush())
-        return due
+        return min(due, self._flushed + DONE_SECONDS) if self._finished else due
 
     def _pump(self, channel: Channel, now: float) -> None:
         while (taken := channel.take(now)) is not None:
@@ -303,8 +309,7 @@ class Dispatcher:
             self._lookups.put(registration.wishes.mailbox, job)
 
     def _rules(self, registration: Registration, job: Job) -> Rules:
-        rules = registration.rules(job.arrived)
-        return rules if self._exchange is not None else replace(rules, sentry=False, detailed=False)
+        return registration.rules(job.arrived, lookups=self._exchange is not None)
 
     def _without_details(self, job: Job, now: float) -> None:
         """Exchange cannot be asked: tell that there is mail, or wait where it depends on who sent it."""
@@ -326,7 +331,7 @@ class Dispatcher:
                 "kind": "details", "sender": headline.name, "subject": headline.subject, "snippet": headline.snippet,
             }  # fmt: skip
         job.notice = Notice(
-            id=notice_id(registration.wishes.target, job.item), registration=registration.id,
+            id=notice_id(registration.target, job.item), registration=registration.id,
             device=registration.wishes.device, item=job.item, arrived=job.arrived, **shown,
         )  # fmt: skip
         self._send(job, registration)
@@ -451,7 +456,7 @@ class Dispatcher:
                     continue
                 self._woken.add(identity)
                 notice = Notice(
-                    id=notice_id(registration.wishes.target, f"tick {int(tick)}"), kind="wake",
+                    id=notice_id(registration.target, f"tick {int(tick)}"), kind="wake",
                     registration=identity, device=registration.wishes.device, arrived=now,
                 )  # fmt: skip
                 self._begin(Job(identity, now, notice=notice, counted=True))

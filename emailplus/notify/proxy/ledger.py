@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,18 +36,16 @@ MIGRATIONS: Final = (
         document TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE queue (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        number INTEGER PRIMARY KEY,
         registration TEXT NOT NULL,
         item TEXT NOT NULL,
         watermark TEXT NOT NULL,
         arrived REAL NOT NULL
     );
-    CREATE INDEX queue_registration ON queue(registration);
     CREATE TABLE seen (
         mark BLOB PRIMARY KEY,
         day INTEGER NOT NULL
     ) WITHOUT ROWID;
-    CREATE INDEX seen_day ON seen(day);
     CREATE TABLE facts (
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
@@ -56,9 +55,13 @@ MIGRATIONS: Final = (
 
 _GROUP: Final = 1024
 """Steps of one transaction at most."""
+_LINGER: Final = 0.003
+"""Seconds for which a busy writer lets more steps come: a transaction costs as much as many of them."""
 _DAY: Final = 24 * 3600
-_PRUNED: Final = 5000
-"""Marks forgotten in one transaction."""
+_ROWS: Final = 256
+"""Rows of one statement."""
+_SLICES: Final = 256
+"""Parts in which marks are looked through for old ones: an index by day would double the cost of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +92,16 @@ class Ledger:
     def __init__(self, path: Path, key: KeyProvider) -> None:
         """Raises what `Database.open` raises; `StoreBusy` where another proxy has the file."""
         self._database = Database.open(path, key, lock=True, migrations=MIGRATIONS)
-        self._steps: queue.SimpleQueue[_Step | None] = queue.SimpleQueue()
+        self._number = int(self._database.scalar("SELECT max(number) FROM queue") or 0)
+        self._steps: queue.SimpleQueue[list[_Step] | None] = queue.SimpleQueue()
+        self._collected: list[_Step] = []
+        """Steps of this round of the event loop: they go to the writer together, which wakes it once."""
         self._thread = threading.Thread(target=self._write, name="emailplus-ledger", daemon=True)
         self._thread.start()
 
     async def close(self) -> None:
         """Write what waits, and close the file."""
+        self._hand_over()
         self._steps.put(None)
         await asyncio.to_thread(self._thread.join)
         self._database.close()
@@ -135,10 +142,8 @@ class Ledger:
     async def take(self, arrivals: Sequence[Arrival]) -> list[Entry]:
         """Put what is new into the queue; returns it. Durable when this returns."""
 
-        def step(database: Database) -> list[Entry]:
-            return [entry for arrival in arrivals if (entry := _take(database, arrival)) is not None]
-
-        return await self._do(step)
+        found: list[Entry] = await self._do(None, arrivals)
+        return found
 
     def done(self, numbers: Iterable[int]) -> asyncio.Future[None]:
         """Take notifications out of the queue."""
@@ -165,13 +170,14 @@ class Ledger:
 
         return await self._do(step)
 
-    async def forget(self, before: float) -> int:
-        """Forget what was seen before a Unix time; how many marks went. Call again while there are any."""
+    async def forget(self, before: float, part: int) -> int:
+        """Forget what was seen before a Unix time, in one of 256 parts of the marks; how many went."""
+        first = bytes([part % _SLICES])
 
         def step(database: Database) -> int:
             found = database.execute(
-                "DELETE FROM seen WHERE mark IN (SELECT mark FROM seen WHERE day < ? LIMIT ?)",
-                (int(before // _DAY), _PRUNED),
+                "DELETE FROM seen WHERE mark >= ? AND mark < ? AND day < ?",
+                (first, first + b"\xff" * 16, int(before // _DAY)),
             )
             return int(found.rowcount)
 
@@ -200,38 +206,85 @@ class Ledger:
 
     # -- the writer
 
-    def _do(self, work: Callable[[Database], T]) -> asyncio.Future[T]:
+    def _do(self, work: Callable[[Database], T] | None, arrivals: Sequence[Arrival] = ()) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._thread.is_alive():
             future.set_exception(StoreError("the ledger is closed"))
             return future
-        self._steps.put(_Step(work, future, loop))
+        if not self._collected:
+            loop.call_soon(self._hand_over)
+        self._collected.append(_Step(work, arrivals, future, loop))
         return future
+
+    def _hand_over(self) -> None:
+        if self._collected:
+            self._steps.put(self._collected)
+            self._collected = []
 
     def _write(self) -> None:
         closing = False
+        group: list[_Step] = []
         while not closing:
-            group: list[_Step] = []
-            step = self._steps.get()
-            while step is not None:
-                group.append(step)
+            busy = len(group) > 1
+            group = []
+            steps = self._steps.get()
+            if busy:
+                time.sleep(_LINGER)
+            while steps is not None:
+                group += steps
                 if len(group) >= _GROUP:
                     break
                 try:
-                    step = self._steps.get_nowait()
+                    steps = self._steps.get_nowait()
                 except queue.Empty:
                     break
-            closing = step is None
+            closing = steps is None
             if group:
                 self._write_group(group)
+
+    def _take(self, arrivals: Sequence[Arrival]) -> list[Entry | None]:
+        """Entries for what is new. None: this mail was seen for this device before.
+
+        A watermark stands for one event and so for one mail: whatever is posted twice is known by its mail, also where
+        a second subscription tells of it under a watermark of its own.
+        """
+        marks = [
+            hashlib.blake2b(arrival.item.encode(), key=arrival.target, digest_size=16).digest() for arrival in arrivals
+        ]
+        new: set[bytes] = set()
+        for start in range(0, len(arrivals), _ROWS):
+            rows = [
+                (mark, int(arrival.arrived // _DAY))
+                for mark, arrival in zip(marks[start : start + _ROWS], arrivals[start : start + _ROWS], strict=True)
+            ]
+            places = ", ".join(["(?, ?)"] * len(rows))
+            statement = f"INSERT OR IGNORE INTO seen VALUES {places} RETURNING mark"
+            new.update(row[0] for row in self._database.all(statement, [value for row in rows for value in row]))
+        entries: list[Entry | None] = []
+        kept = []
+        for mark, arrival in zip(marks, arrivals, strict=True):
+            if mark not in new:
+                entries.append(None)
+                continue
+            new.remove(mark)
+            self._number += 1
+            entries.append(Entry(self._number, arrival.registration, arrival.item, arrival.arrived))
+            kept.append((self._number, arrival.registration, arrival.item, arrival.watermark, arrival.arrived))
+        self._database.executemany("INSERT INTO queue VALUES (?, ?, ?, ?, ?)", kept)
+        return entries
 
     def _write_group(self, group: list[_Step]) -> None:
         results: list[Any] = []
         failure: EmailplusError | None = None
         try:
             with self._database.transaction():
-                results = [step.work(self._database) for step in group]
+                taken = iter(self._take([arrival for step in group for arrival in step.arrivals]))
+                for step in group:
+                    if step.work is not None:
+                        results.append(step.work(self._database))
+                    else:
+                        results.append([entry for _ in step.arrivals if (entry := next(taken)) is not None])
         except EmailplusError as problem:  # all or nothing: whoever waits is told, and posts come again
             failure = problem
         try:
@@ -242,7 +295,9 @@ class Ledger:
 
 @dataclass(slots=True)
 class _Step:
-    work: Callable[[Database], Any]
+    work: Callable[[Database], Any] | None
+    """None: take the arrivals."""
+    arrivals: Sequence[Arrival]
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
 
@@ -256,25 +311,6 @@ def _settle(group: list[_Step], results: list[Any], failure: EmailplusError | No
             step.future.set_exception(failure)
         else:
             step.future.set_result(results[index])
-
-
-def _take(database: Database, arrival: Arrival) -> Entry | None:
-    """None: this watermark of this subscription, or this mail on this device, was seen before."""
-    day = int(arrival.arrived // _DAY)
-    event = _mark(arrival.target, arrival.subscription, arrival.watermark)
-    mail = _mark(arrival.target, arrival.item)
-    marked = database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?), (?, ?)", (event, day, mail, day))
-    if marked.rowcount < 2:
-        return None
-    cursor = database.execute(
-        "INSERT INTO queue (registration, item, watermark, arrived) VALUES (?, ?, ?, ?)",
-        (arrival.registration, arrival.item, arrival.watermark, arrival.arrived),
-    )
-    return Entry(cursor.lastrowid, arrival.registration, arrival.item, arrival.arrived)
-
-
-def _mark(target: bytes, *parts: str) -> bytes:
-    return hashlib.blake2b("\0".join(parts).encode(), key=target, digest_size=16).digest()
 
 
 def _drop(database: Database, identity: str) -> None:

@@ -26,14 +26,27 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
+        if record.exc_info and record.exc_info[0] is not None:
+            line["problem"] = record.exc_info[0].__name__  # a traceback may quote what it was about
         return json.dumps({**line, **getattr(record, "fields", {})}, ensure_ascii=False, default=str)
 
 
 def to_stream(stream: TextIO | None = None) -> logging.Handler:
-    """Have the log written to a stream (standard error); the caller removes the handler."""
+    """Have the log written to a stream (standard error), what the HTTP server says included; end it with `detach`."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    for speaker, level in _SPEAKERS.items():
+        source = logging.getLogger(speaker)
+        source.addHandler(handler)
+        source.setLevel(level)
+        source.propagate = False
     return handler
+
+
+def detach(handler: logging.Handler) -> None:
+    """Write no more to it."""
+    for speaker in _SPEAKERS:
+        logging.getLogger(speaker).removeHandler(handler)
+
+
+_SPEAKERS: Final = {logger.name: logging.INFO, "uvicorn.error": logging.WARNING}

@@ -69,23 +69,36 @@ class Registration:
     until: float
     subscription: str = ""
     """SubscriptionId; of the client, else of the first notification."""
+    old_callback: bytes = b""
+    """Of the subscription before: good until the new one is seen at work, so that nothing falls between the two."""
+    old_subscription: str = ""
     broken: str = ""
     """The ResponseCode with which Exchange ended the subscription."""
 
-    def rules(self, now: float) -> Rules:
-        """Those in force."""
-        return self._rules[now >= self.until]
+    def rules(self, now: float, *, lookups: bool = True) -> Rules:
+        """Those in force. Without `lookups` nobody knows details, nor who is a VIP."""
+        return self._rules[2 * lookups + (now >= self.until)]
 
     @cached_property
-    def _rules(self) -> tuple[Rules, Rules]:
-        """In force before `until` and from then on."""
+    def target(self) -> bytes:
+        """See `Wishes.target`."""
+        return self.wishes.target
+
+    @cached_property
+    def _rules(self) -> tuple[Rules, ...]:
+        """In force before `until` and from then on, without and with look-ups: made once, asked for every mail."""
         end = datetime.fromtimestamp(self.until, UTC)
         wanted, period = replace(self.wishes.rules, realtime=True), Period(self.running, end)
-        return in_force(period, wanted, end - timedelta(seconds=1)), in_force(period, wanted, end)
+        full = (in_force(period, wanted, end - timedelta(seconds=1)), in_force(period, wanted, end))
+        return *(replace(rules, sentry=False, detailed=False) for rules in full), *full
+
+    def settled(self, subscription: str) -> Registration:
+        """The new subscription is at work: the one before is over."""
+        return replace(self, subscription=subscription, old_callback=b"", old_subscription="")
 
     def times_from(self, now: float) -> float:
         """When the alert times that were asked for hold."""
-        before, after = self._rules
+        before, after = self._rules[2:]
         return now if before == after else max(now, self.until)
 
 
@@ -114,8 +127,11 @@ def register(wishes: Wishes, keys: Keys, now: float, old: Registration | None = 
     )  # fmt: skip
     if old is None:
         return made
-    kept = renew(old, wishes, now, "")
-    return replace(made, id=old.id, running=kept.running, until=kept.until)
+    kept = renew(old, wishes, now, None)
+    return replace(
+        made, id=old.id, running=kept.running, until=kept.until, old_callback=old.callback,
+        old_subscription=old.subscription,
+    )  # fmt: skip
 
 
 def renew(old: Registration, wishes: Wishes, now: float, subscription: str | None) -> Registration:
@@ -123,7 +139,7 @@ def renew(old: Registration, wishes: Wishes, now: float, subscription: str | Non
     end = now + wishes.valid * 60
     kept = replace(old, wishes=wishes, expires=end, broken="")
     if subscription is not None:
-        kept = replace(kept, subscription=subscription)
+        kept = kept.settled(subscription)
     return kept if now < old.until else replace(kept, running=wishes.rules, until=end)
 
 
@@ -204,6 +220,8 @@ def dumped(registration: Registration) -> str:
             "until": registration.until,
             "subscription": registration.subscription,
             "broken": registration.broken,
+            "old_callback": registration.old_callback.hex(),
+            "old_subscription": registration.old_subscription,
         }
     )
 
@@ -215,7 +233,8 @@ def loaded(identity: str, secret: bytes, callback: bytes, expires: float, text: 
     return Registration(
         id=identity, wishes=wishes, secret=secret, callback=callback, expires=expires,
         running=Rules.from_dict(kept["running"]), until=kept["until"], subscription=kept["subscription"],
-        broken=kept["broken"],
+        broken=kept["broken"], old_callback=bytes.fromhex(kept["old_callback"]),
+        old_subscription=kept["old_subscription"],
     )  # fmt: skip
 
 

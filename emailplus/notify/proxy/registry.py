@@ -36,9 +36,14 @@ class Registry:
     def get(self, identity: str) -> Registration | None:
         return self._by_id.get(identity)
 
-    def of_callback(self, token: str) -> Registration | None:
-        """Whom Exchange means with this address. What is looked for is a digest: its time tells nothing."""
-        return self._by_id.get(self._by_callback.get(digest(token), ""))
+    def of_callback(self, token: str) -> tuple[Registration | None, bool]:
+        """Whom Exchange means with this address, and whether it is that of the subscription before.
+
+        What is looked for is a digest: the time it takes tells nothing.
+        """
+        shown = digest(token)
+        found = self._by_id.get(self._by_callback.get(shown, ""))
+        return found, found is not None and shown != found.callback
 
     def organization(self, identity: str, token: str) -> Organization | None:
         """The organisation that shows its token; None: unknown, or another token."""
@@ -49,7 +54,7 @@ class Registry:
 
     async def register(self, wishes: Wishes, organization: Organization, now: float) -> tuple[Registration, Keys]:
         """A registration with keys of its own. One of the same mailbox on the same device goes on under its id, so that
-        what waits for it is told; its old keys are void.
+        what waits for it is told; its secret is void, and its callback as soon as the new one is called.
 
         Raises `PolicyDenied` for a mailbox of others, `LimitExceeded`.
         """
@@ -117,7 +122,8 @@ class Registry:
         self._remove(self._by_target.get(target, ""))
         self._remove(registration.id)
         self._by_id[registration.id] = registration
-        self._by_callback[registration.callback] = registration.id
+        for callback in filter(None, (registration.callback, registration.old_callback)):
+            self._by_callback[callback] = registration.id
         self._by_target[target] = registration.id
         self._devices[registration.wishes.mailbox] += 1
 
@@ -125,7 +131,8 @@ class Registry:
         old = self._by_id.pop(identity, None)
         if old is None:
             return
-        self._by_callback.pop(old.callback, None)
+        for callback in (old.callback, old.old_callback):
+            self._by_callback.pop(callback, None)
         self._by_target.pop(old.wishes.target, None)
         self._devices[old.wishes.mailbox] -= 1
         if self._devices[old.wishes.mailbox] <= 0:

@@ -34,7 +34,7 @@ from .registry import Registry
 from .webhook import WebhookGateway
 
 HOUSEKEEPING_SECONDS = 60.0
-END_SECONDS = 10
+END_SECONDS = 5
 """For requests that are under way when the proxy is told to end."""
 
 
@@ -58,6 +58,7 @@ class Proxy:
         self._clock = clock
         self._transports = transports
         self._ways: list[Outgoing] = []
+        self._part = 0
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         exchange = self._exchange()
@@ -119,6 +120,7 @@ class Proxy:
         for task in self._tasks[1:]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.dispatcher.settle()
         for way in self._ways:
             await way.close()
         await self.ledger.close()
@@ -137,8 +139,8 @@ class Proxy:
         over = self.registry.expired(now, limits.max_age)
         if over:
             await self.registry.drop(over)
-        while await self.ledger.forget(now - limits.remember):
-            continue
+        await self.ledger.forget(now - limits.remember, self._part)
+        self._part += 1
         self.dispatcher.schedule(now)
         self.metrics.registrations.set(len(self.registry))
 

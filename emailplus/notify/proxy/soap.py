@@ -50,16 +50,19 @@ class Notification:
     more_events: bool = False
 
 
+_PARSER: Final = etree.XMLParser(
+    encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True,
+    remove_pis=True,
+)  # fmt: skip
+"""Making one costs more than reading a post with it."""
+
+
 def document(body: bytes) -> etree._Element:
     """The root of an XML document from outside. Raises `ProtocolError`."""
     if b"<!DOCTYPE" in body or b"\0" in body:  # also what is meant for another encoding than the one read here
         raise ProtocolError("a SOAP message has no document type and is UTF-8")
-    parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
     try:
-        root = etree.fromstring(body, parser)
+        root = etree.fromstring(body, _PARSER)
     except etree.XMLSyntaxError as problem:
         raise ProtocolError("the SOAP message is not well-formed XML") from problem
     if root.getroottree().docinfo.internalDTD is not None:

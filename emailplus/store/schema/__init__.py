@@ -17,6 +17,7 @@ from . import (
     outbox,
     pim,
     policy,
+    push,
     rights,
     settings,
     sign_in,
@@ -40,7 +41,11 @@ MIGRATIONS: tuple[str, ...] = (
     watch.TABLES,
     pim.TABLES,
     keychain.CAPABILITIES,
+    push.TABLES,
     ews.TABLES,
+    pim.DRAFTS,
+    pim.MOVES,
+    pim.HELD,
 )
 
 CURRENT = len(MIGRATIONS)

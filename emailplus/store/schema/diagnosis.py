@@ -31,7 +31,8 @@ CACHED: dict[str, tuple[tuple[str, str], ...]] = {
     "items": (("item_changes", "item_id"), ("vips", "item_id")),
     "quarantine": (),
     "folders": (
-        ("messages", "folder_id"), ("items", "folder_id"), ("mail_changes", "folder_id"), ("mail_changes", "target"),
+        ("messages", "folder_id"), ("items", "folder_id"), ("items", "moving_to"),
+        ("mail_changes", "folder_id"), ("mail_changes", "target"),
         ("item_changes", "folder_id"),
     ),
 }  # fmt: skip
@@ -45,9 +46,9 @@ OWNED = frozenset(
 
 KEPT = frozenset({
     # the account, what was configured and what the user chose
-    "account", "settings", "configuration", "app_policy", "pictures_shown", "rights_templates",
+    "account", "settings", "configuration", "app_policy", "pictures_shown", "rights_templates", "push_registration",
     # what the server does not know yet
-    "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes",
+    "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes", "held_changes",
     # marks that the server has no place for
     "vips", "watch",
     # keys, without which old mail cannot be read, and certificates
@@ -57,7 +58,7 @@ KEPT = frozenset({
     "tokens", "refused_passwords", "sign_in",
     "diagnosis", "log_lines", "starts", "crash_reports",
     # subscriptions of Exchange Web Services, and what was told of them
-    "ews_subscriptions", "ews_sync_states", "ews_told", "ews_mailbox",
+    "ews_subscriptions", "ews_sync_states", "ews_told",
 })  # fmt: skip
 """Tables that crash recovery leaves alone (docs/diagnosis.md).
 
