@@ -122,8 +122,8 @@ def resident() -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def prepare(server: Server, folder: Path, count: int) -> None:
-    """Stores and devices for so many mailboxes: one is synchronised, the others are made after it, here and there."""
+def prepare(url: str, folder: Path, count: int) -> None:
+    """Stores for so many mailboxes: one is synchronised, the others are made after it. In a process of its own."""
     import hashlib
 
     from emailplus.config.snapshot import Snapshot
@@ -132,13 +132,12 @@ def prepare(server: Server, folder: Path, count: int) -> None:
     from emailplus.store import settings
     from emailplus.store.store import Store
 
-    with Mailbox.open(config(server.url, 0), store=folder / "0.db", key=KEY) as mailbox:
+    with Mailbox.open(config(url, 0), store=folder / "0.db", key=KEY) as mailbox:
         mailbox.sync()
-    server.clone(count)
     for number in range(1, count):
         for suffix in (".db", ".db.key"):
             shutil.copy(folder / f"0{suffix}", folder / f"{number}{suffix}")
-        made = config(server.url, number)
+        made = config(url, number)
         with Store.open(folder / f"{number}.db", KEY) as store:
             device = hashlib.sha256(f"{made.email_device_id}/plain".encode()).hexdigest()
             store.apply(SaveAccount({"device": device}))
@@ -152,7 +151,7 @@ async def idle(server: Server, folder: Path, count: int) -> dict[str, Any]:
 
     before = resident()
     began = time.monotonic()
-    gate = asyncio.Semaphore(16)
+    gate = asyncio.Semaphore(8)
     loop = asyncio.get_running_loop()
     ready = [loop.create_future() for _ in range(count)]
 
@@ -248,7 +247,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Watching, idle and with news.")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} watchers instead of {WATCHERS:,}")
+    parser.add_argument("--prepare", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.prepare:
+        url, folder, number = options.prepare
+        prepare(url, Path(folder), int(number))
+        return 0
     count = QUICK if options.quick else WATCHERS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 8 * WATCHERS) if hard != resource.RLIM_INFINITY else 8 * WATCHERS
@@ -263,7 +267,9 @@ def main() -> int:
             server.close()
         server = Server()
         try:
-            prepare(server, Path(name), count)
+            command = [sys.executable, __file__, "--prepare", server.url, name, str(count)]
+            subprocess.run(command, check=True, timeout=1200)
+            server.clone(count)
             found = asyncio.run(idle(server, Path(name), count))
         finally:
             server.close()
