@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -376,6 +377,21 @@ def test_malformed_and_oversized_posts(tmp_path: Path, body: bytes, status: int)
         assert await desk.post(registration, ("item-1", "m1")) == "OK"
 
     at_desk(tmp_path, work)
+
+
+def test_a_post_that_does_not_end(tmp_path: Path) -> None:
+    async def work(desk: Desk) -> None:
+        registration = await desk.register()
+
+        async def forever() -> Any:
+            yield b"<s:Envelope"
+            await asyncio.sleep(30)
+            yield b">"
+
+        response = await desk.client.post(registration["callback_url"], content=forever())
+        assert response.status_code == 408
+
+    at_desk(tmp_path, work, limits=Limits(timeout=1))
 
 
 def test_a_request_for_another_host(tmp_path: Path) -> None:

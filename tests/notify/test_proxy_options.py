@@ -87,6 +87,7 @@ def test_the_password_of_the_service_account_may_come_from_the_environment(folde
         ("per_minute = 5", "per_minute = 0", "limits.per_minute"),
         ("per_minute = 5", "nonsense = 5", "limits.nonsense"),
         ("[exchange]", "[exchang]", "exchang"),
+        ("[exchange]", '[exchange]\nauth = "kerberos5"', "exchange.auth"),
         ('name = "desk"', 'name = "Desk 1"', "webhooks.name"),
         ("secret.txt", "password.txt", "webhooks.secret_file"),
         ("[[webhooks]]", "[[others]]", "others"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from emailplus.errors import (
 from emailplus.flow import Http, HttpResponse
 from emailplus.flows import registration as calls
 from emailplus.mailbox import AsyncMailbox, Mailbox
+from emailplus.mock import MockExchange, MockUser
 from emailplus.store.keys import RawKey
 
 from .proxy_desk import DEVICE, KEY, ORGANIZATION, TOKEN, LiveProxy, send_notification
@@ -103,6 +105,43 @@ def test_real_time_push_under_the_rules_of_the_mailbox(service: LiveProxy, tmp_p
         assert len(service.proxy.registry) == 0
         with pytest.raises(NotFound):
             mailbox.renew_push()
+
+
+def told(service: LiveProxy) -> list[str]:
+    return [
+        entry["item"] for request in service.gateway.requests for entry in json.loads(request.content)["notifications"]
+    ]
+
+
+def test_registering_once_more_loses_nothing_and_doubles_nothing(service: LiveProxy, tmp_path: Path) -> None:
+    """Exchange pushes to the address before until the new subscription is at work."""
+    exchange = MockExchange([MockUser("alice@example.com", "alice", "secret")]).start()
+    exchange.ews.retry_pauses = (0.1,) * 1000
+    exchange.ews.push_tls = ssl.create_default_context(cadata=service.tls.ca_pem.decode())
+    keys = {
+        **service.keys(), "allow_realtime_notifications": "true", "allow_device_keychain": "true",
+        "email_exchange_host": exchange.url.split("/")[2], "email_ssl_required": "false",
+    }  # fmt: skip
+    alice = exchange.user("alice")
+    sent = 0
+    try:
+        with opened(tmp_path, **keys) as mailbox:
+            for _ in range(3):
+                made = mailbox.register_push("desk-1", gateway="webhook:desk")
+                assert of(service).subscription == made.subscription != ""
+                for _ in range(3):
+                    alice.deliver(b"From: bob@example.com\r\nSubject: Hi\r\n\r\nHello\r\n")
+                    sent += 1
+        end = time.monotonic() + 20
+        while len(told(service)) < sent or len(exchange.ews.of("alice")) > 1:
+            assert time.monotonic() < end, (told(service), exchange.ews.posts)
+            alice.deliver(b"Subject: more\r\n\r\n")  # an old subscription ends with the answer to its next post
+            sent += 1
+            time.sleep(0.2)
+        assert len(told(service)) == len(set(told(service)))
+        assert {dropped.reason for dropped in exchange.ews.dropped} == {"refused"}
+    finally:
+        exchange.stop()
 
 
 def test_another_host_is_another_service(service: LiveProxy, tmp_path: Path) -> None:

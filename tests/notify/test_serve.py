@@ -80,6 +80,31 @@ def test_mail_on_the_mock_exchange_reaches_the_device(world: World) -> None:
         assert secret not in text
 
 
+def test_a_service_account_that_signs_in_by_ntlm(tmp_path: Path) -> None:
+    world = World(tmp_path, 2, auth="ntlm")
+    try:
+        world.proxy.start()
+        for number in range(2):
+            made = world.register(
+                mailbox=f"user{number}@example.com", gateway="apns", device=f"{number}{number}" * 16,
+                rules={"detailed": True},
+            )  # fmt: skip
+            world.subscribe(world.people[number], made["callback_url"])
+        for number in range(10):
+            world.exchange.user(f"user{number % 2}").deliver(letter(f"mail-{number}", "bob@partner.example"))
+        for number in range(2):
+            wait_for(world, f"{number}{number}" * 16, 5)
+        shown = [entry for number in range(2) for entry in world.apns.shown(f"{number}{number}" * 16)]
+        assert {entry.payload["aps"]["alert"]["subtitle"] for entry in shown} == {f"mail-{n}" for n in range(10)}
+        signs = [dict(request.headers).get("authorization", "") for request in world.exchange.requests.of("GetItem")]
+        assert not [sign for sign in signs if sign.startswith("Basic")]
+        assert world.proxy.end() == 0
+    finally:
+        if world.proxy.starts:
+            world.proxy.end()
+        world.stop()
+
+
 def test_an_app_that_was_removed_ends_its_subscription(world: World) -> None:
     world.proxy.start()
     device = "cd" * 32

@@ -164,10 +164,11 @@ class ProxyProcess:
 class World:
     """The servers, and what each device was told."""
 
-    def __init__(self, folder: Path, users: int, *, limits: str = "") -> None:
+    def __init__(self, folder: Path, users: int, *, limits: str = "", auth: str = "basic") -> None:
         private, public = signing_key()
         self.people = [MockUser(f"user{n}@example.com", f"user{n}", "secret") for n in range(users)]
-        self.exchange = MockExchange([*self.people, SERVICE]).start()
+        self.auth = auth
+        self.exchange = MockExchange([*self.people, SERVICE], sign_in=("basic", auth)).start()
         self.exchange.ews.allow_impersonation(SERVICE.username)
         self.exchange.ews.retry_pauses = (0.3,) * 100_000
         self.exchange.ews.post_timeout = 10
@@ -191,6 +192,7 @@ store = "notify.db"
 [exchange]
 ews_url = "{self.exchange.ews_url}"
 username = "{SERVICE.username}"
+auth = "{self.auth}"
 
 [[organizations]]
 id = "{ORGANIZATION}"

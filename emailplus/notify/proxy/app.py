@@ -13,6 +13,7 @@ A post under an unknown token is answered Unsubscribe and costs nothing else: no
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -31,7 +32,7 @@ from .dispatcher import Dispatcher
 from .ledger import Arrival, Ledger
 from .log import note
 from .metrics import CONTENT_TYPE, Metrics
-from .options import Options, Organization
+from .options import Limits, Options, Organization
 from .registration import Keys, Registration, subscription_of, wishes_of
 from .registry import Registry
 
@@ -87,10 +88,12 @@ class Service:
         if self._crowded(registration):
             return self._refuse("busy", 503, {"Retry-After": str(BUSY_SECONDS)})
         try:
-            body = await _body(request, self._options.limits.request_bytes)
+            body = await _body(request, self._options.limits)
             notifications = soap.parse_send_notification(body)
         except TooLarge:
             return self._refuse("too large", 413)
+        except TimeoutError:
+            return self._refuse("too slow", 408)
         except ClientDisconnect:
             return self._refuse("cut", 400)
         except ProtocolError as problem:
@@ -179,6 +182,8 @@ class Service:
                 return self._said(404, str(problem))
             except LimitExceeded as problem:
                 return self._said(429, str(problem))
+            except TimeoutError:
+                return self._said(408, "the request does not end")
             except ClientDisconnect:
                 return self._said(400, "the request was cut")
             except EmailplusError as problem:
@@ -231,7 +236,7 @@ class Service:
 
     async def _document(self, request: Request) -> dict[str, Any]:
         try:
-            document = json.loads(await _body(request, self._options.limits.request_bytes))
+            document = json.loads(await _body(request, self._options.limits))
         except (ValueError, RecursionError):
             raise UsageError("the body is not JSON") from None
         if not isinstance(document, dict):
@@ -291,16 +296,18 @@ def _without_default_port(host: str) -> str:
     return host.removesuffix(":443").removesuffix(":80")
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """The whole body, at most so many bytes. Raises `TooLarge`."""
+async def _body(request: Request, limits: Limits) -> bytes:
+    """The whole body. Raises `TooLarge`, and `TimeoutError` where it does not end."""
+    most = limits.request_bytes
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or len(length) > 12 or int(length) > most:
         raise TooLarge
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > most:
-            raise TooLarge
+    async with asyncio.timeout(limits.timeout):
+        async for piece in request.stream():
+            body += piece
+            if len(body) > most:
+                raise TooLarge
     return bytes(body)
 
 

@@ -12,6 +12,7 @@
     ews_url = "https://mail.example.com/EWS/Exchange.asmx"
     username = "EXAMPLE\\\\notify"                   the service account, with the role ApplicationImpersonation
     password_file = "service-password.txt"         else EMAILPLUS_SERVICE_PASSWORD
+    auth = "basic"                                 or "ntlm" (Negotiate or NTLM; the extra `ntlm`)
     ca_file = "ca.pem"
 
     [[organizations]]
@@ -47,6 +48,7 @@ from ...config.secret import Secret
 from ...errors import ConfigurationError
 
 PASSWORD_VARIABLE: Final = "EMAILPLUS_SERVICE_PASSWORD"
+AUTH: Final = ("basic", "ntlm")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_SECRET_FILE: Final = 64 * 1024
@@ -90,6 +92,8 @@ class Exchange:
     username: str
     password: Secret
     ca: str | None = None
+    auth: str = "basic"
+    """One of `AUTH`. NTLM authenticates a connection: then there is one, and look-ups take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +223,13 @@ class _Reader:
     def _exchange(self, table: dict[str, Any] | None) -> Exchange | None:
         if table is None:
             return None
-        self._unknown("exchange.", table, {"ews_url", "username", "password_file", "ca_file"})
+        self._unknown("exchange.", table, {"ews_url", "username", "password_file", "ca_file", "auth"})
+        auth = self._text("exchange.auth", table, "basic")
+        if auth not in AUTH:
+            self.problems.append(f"exchange.auth: {' or '.join(AUTH)}")
         url = self._url("exchange.ews_url", table.get("ews_url"))
         username = self._text("exchange.username", table)
-        if ":" in username:
+        if auth == "basic" and ":" in username:
             self.problems.append("exchange.username: without a colon (RFC 7617 section 2)")
         if "password_file" in table:
             password = self._secret("exchange.password_file", table)
@@ -230,7 +237,7 @@ class _Reader:
             password = Secret(self.environment.get(PASSWORD_VARIABLE, ""))
             if not password.reveal():
                 self.problems.append(f"exchange: password_file, or {PASSWORD_VARIABLE} in the environment")
-        return Exchange(url or "", username, password, self._ca("exchange", table))
+        return Exchange(url or "", username, password, self._ca("exchange", table), auth)
 
     def _organization(self, table: dict[str, Any]) -> Organization:
         self._unknown("organizations.", table, {"id", "token_sha256", "domains"})

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import httpx2
 
 from ...auth.base import Auth
+from ...driver import headers_of, server_certificate
 from ...errors import (
     ConnectionFailed,
     EmailplusError,
@@ -112,8 +113,7 @@ class Outgoing:
                     body += piece
                     if len(body) > MAX_BODY:
                         raise ResponseTooLarge(f"an answer is larger than {MAX_BODY >> 20} MB")
-                headers = {name.lower(): value for name, value in raw.headers.items()}
-                return HttpResponse(raw.status_code, headers, bytes(body))
+                return HttpResponse(raw.status_code, headers_of(raw.headers), bytes(body), server_certificate(raw))
         except (httpx2.HTTPError, httpx2.InvalidURL) as problem:
             raise _mapped(problem) from problem
 

@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +19,9 @@ import uvicorn
 
 from ... import __version__
 from ...auth.anonymous import Anonymous
+from ...auth.base import Auth
 from ...auth.basic import BasicAuth
+from ...auth.ntlm import NtlmAuth
 from ...errors import ConfigurationError, EmailplusError, UsageError
 from ...store.keys import KeyProvider
 from .apns import ApnsGateway
@@ -57,6 +60,8 @@ class Proxy:
         self.metrics = Metrics()
         self._clock = clock
         self._transports = transports
+        single = options.exchange is not None and options.exchange.auth == "ntlm"
+        self._lookups = 1 if single else options.limits.lookups
         self._ways: list[Outgoing] = []
         self._part = 0
         self._stop = asyncio.Event()
@@ -66,7 +71,13 @@ class Proxy:
         gateways = self._gateways()
         self.registry = Registry(self.ledger, options.limits, options.organizations)
         self.dispatcher = Dispatcher(
-            self.ledger, self.registry, options.limits, self.metrics, gateways, exchange, clock=clock
+            self.ledger,
+            self.registry,
+            replace(options.limits, lookups=self._lookups),
+            self.metrics,
+            gateways,
+            exchange,
+            clock=clock,
         )
         service = Service(options, self.ledger, self.registry, self.dispatcher, self.metrics, clock)
         self.asgi = service.asgi()
@@ -85,10 +96,11 @@ class Proxy:
         exchange = self.options.exchange
         if exchange is None:
             return None
-        auth = BasicAuth(exchange.username, exchange.password.reveal())
         limits = self.options.limits
+        strategy = BasicAuth if exchange.auth == "basic" else NtlmAuth
+        auth: Auth = strategy(exchange.username, exchange.password.reveal())
         way = Outgoing(
-            auth, ca=exchange.ca, timeout=limits.timeout, connections=limits.lookups,
+            auth, ca=exchange.ca, timeout=limits.timeout, connections=self._lookups,
             transport=self._transports.get("exchange"),
         )  # fmt: skip
         self._ways.append(way)
