@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,11 +34,12 @@ WATCHERS = 2_000
 QUICK = 60
 MEMORY = 300.0  # MB
 NEWS = 0.2  # seconds
+HEARTBEAT = 900  # seconds, of an account that has learnt nothing yet
 ROUNDS = 15
 KEY = bytes(range(32))
 
 SERVER = """
-import json, sys, time
+import copy, json, sys, time
 from emailplus.mock import MockExchange
 exchange = MockExchange(record_bytes=0)
 box = exchange.user("alice")
@@ -54,6 +56,13 @@ with exchange:
             at = time.monotonic()
             box.deliver(mail)
             print(at, flush=True)
+        elif line.startswith("clone"):  # devices that are as far as the first one
+            (known,) = exchange.devices.values()
+            for number in range(int(line.split()[1])):
+                device = copy.deepcopy(known)
+                device.device_id = f"{number:032X}"
+                exchange.devices[device.user, device.device_id] = device
+            print(flush=True)
         else:
             pings = len(exchange.requests.of("Ping"))
             print(json.dumps([pings, len(list(exchange.requests))]), flush=True)
@@ -81,6 +90,9 @@ class Server:
 
     def deliver(self) -> float:
         return float(self._tell("deliver"))
+
+    def clone(self, count: int) -> None:
+        self._tell(f"clone {count}")
 
     def requests(self) -> tuple[int, int]:
         pings, every = json.loads(self._tell("count"))
@@ -110,6 +122,28 @@ def resident() -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def prepare(url: str, folder: Path, count: int) -> None:
+    """Stores for so many mailboxes: one is synchronised, the others are made after it. In a process of its own."""
+    import hashlib
+
+    from emailplus.config.snapshot import Snapshot
+    from emailplus.mailbox import Mailbox
+    from emailplus.model.changes import SaveAccount
+    from emailplus.store import settings
+    from emailplus.store.store import Store
+
+    with Mailbox.open(config(url, 0), store=folder / "0.db", key=KEY) as mailbox:
+        mailbox.sync()
+    for number in range(1, count):
+        for suffix in (".db", ".db.key"):
+            shutil.copy(folder / f"0{suffix}", folder / f"{number}{suffix}")
+        made = config(url, number)
+        with Store.open(folder / f"{number}.db", KEY) as store:
+            device = hashlib.sha256(f"{made.email_device_id}/plain".encode()).hexdigest()
+            store.apply(SaveAccount({"device": device}))
+            settings.remember(store.database, Snapshot.of(made).to_json())
+
+
 async def idle(server: Server, folder: Path, count: int) -> dict[str, Any]:
     """So many watchers in this process, once all of them wait."""
     from emailplus.mailbox import AsyncMailbox
@@ -117,19 +151,23 @@ async def idle(server: Server, folder: Path, count: int) -> dict[str, Any]:
 
     before = resident()
     began = time.monotonic()
-    gate = asyncio.Semaphore(16)
-    tasks: list[asyncio.Task[None]] = []
-    waiting = asyncio.Semaphore(0)
+    gate = asyncio.Semaphore(8)
+    loop = asyncio.get_running_loop()
+    ready = [loop.create_future() for _ in range(count)]
 
     async def one(number: int) -> None:
-        async with gate:
-            opening = AsyncMailbox.open(config(server.url, number), store=folder / f"{number}.db", key=KEY)
-            mailbox = await opening
-            watch = await mailbox.watch(heartbeat=3000)
-            async for event in watch:
-                if isinstance(event, State) and event.name == "watching":
-                    break
-        waiting.release()
+        try:
+            async with gate:
+                opening = AsyncMailbox.open(config(server.url, number), store=folder / f"{number}.db", key=KEY)
+                mailbox = await opening
+                watch = await mailbox.watch(heartbeat=3000)
+                async for event in watch:
+                    if isinstance(event, State) and event.name == "watching":
+                        break
+            ready[number].set_result(None)
+        except Exception as problem:
+            ready[number].set_exception(problem)
+            return
         try:
             async for _ in watch:
                 pass
@@ -137,11 +175,7 @@ async def idle(server: Server, folder: Path, count: int) -> dict[str, Any]:
             await asyncio.shield(mailbox.close())
 
     tasks = [asyncio.create_task(one(number)) for number in range(count)]
-    for _ in range(count):
-        take = asyncio.create_task(waiting.acquire())
-        done, _ = await asyncio.wait({take, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done - {take}:
-            task.result()  # a watcher that ended: say why
+    await asyncio.gather(*ready)
     deadline = time.monotonic() + 120
     while server.requests()[0] < count and time.monotonic() < deadline:
         await asyncio.sleep(0.5)
@@ -213,7 +247,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Watching, idle and with news.")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} watchers instead of {WATCHERS:,}")
+    parser.add_argument("--prepare", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.prepare:
+        url, folder, number = options.prepare
+        prepare(url, Path(folder), int(number))
+        return 0
     count = QUICK if options.quick else WATCHERS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 8 * WATCHERS) if hard != resource.RLIM_INFINITY else 8 * WATCHERS
@@ -228,6 +267,9 @@ def main() -> int:
             server.close()
         server = Server()
         try:
+            command = [sys.executable, __file__, "--prepare", server.url, name, str(count)]
+            subprocess.run(command, check=True, timeout=1200)
+            server.clone(count)
             found = asyncio.run(idle(server, Path(name), count))
         finally:
             server.close()
@@ -247,8 +289,10 @@ def main() -> int:
     row.target = f"<= {MEMORY:.0f} MB"
     row.note = f"{each:.0f} KB a watcher; all of them waited after {found['seconds']:.0f} s"
     rows.append(row)
-    row = Row(f"requests of {count:,} idle watchers in 10 s", str(found["more"]), "", "", "0", found["more"] == 0)
-    row.note = f"{found['pings']:,} Pings were held, one for each"
+    bound = 2 * (count * 10 // HEARTBEAT + 1)  # they began at different times
+    row = Row(f"requests of {count:,} idle watchers in 10 s", str(found["more"]), "", "", f"<= {bound}")
+    row.met = found["more"] <= bound
+    row.note = f"one a heartbeat of {HEARTBEAT} s at first; {found['pings']:,} Pings until then"
     rows.append(row)
     print(json.dumps([row.as_dict() for row in rows]) if options.json else text(rows))
     return 0

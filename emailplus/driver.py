@@ -37,7 +37,7 @@ from .store.store import Store
 
 T = TypeVar("T")
 
-THREADS = 32
+THREADS = 16
 """In which the runs of asyncio advance."""
 MAX_BODY = 128 << 20
 """Bytes of an answer in memory; equal to the codec's own limit."""

@@ -5,6 +5,9 @@
          │                                 a reminder is due └─┘ or the heartbeat is over               │
          └──────────────────────────────────────────────────────────────────────────────────────────────┘
 
+Between a Ping that tells of changes and the run lies a glance: one Sync of the folders that it named, whose news are
+told before anything else is done.
+
 How it waits, best first: Ping; a Sync that the server holds (from 12.1 on); a pause of `notification_interval`. A way
 that the server turns out not to have, or answers with garbage, is given up until the next start.
 
@@ -67,6 +70,13 @@ class Synchronise:
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """Take what is new in folders (CollectionIds), the shortest way; result: whether something was."""
+
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
     """Fetch the contents that a run left; result: None."""
 
@@ -116,7 +126,7 @@ class Renew:
     problem: AuthenticationFailed
 
 
-Step: TypeAlias = Synchronise | Complete | Ping | Linger | Pause | Tell | Do | Renew
+Step: TypeAlias = Synchronise | Glance | Complete | Ping | Linger | Pause | Tell | Do | Renew
 Steps: TypeAlias = Generator[Step, Any, None]
 
 
@@ -187,7 +197,7 @@ class Rounds:
         elif self._idle and not first:
             yield from self._pause(pause(self._idle))
 
-    def _tell_news(self) -> Steps:
+    def _tell_news(self, *, withdraw: bool = True) -> Steps:
         shown = False
         for message_id in (yield Do(self._teller.news)):
             replaces = FIRST_TAG if self._announced else ""
@@ -196,9 +206,10 @@ class Rounds:
                 shown = shown or event.notification is not None
                 yield Tell(event)
             yield Do(partial(self._teller.told, message_id))
-        if self._announced and not shown:
+        if self._announced and not shown and withdraw:
             yield Tell(Withdrawn(FIRST_TAG))
-        self._announced = False
+        if shown or withdraw:
+            self._announced = False
         unread: int | None = yield Do(self._teller.unread)
         if unread is not None and unread != self._badge:
             self._badge = unread
@@ -268,6 +279,7 @@ class Rounds:
             if announced is not None and not self._announced and self._idle <= 1:
                 self._announced = True
                 yield Tell(announced)
+            yield from self._glance(answer.changed)
             return True
         if answer.status == ping.EXPIRED:
             yield from self._lasted(seconds, lasted)
@@ -283,6 +295,15 @@ class Rounds:
         if self._idle > 1:  # a bound that is kept is refused no second time
             yield from self._pause(pause(self._idle - 1))
         return False
+
+    def _glance(self, changed: tuple[str, ...]) -> Steps:
+        """Tell what is new before the run that follows; whatever goes wrong here is that run's to meet again."""
+        try:
+            self._came = yield Glance(changed)
+        except (ServerError, AuthenticationFailed):
+            return
+        if self._came:
+            yield from self._tell_news(withdraw=False)
 
     def _seconds(self) -> int:
         return self._beat.seconds if self._longest is None else min(self._beat.seconds, self._longest)

@@ -70,7 +70,10 @@ class Start:
     def settle(self) -> None:
         """The start has lived long enough."""
         self._crashed = False
+        rested = self._database.resting
         self._quietly(lambda: kept.clear_starts(self._database))
+        if rested:
+            self._database.rest()
 
     def end(self, now: float) -> None:
         """The mailbox is closed: all is well, unless something crashed shortly after the start. Safe to call twice."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .. import account, waiting
 from ..driver import Network
 from ..eas.flows.session import Session
-from ..eas.flows.synchronise import complete, wait_once_in_sync
+from ..eas.flows.synchronise import complete, glance_at, wait_once_in_sync
 from ..eas.flows.watch import wait_once
 from ..errors import AuthenticationFailed, EmailplusError, UsageError
 from ..flow import Flow, HttpRequest, HttpResponse
@@ -21,7 +21,21 @@ from ..model.watch import WatchEvent
 from ..notify.rules import App
 from ..telling import Teller
 from ..waiting import Interrupt, Stopped, Woken
-from ..watching import METHODS, Complete, Do, Linger, Method, Pause, Ping, Renew, Rounds, Step, Synchronise, Tell
+from ..watching import (
+    METHODS,
+    Complete,
+    Do,
+    Glance,
+    Linger,
+    Method,
+    Pause,
+    Ping,
+    Renew,
+    Rounds,
+    Step,
+    Synchronise,
+    Tell,
+)
 
 if TYPE_CHECKING:
     from ..eas.flows.synchronise import RunPlan
@@ -117,13 +131,15 @@ class _Watching:
         if isinstance(event, MessageReceived):
             self._teller.passed[(event.folder, event.message.server_id)] = event.message
 
-    def _dialogue(self, step: Complete | Ping | Linger) -> Dialogue[Any]:
+    def _dialogue(self, step: Complete | Glance | Ping | Linger) -> Dialogue[Any]:
         self._used = self._mailbox._password_in_use()
         if isinstance(step, Ping):
             return partial(wait_once, folders=step.folders, seconds=step.seconds)
         plan = self._plan()
         if isinstance(step, Complete):
             return partial(complete, plan=plan)
+        if isinstance(step, Glance):
+            return partial(glance_at, plan=plan, folders=step.folders)
 
         def lingering(session: Session) -> Flow[bool]:
             return (yield from wait_once_in_sync(session, plan, step.seconds))
@@ -242,7 +258,7 @@ class Watch(_Watching, Iterator[WatchEvent]):
             return self._mailbox._run(self._plan(), self._hear, self._interrupt.pause)
         if isinstance(step, Renew):
             return self._renew(step)
-        if isinstance(step, Complete):
+        if isinstance(step, (Complete, Glance)):
             return self._mailbox._converse(self._dialogue(step), self._hear)
         assert isinstance(step, (Ping, Linger))
 
@@ -347,7 +363,7 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
             return await asyncio.to_thread(self._renew, step)
         if isinstance(step, Synchronise):
             return await self._outer._run(self._plan(), self._hear)
-        if isinstance(step, Complete):
+        if isinstance(step, (Complete, Glance)):
             return await self._outer._converse(self._dialogue(step), self._hear)
         if isinstance(step, Pause):
             self._rest()

@@ -99,6 +99,11 @@ class Database:
             if self._depth == 0 and self._secret is not None:
                 self._connection = None  # closed when the last cursor on it is gone
 
+    @property
+    def resting(self) -> bool:
+        """Whether the file is closed for now."""
+        return self._connection is None and self._secret is not None
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; an inner transaction is part of the outer one."""

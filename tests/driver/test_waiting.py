@@ -223,7 +223,7 @@ def test_runs_of_asyncio_share_their_threads_and_use_none_while_they_wait() -> N
 
     threads, results = asyncio.run(main())
     assert results == [200] * 200
-    assert threads <= 32
+    assert threads <= 16
 
 
 def test_a_cancelled_wait_closes_its_dialogue() -> None:

@@ -13,7 +13,7 @@ from emailplus.errors import EmailplusError
 from emailplus.model.watch import Announced, NewMail, Notification, Reminder, State
 from emailplus.report import SyncReport
 from emailplus.waiting import Woken
-from emailplus.watching import Complete, Do, Linger, Pause, Ping, Renew, Rounds, Step, Synchronise, Tell
+from emailplus.watching import Complete, Do, Glance, Linger, Pause, Ping, Renew, Rounds, Step, Synchronise, Tell
 
 from ..flows.world import NOW
 
@@ -132,6 +132,9 @@ class World:
         if isinstance(step, (Synchronise, Complete)):
             return self._synchronise(step)
         self.requests[type(step).__name__] += 1
+        if isinstance(step, Glance):
+            self.clock += 0.01
+            return bool(self.news())
         if isinstance(step, Ping):
             self.pings.append((self.clock, step))
             seconds, answer = self.ping(step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...errors import ConnectionFailed, FolderHierarchyChanged, ServerBusy
 from ...flow import Flow, emit, load
 from ...model.events import Phase, Warned
@@ -27,14 +29,8 @@ def wait_in_sync(session: Session, plan: MailPlan, seconds: int) -> Flow[bool]:
 
     What comes is stored at once. Raises `NotOffered` before 12.1; nothing is repeated, and nobody is waited for.
     """
-    mail: list[Collection] = yield from load(MailCollections())
-    items: list[Collection] = yield from load(ItemCollections())
-    if session.version.code < NOTES_SINCE:
-        items = [collection for collection in items if collection.item_class != "Notes"]
     run = Run(session, plan, lenient=True, wait=long_poll.waiting(seconds, session.version))
-    for collection in (*wanted(session, plan, mail), *items):
-        if collection.sync_key != "0" and not collection.pass_open:
-            run.works[collection.server_id] = Work(collection, collection.sync_key, False)
+    yield from _take_up(run)
     active = list(run.works.values())[: run.at_once]
     if not active:
         return False
@@ -51,3 +47,33 @@ def wait_in_sync(session: Session, plan: MailPlan, seconds: int) -> Flow[bool]:
     finally:
         session.patience = patience
     return run.done > 0
+
+
+def glance(session: Session, plan: MailPlan, folders: Sequence[str]) -> Flow[bool]:
+    """Take what is new in folders (CollectionIds) that are up to date, and nothing else; True if something changed.
+
+    What a full run does besides is left to one: this is the shortest way from "something changed" to a message.
+    """
+    run = Run(session, plan, lenient=True)
+    yield from _take_up(run, frozenset(folders))
+    active = list(run.works.values())
+    try:
+        while active:
+            active = yield from round_(run, active)
+    except FolderHierarchyChanged:
+        return True
+    return run.done > 0
+
+
+def _take_up(run: Run, only: frozenset[str] | None = None) -> Flow[None]:
+    """Every folder that has a key in use, mail first."""
+    mail: list[Collection] = yield from load(MailCollections())
+    items: list[Collection] = yield from load(ItemCollections())
+    if run.session.version.code < NOTES_SINCE:
+        items = [collection for collection in items if collection.item_class != "Notes"]
+    for collection in (*wanted(run.session, run.plan, mail), *items):
+        if only is not None and collection.server_id not in only:
+            continue
+        ready = collection.sync_key != "0" and not collection.pass_open
+        if ready and collection.options == run.options(collection.item_class):
+            run.works[collection.server_id] = Work(collection, collection.sync_key, False)

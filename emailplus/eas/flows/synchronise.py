@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...errors import FolderHierarchyChanged, ServerError
@@ -19,7 +19,7 @@ from .begin import begin
 from .change_mail import push_changes
 from .contents import fetch_contents
 from .folder_sync import sync_folders
-from .linger import linger, wait_in_sync
+from .linger import glance, linger, wait_in_sync
 from .markings import begin_markings, finish_markings
 from .quarantine import retry_quarantine
 from .send import FlushResult, flush_outbox, settle_outbox
@@ -131,6 +131,12 @@ def wait_once_in_sync(session: Session, plan: RunPlan, seconds: int) -> Flow[boo
     """One Sync that the server holds; see `wait_in_sync`. The conversation has begun (`begin`)."""
     facts: dict[str, str] = yield from load(AccountFacts())
     return (yield from wait_in_sync(session, _mail_plan(plan, facts), seconds))
+
+
+def glance_at(session: Session, plan: RunPlan, folders: Sequence[str]) -> Flow[bool]:
+    """What is new in a few folders; see `glance`. The conversation has begun (`begin`)."""
+    facts: dict[str, str] = yield from load(AccountFacts())
+    return (yield from glance(session, _mail_plan(plan, facts), folders))
 
 
 def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
