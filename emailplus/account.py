@@ -116,6 +116,7 @@ def mail_decision(
             smart_folders=features.smart_folders,
             reader=classifier.read if classifier is not None else None,
             marking_fingerprint=classifier.fingerprint if classifier is not None else "",
+            text_messages=settings.sync_text_messages,
         )
         border = cut_off(merged.sync_period, now)
         return plan, border.timestamp() if border is not None else None

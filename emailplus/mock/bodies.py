@@ -45,6 +45,8 @@ class ItemOptions:
     max_items: int | None = None
     rights: bool = False
     """RightsManagementSupport: protected mail is to be opened (MS-ASRM 2.2.2.15)."""
+    texts: bool = False
+    """Text messages are wanted beside the mail (Options of class SMS, MS-ASCMD 2.2.3.27.5)."""
 
 
 def wire_text(data: bytes) -> Content:

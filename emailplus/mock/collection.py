@@ -74,7 +74,7 @@ def look(
         view = Window(position=collection.base)
     else:
         return None
-    peek = Collection(collection.collection_id, key, known=collection.known, window=view)
+    peek = Collection(collection.collection_id, key, known=collection.known, window=view, options=collection.options)
     return Changes(peek, folder, filter_type, now, thread)
 
 
@@ -145,6 +145,8 @@ class Changes:
 
     def wanted(self, item: Item) -> bool:
         """Whether the filter lets this item through."""
+        if item.text_message and not self.collection.options.texts:
+            return False
         return self._recent(item) or (self.thread is not None and self.thread(item) in self.threads)
 
     def _recent(self, item: Item) -> bool:

@@ -18,6 +18,7 @@ from .rights import licence_node, sealed
 
 _PREFIX = re.compile(r"^\s*(?:(?:re|fwd?|aw|wg|sv|antw|tr|rv)(?:\[\d+\])?\s*:\s*)+", re.I)
 _MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
+TEXT_MESSAGE = "IPM.Note.Mobile.SMS"
 _MAX_PEOPLE = 32768  # characters of To and From (MS-ASEMAIL 2.2.2.82, 2.2.2.30)
 _FILETIME_1601 = 116_444_736_000_000_000  # 100 ns ticks between 1601 and 1970
 
@@ -81,7 +82,7 @@ def email_properties(
             nodes.append(body_node(message, options, version, parts))
         if options.part_preference is not None and part:
             nodes.append(body_part_node(message, options.part_preference, version))
-    nodes.append(("Email:MessageClass", message.message_class))
+    nodes.append(("Email:MessageClass", TEXT_MESSAGE if item.text_message else message.message_class))
     meeting = meeting_node(message, version) if message.message_class.startswith("IPM.Schedule.Meeting.") else None
     if meeting is not None:
         nodes.append(meeting)

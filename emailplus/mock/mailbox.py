@@ -73,6 +73,7 @@ class Item:
     categories: tuple[str, ...] = ()
     draft: bool = False
     licence: MockLicence | None = None  # protected mail (MS-ASRM)
+    text_message: bool = False  # of class SMS (MS-ASMS): only for who asks for it
     nodes: list[Node] | None = None  # of a class other than Email: its properties (`mock.pim`), and no source
     files: dict[str, bytes] = field(default_factory=dict)  # contents of its attachments, by FileReference
     version: int = 0  # the folder's `modification` when it last changed
@@ -217,10 +218,11 @@ class Mailbox:
         flag: Flag | None = None,
         draft: bool = False,
         licence: MockLicence | None = None,
+        text_message: bool = False,
     ) -> str:
         """Put a message into a folder and return its server id. `received` is aware; None means now.
 
-        `licence`: it is protected (MS-ASRM).
+        `licence`: it is protected (MS-ASRM). `text_message`: an SMS, for who asks for that class.
         """
         with self.lock:
             target = self.folder(folder)
@@ -228,6 +230,7 @@ class Mailbox:
             item.flag = flag
             item.draft = draft
             item.licence = licence
+            item.text_message = text_message
             moved = self._sort(target, item)
             self._changed()
             return moved or item.server_id

@@ -10,6 +10,7 @@
     default_reminder        calendar_default_reminder      default
     calendar_mode_tablet    calendar_default_mode_tablet   default
     calendar_mode_phone     calendar_default_mode_phone    default
+    sync_text_messages      none                           off: text messages (SMS) stay on the server
     always_sign             none                           off until the user switches it on
     always_encrypt          none                           off until the user switches it on
     sign_as_clear_text      none                           on: a signed message stays readable everywhere
@@ -52,6 +53,7 @@ class UserSettings:
     signature: str | None = None
     show_pictures: bool | None = None
     always_fetch_mime: bool | None = None
+    sync_text_messages: bool | None = None
     gal_display_name: bool | None = None
     contacts_display_order: str | None = None
     default_reminder: int | None = None
@@ -107,6 +109,7 @@ class Settings:
     signature: str
     show_pictures: bool
     always_fetch_mime: bool
+    sync_text_messages: bool
     gal_display_name: bool
     contacts_display_order: str
     default_reminder: int
@@ -152,6 +155,7 @@ def effective_settings(
         signature=_either(user.signature, config.email_default_signature),
         show_pictures=_either(user.show_pictures, pictures),
         always_fetch_mime=_either(user.always_fetch_mime, config.always_fetch_mime),
+        sync_text_messages=_either(user.sync_text_messages, False),
         gal_display_name=_either(user.gal_display_name, config.gal_search_display_name),
         contacts_display_order=_either(user.contacts_display_order, config.contacts_display_order),
         default_reminder=_either(user.default_reminder, config.calendar_default_reminder),
@@ -226,6 +230,7 @@ RULES: Final[dict[str, _Rule]] = {
     ),
     "show_pictures": _SWITCH,
     "always_fetch_mime": _SWITCH,
+    "sync_text_messages": _SWITCH,
     "gal_display_name": _SWITCH,
     "contacts_display_order": _one_of("contacts_display_order"),
     "default_reminder": _Rule(

@@ -51,6 +51,8 @@ class CollectionRequest:
     """`SERVER_WINS` or `CLIENT_WINS`; None leaves it to the server, which then wins."""
     deletes_as_moves: bool | None = None
     """Whether a Delete goes to Deleted Items; None: as the server does by itself, which is to move."""
+    text_messages: bool = False
+    """Ask a mail collection for text messages too (class SMS, MS-ASMS, from 14.0 on)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ def _collection(request: CollectionRequest, version: Version) -> Node:
     else:
         chosen = item_options(request.item_class, request.filter_type, request.conflict, version)
     parts.append(("AirSync:Options", chosen))
+    if request.text_messages and request.item_class == "Email" and version.conversations:
+        parts.append(("AirSync:Options", text_options(request.filter_type)))
     if request.commands:
         parts.append(("AirSync:Commands", list(request.commands)))
     return ("AirSync:Collection", parts)
@@ -184,6 +188,12 @@ def body_preferences(body: BodyRequest, version: Version | None = None) -> list[
     if body.rights and (version is None or version.rights):
         nodes.append(("RightsManagement:RightsManagementSupport", "1"))
     return nodes
+
+
+def text_options(filter_type: int) -> list[Node]:
+    """The Options of text messages, beside those of the mail that they lie among (MS-ASCMD 2.2.3.27.5, R907)."""
+    preference: Node = ("AirSyncBase:BodyPreference", [("AirSyncBase:Type", "1")])
+    return [("AirSync:FilterType", str(filter_type)), ("AirSync:Class", "SMS"), preference]
 
 
 def _step(steps: tuple[tuple[int, int], ...], size: int | None, unlimited: int) -> int:

@@ -84,6 +84,9 @@ class MailPlan:
     smart_folders: bool = True
     """Whether the folders in which Gmail collects mail of other folders are synchronised (`gmail_smart_folders`)."""
 
+    text_messages: bool = False
+    """Text messages are synchronised with the mail, where the server has them (setting `sync_text_messages`)."""
+
     def body_request(self) -> BodyRequest:
         return self.content.body_request(inline=None if self.keep_content else 1 << 30)
 
@@ -94,7 +97,7 @@ class MailPlan:
         forms = ",".join(f"{p.type}:{p.truncation_size}" for p in body.preferences)
         return (
             f"filter={self.filter_of(item_class)};body={forms};mime={body.mime_support};keep={int(self.keep_content)}"
-            f"{rights}"
+            f"{rights}{';sms=1' if self.text_messages else ''}"
         )
 
     def item_fingerprint(self, item_class: str, version: Version) -> str:
@@ -378,6 +381,7 @@ def request_for(run: Run, work: Work, window: int, **more: Any) -> CollectionReq
         body,
         item_class=work.item_class,
         conflict=conflict,
+        text_messages=run.plan.text_messages,
         **more,
     )
 

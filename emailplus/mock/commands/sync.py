@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...eas.wbxml import Node
 from ..bodies import ItemOptions
@@ -137,7 +137,7 @@ def _read(node: Node) -> Wish:
         get_changes=None if explicit is None else truth(node, "AirSync:GetChanges", True),
         deletes_as_moves=truth(node, "AirSync:DeletesAsMoves", True),
         commands=children(child(node, "AirSync:Commands")),
-        options=None if wanted is None else item_options(wanted),
+        options=None if wanted is None else replace(item_options(wanted), texts="SMS" in by_class),
     )
 
 
