@@ -56,6 +56,7 @@ def test_the_table_covers_every_setting() -> None:
         "always_encrypt",
         "sign_as_clear_text",
         "index_encrypted_mail",
+        "sync_text_messages",
         "protect_headers",
         *alert_times.SETTINGS,
     }
@@ -173,6 +174,7 @@ CHOICES = st.fixed_dictionaries(
         "signature": st.text(max_size=20),
         "show_pictures": st.booleans(),
         "always_fetch_mime": st.booleans(),
+        "sync_text_messages": st.booleans(),
         "gal_display_name": st.booleans(),
         "contacts_display_order": st.sampled_from(["first_last", "last_first"]),
         "default_reminder": st.sampled_from([-1, 0, 5, 2880]),
