@@ -347,7 +347,7 @@ def test_beside_a_watch_each_mail_is_one_event(exchange: MockExchange, open_mail
     for number in range(1, 9):
         exchange.user("alice").deliver(letter(number))
         time.sleep(0.15)
-    listener.wait(lambda: (seen.count("eas"), seen.count("ews")) == (8, 8), 30)
+    listener.wait(lambda: (seen.count("eas"), seen.count("ews")) == (8, 8), 120)
     events.stop()
     watcher.join(10)
     events.close()
