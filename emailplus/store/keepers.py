@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from . import items, mail, passes
+from functools import cache
 
-_MAIL, _ITEMS = mail.MailKeeper(), items.ItemKeeper()
+from . import passes
 
 
+@cache
 def keeper(item_class: str) -> passes.Keeper:
     """The keeper of a class, as Sync names it."""
-    return _MAIL if item_class == "Email" else _ITEMS
+    from . import items, mail  # they know changes of ours, which ask here
+
+    return mail.MailKeeper() if item_class == "Email" else items.ItemKeeper()

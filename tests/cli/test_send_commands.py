@@ -135,7 +135,9 @@ def test_changes(world: World, config: Path) -> None:
     changes = json.loads(run(world, config, "pending", "--json").stdout)
     assert [change["kind"] for change in changes] == ["read", "flag", "categories", "move"]
     assert "Plan" in run(world, config, "pending").stderr
-    assert set(json.loads(run(world, config, "pending", "--export").stdout)) == {"changes", "drafts", "outbox"}
+    assert set(json.loads(run(world, config, "pending", "--export").stdout)) == {
+        "changes", "drafts", "held", "items", "outbox",
+    }  # fmt: skip
     assert run(world, config, "sync").exit_code == 0
     (item,) = world.alice.items("Junk Email")
     assert (item.read, item.flag.status, item.categories) == (True, 2, ("blue",))

@@ -14,6 +14,7 @@ from emailplus.errors import AuthenticationFailed, ConnectionFailed, EndpointNot
 from emailplus.mock import MockExchange, MockPolicy, Stall
 from emailplus.mock.policy import DEFAULT_SETTINGS
 from emailplus.model.events import MessageReceived
+from emailplus.model.folder import FolderType
 from emailplus.policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from emailplus.store.store import Store
 
@@ -42,9 +43,13 @@ def values_of(world: World, tag: str, command: str = "Sync") -> set[str]:
 
 
 def mail_filters(world: World, command: str) -> set[str]:
-    """The FilterType of every collection of mail in the requests of a command."""
+    """The FilterType of every collection of mail in the requests of a command; drafts come whole, whatever it is."""
     with Store.open(world.path, KEY) as store:
-        mail_folders = {folder.server_id for folder, *_ in store.folders() if folder.item_class == "Email"}
+        mail_folders = {
+            folder.server_id
+            for folder, *_ in store.folders()
+            if folder.item_class == "Email" and folder.type != FolderType.DRAFTS
+        }
     found: set[str] = set()
 
     def walk(node: Any) -> None:
