@@ -172,7 +172,7 @@ def bare(described: Path) -> None:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from emailplus.notify.proxy import soap
+    from emailplus.ews import soap
 
     async def notified(request: Request) -> Response:
         soap.parse_send_notification(await request.body())

@@ -6,9 +6,9 @@ import pytest
 from lxml import etree
 
 from emailplus.errors import AuthenticationFailed, EndpointNotFound, HttpStatusError, ProtocolError, ServerBusy
+from emailplus.ews.soap import MESSAGES, SOAP, TYPES
 from emailplus.flow import Http, HttpResponse
 from emailplus.notify.proxy.lookup import Found, get_item, look_up, parse_get_item
-from emailplus.notify.proxy.soap import MESSAGES, SOAP, TYPES
 
 from ..shared import shared
 from .proxy_desk import get_item_response

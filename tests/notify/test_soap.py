@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from emailplus.errors import ProtocolError
-from emailplus.notify.proxy import soap
+from emailplus.ews import soap
 from emailplus.notify.proxy.lookup import get_item
 
 from ..shared import shared

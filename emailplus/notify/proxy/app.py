@@ -27,7 +27,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import EmailplusError, LimitExceeded, NotFound, PolicyDenied, ProtocolError, UsageError
-from . import soap
+from ...ews import soap
 from .dispatcher import Dispatcher
 from .ledger import Arrival, Ledger
 from .log import note

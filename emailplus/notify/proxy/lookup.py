@@ -16,8 +16,8 @@ from xml.sax.saxutils import escape, quoteattr
 from lxml import etree
 
 from ...errors import AuthenticationFailed, EndpointNotFound, HttpStatusError, ProtocolError, ServerBusy
+from ...ews.soap import MESSAGES, SOAP, TYPES, document
 from ...flow import Flow, HttpRequest, http
-from .soap import MESSAGES, SOAP, TYPES, document
 
 MAX_ITEMS: Final = 50
 """Messages of one request."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from lxml import etree
 
-from ...errors import ProtocolError
+from ..errors import MalformedResponse
 
 SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 MESSAGES: Final = "http://schemas.microsoft.com/exchange/services/2006/messages"
@@ -36,6 +36,7 @@ class Event:
     kind: str
     watermark: str
     item_id: str = ""
+    folder_id: str = ""
     at: float | None = None
     """Unix time by the server's clock."""
 
@@ -48,6 +49,7 @@ class Notification:
     events: tuple[Event, ...] = ()
     code: str = "NoError"
     more_events: bool = False
+    previous_watermark: str = ""
 
 
 _PARSER: Final = etree.XMLParser(
@@ -58,27 +60,27 @@ _PARSER: Final = etree.XMLParser(
 
 
 def document(body: bytes) -> etree._Element:
-    """The root of an XML document from outside. Raises `ProtocolError`."""
+    """The root of an XML document from outside. Raises `MalformedResponse`."""
     if b"<!DOCTYPE" in body or b"\0" in body:  # also what is meant for another encoding than the one read here
-        raise ProtocolError("a SOAP message has no document type and is UTF-8")
+        raise MalformedResponse("a SOAP message has no document type and is UTF-8")
     try:
         root = etree.fromstring(body, _PARSER)
     except etree.XMLSyntaxError as problem:
-        raise ProtocolError("the SOAP message is not well-formed XML") from problem
+        raise MalformedResponse("the SOAP message is not well-formed XML") from problem
     if root.getroottree().docinfo.internalDTD is not None:
-        raise ProtocolError("a SOAP message has no document type")
+        raise MalformedResponse("a SOAP message has no document type")
     return root
 
 
 def parse_send_notification(body: bytes) -> tuple[Notification, ...]:
-    """The notifications of a post, in order. Raises `ProtocolError` for anything else."""
+    """The notifications of a post, in order. Raises `MalformedResponse` for anything else."""
     node: etree._Element | None = document(body)
     if node is None or node.tag != f"{{{SOAP}}}Envelope":
-        raise ProtocolError("the post is not a SOAP 1.1 envelope")
+        raise MalformedResponse("the post is not a SOAP 1.1 envelope")
     for name in _PATH:
         node = node.find(name)
         if node is None:
-            raise ProtocolError("the post is no SendNotification")
+            raise MalformedResponse("the post is no SendNotification")
     left = MAX_EVENTS
     found = []
     for message in node.iterfind(f"{_M}SendNotificationResponseMessage"):
@@ -86,7 +88,7 @@ def parse_send_notification(body: bytes) -> tuple[Notification, ...]:
         left -= len(notification.events)
         found.append(notification)
     if not found:
-        raise ProtocolError("the SendNotification holds no message")
+        raise MalformedResponse("the SendNotification holds no message")
     return tuple(found)
 
 
@@ -95,23 +97,25 @@ def _notification(message: etree._Element, room: int) -> Notification:
     node = message.find(f"{_M}Notification")
     if node is None:
         if code == "NoError":
-            raise ProtocolError("a SendNotification without error names no subscription")
+            raise MalformedResponse("a SendNotification without error names no subscription")
         return Notification("", code=_text(code))
     events: list[Event] = []
-    subscription, more = "", False
+    subscription, previous, more = "", "", False
     for child in node:
         name = str(child.tag).removeprefix(_T)
         if name == "SubscriptionId":
             subscription = _text(child.text)
+        elif name == "PreviousWatermark":
+            previous = _text(child.text)
         elif name == "MoreEvents":
             more = (child.text or "").strip() in ("true", "1")
         elif name.endswith("Event"):
             if len(events) >= room:
-                raise ProtocolError(f"more than {MAX_EVENTS} events in one post")
+                raise MalformedResponse(f"more than {MAX_EVENTS} events in one post")
             events.append(_event(name, child))
     if not subscription:
-        raise ProtocolError("a notification names no subscription")
-    return Notification(subscription, tuple(events), _text(code), more)
+        raise MalformedResponse("a notification names no subscription")
+    return Notification(subscription, tuple(events), _text(code), more, previous)
 
 
 def _event(kind: str, node: etree._Element) -> Event:
@@ -123,18 +127,19 @@ def _event(kind: str, node: etree._Element) -> Event:
             moment = datetime.fromisoformat(written.strip())
             at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
-            raise ProtocolError("an event has a time stamp that is none") from None
+            raise MalformedResponse("an event has a time stamp that is none") from None
     watermark = _text(node.findtext(f"{_T}Watermark"))
     item_id = _text(item.get("Id")) if item is not None else ""
     if kind == "NewMailEvent" and not (item_id and watermark):
-        raise ProtocolError("a NewMailEvent names no item or no watermark")
-    return Event(kind, watermark, item_id, at)
+        raise MalformedResponse("a NewMailEvent names no item or no watermark")
+    folder = node.find(f"{_T}ParentFolderId")
+    return Event(kind, watermark, item_id, _text(folder.get("Id")) if folder is not None else "", at)
 
 
 def _text(value: str | None) -> str:
     text = (value or "").strip()
     if len(text) > MAX_ID:
-        raise ProtocolError(f"an id is longer than {MAX_ID} characters")
+        raise MalformedResponse(f"an id is longer than {MAX_ID} characters")
     return text
 
 
