@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -18,9 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from ..errors import (
-    DecryptionFailed,
     MalformedCms,
-    NoDecryptionKey,
     SmimeError,
     SmimeLimitExceeded,
     UnsupportedCms,
@@ -28,11 +26,11 @@ from ..errors import (
 from . import algorithms as alg
 from . import apart, cms, der, headers, pieces
 from . import certificate as certs
-from .decrypt import decrypt_source, describe
+from .decrypt import decrypt_source
 from .entity import REST_OF_DELIMITER, Entity, addresses, parse, without_line_end
 from .keychain import KeyEntry
 from .limits import MAX_LAYERS, MAX_UNWRAPPED_LARGE
-from .message import NESTED, SIGNATURES, Work, check_protected, is_opaque, order_findings
+from .message import NESTED, SIGNATURES, UNOPENED, Work, check_protected, damage, is_opaque, order_findings, unopened
 from .pieces import Source
 from .report import Finding, Layer, Reason, SecurityReport
 from .trust import Trust
@@ -227,15 +225,11 @@ def _opaque(source: Source, entity: Entity, work: Work) -> Source | None:
             obj = cms.parse(taken.around)
             content, kind = _inside(obj, taken.content, work)
         except SmimeError as error:
-            work.layers.append(Layer(announced, "opaque", findings=(_damage(error),)))
+            work.layers.append(Layer(announced, "opaque", findings=(damage(error),)))
             return None
         if content is None or kind not in NESTED or len(work.layers) >= MAX_LAYERS:
             return content
         data = partial(_content_info, kind, content)
-
-
-def _damage(error: SmimeError) -> Finding:
-    return Finding(Reason.LIMIT if isinstance(error, SmimeLimitExceeded) else Reason.MALFORMED, str(error))
 
 
 def _content_info(kind: str, content: Source) -> Iterator[bytes]:
@@ -260,17 +254,14 @@ def _inside(obj: cms.CmsObject, content: Source | None, work: Work) -> tuple[Sou
         try:
             work.budget -= sum(map(len, grown()))  # read to its end once: what is wrong with it is known now
         except SmimeError as error:
-            work.layers.append(Layer("compressed", "opaque", findings=(_damage(error),)))
+            work.layers.append(Layer("compressed", "opaque", findings=(damage(error),)))
             return None, ""
         work.layers.append(Layer("compressed", "opaque"))
         return grown, obj.content_type
     try:
         opened, layer = decrypt_source(obj, inside, work.keys)
-    except (DecryptionFailed, NoDecryptionKey, UnsupportedCms, MalformedCms) as error:
-        reasons = {NoDecryptionKey: Reason.NO_KEY, UnsupportedCms: Reason.UNSUPPORTED}
-        seen = describe(obj, work.keys)
-        finding = Finding(reasons.get(type(error), Reason.DECRYPTION_FAILED), str(error))
-        work.layers.append(replace(seen, findings=(*seen.findings, finding)))
+    except UNOPENED as error:
+        work.layers.append(unopened(obj, work.keys, error))
         return None, ""
     work.layers.append(layer)
     return opened, obj.content_type

@@ -147,8 +147,7 @@ def _opaque(entity: Entity, work: Work) -> Entity | None:
     try:
         obj = cms.parse(entity.decoded())
     except SmimeError as error:
-        reason = Reason.LIMIT if isinstance(error, SmimeLimitExceeded) else Reason.MALFORMED
-        findings = (Finding(reason, str(error)),)
+        findings = (damage(error),)
         work.layers.append(Layer("signed" if kind == "signed" else "encrypted", "opaque", findings=findings))
         return None
     while True:
@@ -182,27 +181,35 @@ def _open(obj: cms.EnvelopedData | cms.CompressedData, work: Work) -> tuple[byte
     if isinstance(obj, cms.CompressedData):
         try:
             opened = decompress(obj, work.budget)
-        except SmimeLimitExceeded as error:
-            work.layers.append(Layer("compressed", "opaque", findings=(Finding(Reason.LIMIT, str(error)),)))
-            return None
         except SmimeError as error:
-            work.layers.append(Layer("compressed", "opaque", findings=(Finding(Reason.MALFORMED, str(error)),)))
+            work.layers.append(Layer("compressed", "opaque", findings=(damage(error),)))
             return None
         work.budget -= len(opened.content)
     else:
-        reason = Reason.DECRYPTION_FAILED
         try:
             opened = decrypt(obj, work.keys)
-        except (DecryptionFailed, NoDecryptionKey, UnsupportedCms, MalformedCms) as error:
-            if isinstance(error, NoDecryptionKey):
-                reason = Reason.NO_KEY
-            elif isinstance(error, UnsupportedCms):
-                reason = Reason.UNSUPPORTED
-            seen = describe(obj, work.keys)
-            work.layers.append(replace(seen, findings=(*seen.findings, Finding(reason, str(error)))))
+        except UNOPENED as error:
+            work.layers.append(unopened(obj, work.keys, error))
             return None
     work.layers.append(opened.layer)
     return opened.content, opened.content_type
+
+
+UNOPENED = (DecryptionFailed, NoDecryptionKey, UnsupportedCms, MalformedCms)
+"""What can come of an attempt to decrypt."""
+_UNOPENED_REASONS = {NoDecryptionKey: Reason.NO_KEY, UnsupportedCms: Reason.UNSUPPORTED}
+
+
+def unopened(envelope: cms.EnvelopedData, keys: Sequence[KeyEntry], error: SmimeError) -> Layer:
+    """The layer of an envelope that could not be opened, with the reason."""
+    seen = describe(envelope, keys)
+    reason = _UNOPENED_REASONS.get(type(error), Reason.DECRYPTION_FAILED)
+    return replace(seen, findings=(*seen.findings, Finding(reason, str(error))))
+
+
+def damage(error: SmimeError) -> Finding:
+    """Why an object could not be read."""
+    return Finding(Reason.LIMIT if isinstance(error, SmimeLimitExceeded) else Reason.MALFORMED, str(error))
 
 
 def _look_inside(entity: Entity, work: Work) -> None:
