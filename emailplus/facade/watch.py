@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
@@ -46,7 +47,7 @@ RenewPassword = Callable[[AuthenticationFailed], str | None]
 """Asked for another password when the server refuses the one in use; None: there is none."""
 
 
-class _Watching:
+class _Watching(ABC):
     """What both kinds of watch have: the loop, and what its steps mean for a mailbox."""
 
     def __init__(
@@ -82,13 +83,13 @@ class _Watching:
         mailbox._watch = self
 
     @property
+    @abstractmethod
     def stopped(self) -> bool:
         """Whether it has been asked to end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """End it."""
-        raise NotImplementedError
 
     def _next(self, result: Any, failure: BaseException | None) -> Step | None:
         """The next step; None: the loop is over."""
