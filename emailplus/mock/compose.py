@@ -26,7 +26,9 @@ class Outgoing:
 
 def recipients(message: Message) -> tuple[str, ...]:
     """The addresses of To, Cc and Bcc."""
-    people = getaddresses([message.headers.all(name) for name in RECIPIENT_FIELDS])
+    fields = [message.headers.all(name) for name in RECIPIENT_FIELDS]
+    # Field by field, and no empty ones: Pythons that count the commas give nobody at all for those.
+    people = [person for field in fields if field for person in getaddresses([field])]
     return tuple(dict.fromkeys(address for _, address in people if "@" in address))
 
 
