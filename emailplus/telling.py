@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from .calendar.occurrences import occurrences
 from .config import AppConfig
 from .eas.flows.folders import find_folder
-from .errors import UsageError
+from .errors import NotFound, UsageError
 from .mime.html_text import linear
 from .mime.view import view
 from .model.changes import SaveAccount
@@ -134,8 +134,17 @@ class Teller:
 
     # -- mail
 
+    def begin(self) -> None:
+        """Before the first run: what a mailbox that was synchronised before holds by now is not new."""
+        try:
+            folders = self.told_folders()
+        except NotFound:
+            return  # that run may bring it
+        watch.begin(self.store.database, folders, self.now().timestamp())
+
     def news(self) -> list[int]:
-        """Messages that are to be told, the oldest first. The first time there are none: everything was there."""
+        """Messages that are to be told, the oldest first. After the very first run of a mailbox there are none:
+        everything was there."""
         return watch.collect(self.store.database, self.told_folders(), self.now().timestamp())
 
     def mail(self, message_id: int, replaces: str = "") -> NewMail | None:

@@ -165,6 +165,7 @@ class Rounds:
 
     def steps(self) -> Steps:
         """Without an end, but for errors."""
+        yield Do(self._teller.begin)
         self._beat = Heartbeat.of((yield Do(self._teller.store.account)))
         while True:
             try:

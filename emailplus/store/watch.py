@@ -23,6 +23,17 @@ def begun(database: Database) -> bool:
     return database.one("SELECT 1 FROM watch WHERE name = ?", (MARK,)) is not None
 
 
+def begin(database: Database, folders: Sequence[str], now: float) -> None:
+    """What is here was there, whatever comes from now on is new: where folders (ServerIds) were synchronised before.
+
+    Without it, mail that came while the first run of the first watch was under way would be told to nobody.
+    """
+    marks = ", ".join("?" * len(folders))
+    whole = f"SELECT count(*) FROM folders WHERE sync_key <> '0' AND pass_open = 0 AND server_id IN ({marks})"
+    if folders and not begun(database) and database.scalar(whole, tuple(folders)) == len(folders):
+        collect(database, folders, now)
+
+
 def collect(database: Database, folders: Sequence[str], now: float) -> list[int]:
     """Ids of the messages in folders (ServerIds) that are to be told, the oldest first; the first time, none.
 

@@ -74,6 +74,24 @@ def test_what_was_there_is_not_told_and_what_comes_is(store: Store) -> None:
     assert news(store) == []
 
 
+def test_a_watch_begins_with_what_was_synchronised_before(store: Store) -> None:
+    first_pass(store, "a")
+    watch.begin(store.database, HERE, NOON)
+    window(store, "while the first run was under way")
+    assert news(store) == ["while the first run was under way"]
+
+
+@pytest.mark.parametrize("folders", [[], ["1"], ["1", "2"], ["1", "unknown"]])
+def test_what_no_pass_went_through_does_not_begin_yet(store: Store, folders: list[str]) -> None:
+    window(store, begins=True)
+    if len(folders) == 2:
+        window(store, done=True)  # the other one is not
+    watch.begin(store.database, folders, NOON)
+    assert not watch.begun(store.database)
+    window(store, "a", done=True)
+    assert news(store) == []
+
+
 def test_before_the_first_watch_nothing_is_noted_down(store: Store) -> None:
     first_pass(store)
     window(store, "a")

@@ -187,6 +187,9 @@ class Teller:
         self.announcement, self.news, self.unread = world.announcement, world.news, world.unread
         self.mail, self.reminders = world.mail_event, world.due
 
+    def begin(self) -> None:
+        assert not self._world.events
+
     def told(self, message_id: int) -> None:
         self._world.told.append(message_id)
 

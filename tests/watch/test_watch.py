@@ -118,6 +118,15 @@ def test_new_mail_is_told_with_header_and_snippet(world: World) -> None:
     assert event.message.id == event.id
 
 
+def test_what_came_since_the_last_run_is_told_by_the_first_watch_too(world: World) -> None:
+    deliver(world.alice, mail("was here"))
+    with world.open() as mailbox:
+        mailbox.sync()
+    deliver(world.alice, mail("since then"))
+    with watching(world) as watcher:
+        assert watcher.subjects() == ["since then"]
+
+
 def test_the_body_is_fetched_after_it_was_told(world: World) -> None:
     with watching(world, {"email_max_body": "1"}) as watcher:
         pinged(world, 1)
