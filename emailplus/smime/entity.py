@@ -16,7 +16,7 @@ from functools import cached_property
 from .limits import MAX_PARTS
 
 _CLEAN = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)+\r\n")
-_FIELD = re.compile(r"[!-9;-~]+:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
+_FIELD = re.compile(r"([!-9;-~]+):[ \t]*([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n")
 _PARSER = email.parser.BytesHeaderParser(policy=email.policy.compat32)
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\A\r?\n")
 REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
@@ -115,8 +115,8 @@ def _headers(block: bytes) -> Message:
     if _CLEAN.fullmatch(block) is None:
         return _PARSER.parsebytes(block)
     headers = Message(policy=email.policy.compat32)
-    for match in _FIELD.finditer(block.decode("ascii", "surrogateescape")):
-        headers.set_raw(*email.policy.compat32.header_source_parse(match.group().splitlines(keepends=True)))
+    for name, value in _FIELD.findall(block.decode("ascii", "surrogateescape")):
+        headers.set_raw(name, value)
     return headers
 
 

@@ -46,6 +46,13 @@ class Element(NamedTuple):
         while position < end:
             if len(found) >= limit:
                 raise SmimeLimitExceeded(f"a CMS object with more than {limit} {what}")
+            body = position + 2
+            if body <= end and (length := data[position + 1]) < 0x80 and body + length <= end:
+                tag = data[position]
+                if tag & 0x1F != 0x1F and tag != _OCTETS_IN_PIECES:  # as nearly all are: without a call for each
+                    found.append(_element(Element, (data, tag, position, body, body + length)))
+                    position = body + length
+                    continue
             element = read(data, position, end)
             found.append(element)
             position = element[4]
