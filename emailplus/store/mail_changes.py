@@ -6,14 +6,14 @@ pass, so that no pass takes it for gone. A message to be deleted is `gone` = 2: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Final
 
 from ..model import mail_changes as model
 from ..model.changes import SyncCounts, SyncWindows
 from ..model.mail_changes import ChangeKind, ConflictPolicy, PendingChange, Settled
 from . import copies, passes
-from .database import Database
+from .database import Database, Handlers
 from .keepers import keeper
 
 HELD = "held:"
@@ -28,20 +28,6 @@ _SELECT = (
     "FROM mail_changes c JOIN folders f ON f.id = c.folder_id LEFT JOIN messages m ON m.id = c.message_id "
     "LEFT JOIN folders t ON t.id = c.target"
 )
-
-
-def applying(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store does with the batches of `model.mail_changes`."""
-    return {
-        model.ChangeMail: lambda batch: change(database, batch),
-        model.SettleChanges: lambda batch: settle(database, batch),
-        model.EmptyByDeletions: lambda _: _empty_by_deletions(database),
-    }
-
-
-def loading(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store answers to its queries."""
-    return {model.PendingChanges: lambda _: pending(database, waiting=True)}
 
 
 def pending(database: Database, *, waiting: bool = False) -> list[PendingChange]:
@@ -309,3 +295,14 @@ def _join_categories(database: Database, folder: int) -> None:
             database.execute(
                 "UPDATE mail_changes SET value = ?, before = ? WHERE id = ?", ("\n".join(both), server, change_id)
             )
+
+
+APPLYING: Final[Handlers] = {
+    model.ChangeMail: change,
+    model.SettleChanges: settle,
+    model.EmptyByDeletions: lambda database, _: _empty_by_deletions(database),
+}
+"""What the store does with the batches of `model.mail_changes`."""
+
+LOADING: Final[Handlers] = {model.PendingChanges: lambda database, _: pending(database, waiting=True)}
+"""What the store answers to its queries."""

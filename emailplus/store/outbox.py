@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from ..errors import NotFound, UsageError
 from ..model import outbox as model
@@ -17,7 +17,7 @@ from ..model.mail_changes import ChangeKind, ChangeMail
 from ..model.message import Address
 from ..model.outbox import OutboxEntry, OutboxState
 from . import mail_changes, spool
-from .database import Database, Row
+from .database import Database, Handlers, Row
 
 KEPT_CONFIRMED = 200
 """Confirmed messages of which a line (no content) is kept."""
@@ -31,28 +31,6 @@ _ENTRY = (
     "o.change_id IS NOT NULL"
 )
 _FROM = "FROM outbox o LEFT JOIN messages m ON m.id = o.source AND m.gone = 0 LEFT JOIN folders f ON f.id = m.folder_id"
-
-
-def applying(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store does with the batches of `model.outbox`."""
-    return {
-        model.SaveDraft: lambda batch: save_draft(database, batch.draft, batch.now),
-        model.DropDraft: lambda batch: drop_draft(database, batch.draft_id),
-        model.QueueMail: lambda batch: queue(database, batch),
-        model.MarkSent: lambda batch: _mark_sent(database, batch),
-        model.SettleMail: lambda batch: _settle(database, batch),
-        model.UseComplete: lambda batch: _use_complete(database, batch.entry_id),
-        model.DropOutgoing: lambda _: drop_outgoing(database),
-    }
-
-
-def loading(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store answers to the queries of `model.outbox`."""
-    return {
-        model.OutboxEntries: lambda query: entries(database, query.states),
-        model.OutboxContent: lambda query: content(database, query.entry_id),
-        model.SentCandidates: lambda query: _sent_candidates(database, query),
-    }
 
 
 # Drafts.
@@ -400,3 +378,22 @@ def _store_blob(database: Database, kind: str, item: int, data: bytes) -> None:
     writer = spool.BlobWriter(database, blob)
     writer.write(data)
     writer.flush()
+
+
+APPLYING: Final[Handlers] = {
+    model.SaveDraft: lambda database, batch: save_draft(database, batch.draft, batch.now),
+    model.DropDraft: lambda database, batch: drop_draft(database, batch.draft_id),
+    model.QueueMail: queue,
+    model.MarkSent: _mark_sent,
+    model.SettleMail: _settle,
+    model.UseComplete: lambda database, batch: _use_complete(database, batch.entry_id),
+    model.DropOutgoing: lambda database, _: drop_outgoing(database),
+}
+"""What the store does with the batches of `model.outbox`."""
+
+LOADING: Final[Handlers] = {
+    model.OutboxEntries: lambda database, query: entries(database, query.states),
+    model.OutboxContent: lambda database, query: content(database, query.entry_id),
+    model.SentCandidates: _sent_candidates,
+}
+"""What the store answers to the queries of `model.outbox`."""
