@@ -41,7 +41,17 @@ def applying(database: Database) -> dict[type, Callable[[Any], Any]]:
 
 def loading(database: Database) -> dict[type, Callable[[Any], Any]]:
     """What the store answers to its queries."""
-    return {model.PendingChanges: lambda _: pending(database, waiting=True)}
+    return {model.PendingChanges: lambda _: _ready(database)}
+
+
+def _ready(database: Database) -> list[PendingChange]:
+    """What may be told now: an answer to a meeting request goes before it is moved or deleted."""
+    answered = {
+        row[0] for row in database.all("SELECT message_id FROM answers WHERE state <> 'failed'")
+    }  # fmt: skip
+    away = (ChangeKind.MOVE, ChangeKind.DELETE)
+    changes = pending(database, waiting=True)
+    return [change for change in changes if change.kind not in away or change.message_id not in answered]
 
 
 def pending(database: Database, *, waiting: bool = False) -> list[PendingChange]:

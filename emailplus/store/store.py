@@ -20,6 +20,7 @@ from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Fo
 from ..model.message import BodyType, StoredAttachment, StoredMessage
 from ..policy.server_policy import ServerPolicy
 from . import (
+    answers,
     attempts,
     certificates,
     classification,
@@ -96,6 +97,7 @@ class Store:
             **outbox.applying(database),
             **drafts.applying(database),
             **mail_changes.applying(database),
+            **answers.applying(database),
             **sign_in.applying(database),
         }
         self._load: dict[type, Callable[[Any], Any]] = {
@@ -111,6 +113,7 @@ class Store:
             **outbox.loading(database),
             **drafts.loading(database),
             **mail_changes.loading(database),
+            **answers.loading(database),
             **sign_in.loading(database),
             queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
         }
@@ -309,7 +312,8 @@ class Store:
             if batch.cutoff is not None:
                 cursor = self.database.execute(
                     "DELETE FROM messages WHERE received IS NOT NULL AND received < ? "
-                    "AND folder_id IN (SELECT id FROM folders WHERE pass_open = 0 AND type <> ?)",
+                    "AND folder_id IN (SELECT id FROM folders WHERE pass_open = 0 AND type <> ?) "
+                    "AND id NOT IN (SELECT message_id FROM answers WHERE state <> 'failed')",
                     (batch.cutoff, int(FolderType.DRAFTS)),
                 )
                 removed = max(0, int(cursor.rowcount))
@@ -332,6 +336,7 @@ class Store:
         attempts.set_limit(self.path, None)
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
+            answers.forget(self.database)
             outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
