@@ -26,6 +26,7 @@ from emailplus.store.store import Store
 
 from ..commands.test_meetings import START, events, request
 from ..flows.world import DEVICE, KEY, World, commands, deliver
+from ..stops import every_commit
 
 EVERY = ("2.5", "12.1", "14.1", "16.0", "16.1")
 FEW = ("2.5", "14.1", "16.1")
@@ -202,50 +203,30 @@ def test_where_neither_calendar_nor_request_can_tell(make: Make, version: str, f
     assert any("not certain whether the organiser" in line for line in report.warnings) == (version in NEW)
 
 
-class Stopped(BaseException):
-    """The process died."""
-
-
 @pytest.mark.parametrize("version", EVERY)
 @pytest.mark.parametrize("asked", ["at once", "later"])
 def test_every_commit_may_be_the_last(
     make: Make, line: Line, version: str, asked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop_at, stopped = 0, True
-    while stopped:
+    for stop in every_commit(monkeypatch, more_than=2):
         world = make(version)
+        response = "decline" if stop.at % 2 else "accept"
         if asked == "later":
             line.away = True
-            respond(world, "decline" if stop_at % 2 else "accept")
+            respond(world, response)
             line.away = False
-        count, real, stopped = 0, Store.apply, False
-
-        def apply(self: Store, batch: Any, limit: int = stop_at, real: Any = real) -> Any:
-            nonlocal count
-            count += 1
-            if count == limit + 1:
-                raise Stopped
-            return real(self, batch)
-
-        response = "decline" if stop_at % 2 else "accept"
-        with monkeypatch.context() as patch:
-            patch.setattr(Store, "apply", apply)
-            try:
-                if asked == "later":
-                    world.sync()
-                else:
-                    respond(world, response)
-            except Stopped:
-                stopped = True
-        if stopped and asked == "at once" and stop_at == 0:  # nothing was written: the user has to say it again
+        with stop:
+            if asked == "later":
+                world.sync()
+            else:
+                respond(world, response)
+        if asked == "at once" and stop.at == 0:  # nothing was written: the user has to say it again
             assert waiting(world) == []
             respond(world, response)
         for _ in range(3):
             world.sync()
             world.clock.now += timedelta(seconds=130)
         settled(world, response)
-        stop_at += 1
-    assert stop_at > 2
 
 
 @pytest.mark.parametrize("version", FEW)
