@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import account, changing, drafting, inviting
 from ..drafting import People
+from ..eas import status
 from ..eas.commands import meeting_response
 from ..eas.commands.compose_mail import Source
 from ..eas.commands.meeting_response import MeetingAnswer, MeetingResult, Reply
@@ -18,8 +19,8 @@ from ..eas.flows.answers import RESPONSES, AnswersTold
 from ..eas.flows.meetings import MAILS_BY_ITSELF
 from ..eas.flows.synchronise import send_outbox
 from ..eas.versions import VERSIONS
-from ..errors import ConnectionFailed, ServerBusy, UsageError
-from ..model.answers import AnswerMeeting, DropAnswer, PendingAnswer
+from ..errors import CommandFailed, ConnectionFailed, ServerBusy, UsageError
+from ..model.answers import AnswerMeeting, AnswerState, DropAnswer, PendingAnswer
 from ..model.event import Event
 from ..model.questions import Confirm
 from ..policy import recipients
@@ -128,6 +129,11 @@ class Meetings(Writing):
             raise told.refused[number]
         if number in told.taken:
             return told.taken[number]
+        kept = next((answer for answer in self.waiting_answers() if answer.id == number), None)
+        if kept is None:  # by a run beside this call
+            return MeetingResult(status.OK, name="Success")
+        if kept.state is AnswerState.FAILED:
+            raise CommandFailed(kept.reason, command=meeting_response.NAME, status=kept.status or 0)
         return MeetingResult(0, name="Waiting", action="retry_later", waits=True)
 
 
@@ -154,7 +160,7 @@ class AsyncMeetings(AsyncWriting):
             told = (await self._converse(lambda session: send_outbox(session, plan))).answers
         except (ConnectionFailed, ServerBusy):
             pass
-        return held._came_of(number, told)
+        return await asyncio.to_thread(held._came_of, number, told)
 
     async def waiting_answers(self) -> list[PendingAnswer]:
         """See `Mailbox.waiting_answers`."""

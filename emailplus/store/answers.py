@@ -106,9 +106,9 @@ def answer(database: Database, batch: model.AnswerMeeting) -> int:
         if row is None or place is None:
             raise NotFound(f"there is no message {batch.message_id} in this store")
         meeting = loads(row[1] or "{}").get("meeting")
-        whole = isinstance(meeting, MeetingRequest) and meeting.recurrence_id is None
+        uid = meeting.uid if isinstance(meeting, MeetingRequest) and meeting.recurrence_id is None else ""
         proposed = [moment.isoformat() for moment in batch.proposed or ()] or ["", ""]
-        wish = (row[0], meeting.uid if whole else "", batch.response, batch.reply, *proposed, batch.now)
+        wish = (row[0], uid, batch.response, batch.reply, *proposed, batch.now)
         known = database.one("SELECT id, state FROM answers WHERE message_id = ?", (batch.message_id,))
         if known is None:
             number = database.scalar(

@@ -10,7 +10,7 @@ twice changes nothing, and what we mail ourselves leaves once, when the answer i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from types import MappingProxyType
 
@@ -82,12 +82,13 @@ def look(answer: PendingAnswer) -> Look:
     return Look.UNKNOWN if answer.discarded else Look.MISSING
 
 
-def push_answers(session: Session, *, looked: bool) -> Flow[AnswersTold]:
+def push_answers(session: Session, *, looked: bool, calendars: bool = True) -> Flow[AnswersTold]:
     """Tell the server every answer that waits, oldest first.
 
     `looked`: everything was synchronised just now, so that what is uncertain can be settled, and what the server does
-    not find is not there. Raises what stops the whole conversation (credentials, policy). A server that cannot be
-    reached or is busy ends it without an error: what waits goes with the next one.
+    not find is not there; without `calendars` all but those, which cannot tell then. Raises what stops the whole
+    conversation (credentials, policy). A server that cannot be reached or is busy ends it without an error: what waits
+    goes with the next one.
     """
     result = AnswersTold()
     waiting: list[PendingAnswer] = yield from load(WaitingAnswers())
@@ -97,7 +98,7 @@ def push_answers(session: Session, *, looked: bool) -> Flow[AnswersTold]:
         if answer.state is AnswerState.QUEUED:
             yield from _send(session, answer, result, looked=looked, found=Look.MISSING)
         elif looked:
-            yield from _found(session, answer, result)
+            yield from _found(session, answer if calendars else replace(answer, shown=None), result)
         else:
             result.doubtful = True
         if result.problem is not None:

@@ -95,9 +95,9 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
         flushed = yield from flush_outbox(session, plan.now)
         yield from push_changes(session, mail, plan.now)
         yield from push_drafts(session, mail)
-    yield from _folders_and_mail(session, mail)
+    whole = yield from _folders_and_mail(session, mail)
     if not plan.read_only:
-        yield from push_answers(session, looked=True)
+        yield from push_answers(session, looked=True, calendars=whole)
         if flushed.problem is None:  # invitations to what the server has taken just now, and answers
             yield from flush_outbox(session, plan.now, but=flushed.tried)
         yield from settle_outbox(session, plan.now)
@@ -175,11 +175,11 @@ def _look_for_answers(session: Session, plan: RunPlan, result: FlushResult) -> F
     """Settle the answers that need a synchronisation for it; contents and changes of ours wait for the next run."""
     facts: dict[str, str] = yield from load(AccountFacts())
     try:
-        yield from _folders_and_mail(session, replace(_mail_plan(plan, facts), read_only=True))
+        whole = yield from _folders_and_mail(session, replace(_mail_plan(plan, facts), read_only=True))
     except ServerError as problem:  # it is found out another time
         result.answers.problem = problem
         return
-    later = yield from push_answers(session, looked=True)
+    later = yield from push_answers(session, looked=True, calendars=whole)
     result.answers.taken |= later.taken
     result.answers.refused |= later.refused
     result.answers.problem = later.problem
@@ -191,7 +191,8 @@ def _look_for_answers(session: Session, plan: RunPlan, result: FlushResult) -> F
         result.problem = more.problem
 
 
-def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
+def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[bool]:
+    """Everything but contents; False if a folder with other items than mail was left out."""
     resynced = False
     for attempt in range(MAX_HIERARCHY_CHANGES):
         facts: dict[str, str] = yield from load(AccountFacts())
@@ -202,18 +203,19 @@ def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
             resynced = True
         try:
             yield from sync_mail(session, plan)
-            yield from sync_items(session, plan)
+            whole = yield from sync_items(session, plan)
             if session.resync_ordered and not resynced:
                 yield from _resync(session)
                 yield from sync_mail(session, plan)
-                yield from sync_items(session, plan)
-            return
+                whole = yield from sync_items(session, plan)
+            return whole
         except FolderHierarchyChanged:
             if attempt == MAX_HIERARCHY_CHANGES - 1:
                 raise
             # The list we hold does not lead to what the server names: read it as a whole.
             if attempt:
                 yield from commit(SaveAccount({"folder_sync_key": "0"}))
+    return False
 
 
 def _resync(session: Session) -> Flow[None]:
