@@ -110,7 +110,7 @@ def settled(world: World, response: str) -> None:
 
 @FAULTS
 @pytest.mark.parametrize("response", PARTSTAT)
-@pytest.mark.parametrize("version", EVERY)
+@pytest.mark.parametrize("version", [*EVERY, "12.0", "14.0"])
 def test_a_lost_answer_is_looked_for(make: Make, version: str, response: str, fault: Any) -> None:
     world = make(version)
     world.exchange.faults.add(fault, "MeetingResponse")
@@ -227,6 +227,21 @@ def test_every_commit_may_be_the_last(
             world.sync()
             world.clock.now += timedelta(seconds=130)
         settled(world, response)
+
+
+@pytest.mark.parametrize("version", FEW)
+def test_a_calendar_that_was_left_out_does_not_tell(make: Make, version: str) -> None:
+    """Then the request has gone, and that is all there is to know."""
+    world = make(version)
+    world.exchange.faults.add(LoseResponse(), "MeetingResponse")
+    respond(world)
+    calendar = world.alice.folder("Calendar").server_id
+    world.exchange.faults.add(Status(6, calendar), "Sync", times=None)
+    report = world.sync()
+    assert any("'Calendar' is left out" in line for line in report.warnings)
+    world.exchange.faults.clear()
+    world.sync()
+    settled(world, "accept")
 
 
 @pytest.mark.parametrize("version", FEW)
