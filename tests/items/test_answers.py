@@ -30,6 +30,7 @@ from emailplus.mock import Drop, Http, LoseResponse, Rewrite, Status
 from emailplus.model.answers import AnswerState, PendingAnswer, shows
 from emailplus.model.event import Event
 from emailplus.model.outbox import OutboxState
+from emailplus.store.diagnosis import wipe_cached
 from emailplus.store.store import Store
 
 from ..commands.test_meetings import START, events, request
@@ -514,6 +515,22 @@ def test_mail_that_falls_out_of_the_period_keeps_its_answer(make: Make, line: Li
     world.exchange.faults.clear()
     with world.open(keys) as mailbox:
         mailbox.flush()
+    settled(world, "accept")
+
+
+@FAULTS
+@pytest.mark.parametrize("what", ["cache wiped after crashes", "nothing cached any more"])
+def test_what_is_cached_may_go(make: Make, what: str, fault: Any) -> None:
+    world = make("14.1")
+    world.exchange.faults.add(fault, "MeetingResponse")
+    respond(world)
+    keys = {}
+    if what == "nothing cached any more":
+        keys = {"disabled_features": "local_cache_all"}
+    else:
+        with Store.open(world.path, KEY) as store:
+            wipe_cached(store.database)
+    world.sync(keys)
     settled(world, "accept")
 
 
