@@ -30,6 +30,16 @@ _SELECT = (
 )
 
 
+def _ready(database: Database) -> list[PendingChange]:
+    """What may be told now: an answer to a meeting request goes before it is moved or deleted."""
+    answered = {
+        row[0] for row in database.all("SELECT message_id FROM answers WHERE state <> 'failed'")
+    }  # fmt: skip
+    away = (ChangeKind.MOVE, ChangeKind.DELETE)
+    changes = pending(database, waiting=True)
+    return [change for change in changes if change.kind not in away or change.message_id not in answered]
+
+
 def pending(database: Database, *, waiting: bool = False) -> list[PendingChange]:
     """Every change that waits; with those that failed unless `waiting`."""
     where = " WHERE c.state = 'queued'" if waiting else ""
@@ -304,5 +314,5 @@ APPLYING: Final[Handlers] = {
 }
 """What the store does with the batches of `model.mail_changes`."""
 
-LOADING: Final[Handlers] = {model.PendingChanges: lambda database, _: pending(database, waiting=True)}
+LOADING: Final[Handlers] = {model.PendingChanges: lambda database, _: _ready(database)}
 """What the store answers to its queries."""

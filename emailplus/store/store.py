@@ -20,6 +20,7 @@ from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Fo
 from ..model.message import BodyType, StoredAttachment, StoredMessage
 from ..policy.server_policy import ServerPolicy
 from . import (
+    answers,
     attempts,
     certificates,
     classification,
@@ -258,7 +259,8 @@ class Store:
             if batch.cutoff is not None:
                 cursor = self.database.execute(
                     "DELETE FROM messages WHERE received IS NOT NULL AND received < ? "
-                    "AND folder_id IN (SELECT id FROM folders WHERE pass_open = 0 AND type <> ?)",
+                    "AND folder_id IN (SELECT id FROM folders WHERE pass_open = 0 AND type <> ?) "
+                    "AND id NOT IN (SELECT message_id FROM answers WHERE state <> 'failed')",
                     (batch.cutoff, int(FolderType.DRAFTS)),
                 )
                 removed = max(0, int(cursor.rowcount))
@@ -281,6 +283,7 @@ class Store:
         attempts.set_limit(self.path, None)
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
+            answers.forget(self.database)
             outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
@@ -481,6 +484,7 @@ _APPLY: Final[dict[type, _Handler]] = {
     **_each(outbox.APPLYING),
     **_each(drafts.APPLYING),
     **_each(mail_changes.APPLYING),
+    **_each(answers.APPLYING),
     **_each(sign_in.APPLYING),
 }
 _LOAD: Final[dict[type, _Handler]] = {
@@ -496,6 +500,7 @@ _LOAD: Final[dict[type, _Handler]] = {
     **_each(outbox.LOADING),
     **_each(drafts.LOADING),
     **_each(mail_changes.LOADING),
+    **_each(answers.LOADING),
     **_each(sign_in.LOADING),
     queries.DueRevocationLists: lambda store, query: certificates.due_lists(store.database, query.now),
 }

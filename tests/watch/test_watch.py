@@ -506,7 +506,7 @@ def test_the_configured_interval_is_how_long_it_waits(
     monkeypatch.setattr(
         waiting.Interrupt,
         "pause",
-        lambda self, wanted, look=None: (paused.append(wanted), real(self, wanted, look))[1],
+        lambda self, wanted, look=None, **more: (paused.append(wanted), real(self, wanted, look, **more))[1],
     )
     with watching(world, {"notification_interval": configured}, method="interval") as watcher:
         assert watcher.told(State)[-1].seconds == seconds
