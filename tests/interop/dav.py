@@ -38,9 +38,15 @@ class Dav:
 
     def calendars(self) -> list[str]:
         """The names that the user's calendars have in paths."""
-        head = f"/{self.user.username}/Calendar/"
+        return self.places("Calendar")
+
+    def places(self, kind: str) -> list[str]:
+        """The names that the user's calendars, or address books, have in paths."""
+        head = self._folder(kind, "").replace("//", "/")
         found = [name.partition(head)[2].strip("/") for name in self._names(head)]
-        return sorted({name for name in found if name and "/" not in name and not name.endswith((".ics", ".xml"))})
+        return sorted(
+            {name for name in found if name and "/" not in name and not name.endswith((".ics", ".xml", ".vcf"))}
+        )
 
     def all(self, kind: str, place: str = "personal") -> dict[str, str]:
         """Name of every entry with its iCalendar or vCard text."""

@@ -16,8 +16,8 @@ from emailplus.model.questions import DeleteMany
 from emailplus.store.store import Store
 
 from ..flows.world import World
-from .test_two_devices import EVERY, essence
-from .two import NAME, OTHER, SAMPLES, Device, devices
+from .test_two_devices import EVERY
+from .two import NAME, OTHER, SAMPLES, Device, devices, essence
 
 TYPES = {"Calendar": 13, "Contacts": 14, "Tasks": 15, "Notes": 17}
 MAIN = {"Calendar": "Calendar", "Contacts": "Contacts", "Tasks": "Tasks", "Notes": "Notes"}

@@ -1,8 +1,9 @@
 """Calendars, contacts, tasks and notes: our changes up, the server's down (MS-ASCMD 2.2.1.21).
 
-Up first, under the key that we have: so the server sees what it changed meanwhile, and the conflict is decided by the
-Conflict option and not by who comes last. A collection without a key, or in the middle of a pass, is brought up to date
-before anything of ours is sent.
+Where an item that the server has was changed here, its collection is brought up to date first: what both sides changed
+of different properties is joined, and of the same one `conflicts` decides, also with servers that take whatever comes
+last. What they change between that look and our request is decided by the Conflict option. Everything else goes up
+first, and so does what was sent without an answer: that is repeated under the key that it had.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from ..items.classes import ITEM_TYPES
 from .meetings import MAILS_BY_ITSELF
 from .provision import apply_policy
 from .session import Session, perform
-from .sync_mail import MailPlan, Run, Work, begin, fill, finish, request_for
+from .sync_mail import MailPlan, Run, Work, begin, fill, finish, request_for, round_
 
 BATCH = 50
 """Changes in one request."""
@@ -56,6 +57,7 @@ def sync_items(session: Session, plan: MailPlan) -> Flow[None]:
     works = list(run.works.values())
     yield from _move(run)
     ready = [work for work in works if not work.pass_open]
+    yield from _look(run, ready)
     for work in ready:
         yield from _push(run, work)
     yield from finish(run, list(run.works.values()))
@@ -109,6 +111,19 @@ def _moved(move: QueuedMove, result: move_items.Moved) -> MoveOutcome:
     return MoveOutcome(move.id, again=again, status=result.status, reason=reason)
 
 
+def _look(run: Run, works: list[Work]) -> Flow[None]:
+    """Bring the collections up to date in which items were changed that the server may have changed too."""
+    if run.plan.read_only:
+        return
+    active = []
+    for work in works:
+        queued: list[QueuedChange] = yield from load(ItemChanges(work.collection.folder_id, BATCH))
+        if any(change.kind == "change" for change in queued) and all(change.state == "queued" for change in queued):
+            active.append(work)
+    while active:
+        active = yield from round_(run, active)
+
+
 def _push(run: Run, work: Work) -> Flow[bool]:
     """Send what waits for this collection, a batch at a time; True if anything went out."""
     went = False
@@ -121,8 +136,14 @@ def _push(run: Run, work: Work) -> Flow[bool]:
             window = run.window_of(work, work.sync_key)
             window.outcomes = refused
             yield from commit(SyncWindows([window], run.plan.keep_content))
+            by_id = {change.id: change for change in queued}
             for outcome in refused:
-                yield from emit(Warned(f"a change in {work.collection.name!r} is not sent: {outcome.reason}"))
+                if outcome.status == CONFLICT:
+                    yield from _tell(run, work, by_id[outcome.change_id], outcome)
+                else:
+                    yield from emit(Warned(f"a change in {work.collection.name!r} is not sent: {outcome.reason}"))
+        if not carried and any(outcome.status == CONFLICT for outcome in refused):
+            continue  # what goes beside the server's version, and what waited behind
         if not carried:
             return went
         yield from commit(MarkChangesSent([change.id for change in carried]))
@@ -139,6 +160,9 @@ def _commands(run: Run, queued: list[QueuedChange]) -> tuple[list[Any], list[Que
     """What can be sent in this version, the changes that it carries, and those that cannot be."""
     commands, carried, refused = [], [], []
     for change in queued:
+        if change.contested and run.plan.conflicts != "client_wins":
+            refused.append(ChangeOutcome(change.id, CONFLICT))
+            continue
         try:
             commands.append(command_for(change, run.session.version))
             carried.append(change)
