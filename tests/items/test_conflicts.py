@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from emailplus.eas.wbxml import decode
-from emailplus.mock import LoseResponse, Status
+from emailplus.mock import Http, LoseResponse, Status
 from emailplus.model.event import Event, Location
 from emailplus.model.recurrence import Recurrence
 from emailplus.store.store import Store
 
 from ..flows.world import World
 from .test_two_devices import EVERY, Pair, pair, shared
-from .two import NAME, OTHER, START, WINDOW, Device, essence, text
+from .two import NAME, OTHER, SAMPLES, START, WINDOW, Device, essence, text
 
 __all__ = ["pair"]
 
@@ -164,6 +164,35 @@ def test_what_was_sent_without_an_answer_is_no_conflict_with_itself(pair: Pair, 
     two.sync()
     assert getattr(two.one(item_class), NAME[item_class]) == "again"
     assert (one.waiting(), [line for report in reports for line in report.warnings if "both sides" in line]) == ([], [])
+
+
+@pytest.mark.parametrize("version", ["2.5", "16.1"])
+def test_a_change_that_the_server_fails_over_stops_nothing(pair: Pair, version: str) -> None:
+    """SOGo answers HTTP 501 to a contact with a text in 2.5; everything else goes on, and nothing is made twice."""
+    one, two = pair(version)
+    one.sync()
+    for name in ("good", "poison", "better"):
+        one.create(SAMPLES["Contacts"](name))
+    one.create(SAMPLES["Tasks"]("task"))
+    fault = one.world.exchange.faults.add(
+        Http(501), command="Sync", times=None, when=lambda request: "poison" in str(decode(request.body))
+    )
+    report = one.sync()
+    assert fault.hits == 2
+    assert len([line for line in report.warnings if "501" in line]) == 1
+    two.sync()
+    assert [item.last_name for item in two.all("Contacts")] == ["better", "good"]
+    assert two.one("Tasks").subject == "task"
+    (left,) = one.waiting()
+    assert (left.kind, left.state, left.item.last_name) == ("add", "failed", "poison")
+    assert "501" in left.reason
+    one.sync()
+    assert fault.hits == 2
+    one.change(left.item_id, last_name="cured")
+    one.sync()
+    two.sync()
+    assert [item.last_name for item in two.all("Contacts")] == ["better", "cured", "good"]
+    assert one.waiting() == []
 
 
 class Stopped(BaseException):

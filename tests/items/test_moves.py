@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from emailplus.eas.wbxml import decode
 from emailplus.errors import ConfirmationNeeded, NotFound, UsageError
-from emailplus.mock import Drop, LoseResponse
+from emailplus.mock import Drop, Http, LoseResponse
 from emailplus.model.questions import DeleteMany
 from emailplus.store.store import Store
 
@@ -120,6 +121,32 @@ def test_a_lost_answer_moves_once(pair: Pair, item_class: str, version: str, fau
     assert (one.one(item_class).id, one.one(item_class).folder) == (mine, "Archive")
     assert two.one(item_class).folder == "Archive"
     assert one.waiting() == []
+
+
+def test_a_server_that_cannot_move_one_of_them(pair: Pair) -> None:
+    """SOGo answers HTTP 501 to a request that names a contact, whatever else is in it."""
+    one, two, mine = shared(pair, "Contacts", "14.1")
+    one.world.alice.create_folder("Second", type=13)
+    event = one.create(SAMPLES["Calendar"]("event"))
+    one.sync()
+    contact = one.one("Contacts").server_id
+    fault = one.world.exchange.faults.add(
+        Http(501), command="MoveItems", times=None, when=lambda request: contact in str(decode(request.body))
+    )
+    move(one, mine)
+    move(one, event, "Second")
+    report = one.sync()
+    two.sync()
+    assert fault.hits == 2
+    for device in (one, two):
+        assert (device.one("Contacts").folder, device.one("Calendar").folder) == ("Contacts", "Second")
+    assert [(change.kind, change.state) for change in one.waiting()] == [("move", "failed")]
+    assert any("was not moved" in line and "501" in line for line in report.warnings)
+    one.change(mine, company_name="Elsewhere")  # the rest goes on
+    one.sync()
+    two.sync()
+    assert two.one("Contacts").company_name == "Elsewhere"
+    assert fault.hits == 2
 
 
 class Stopped(BaseException):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...errors import CommandFailed, InvalidSyncKey, ServerBusy
+from ...errors import CommandFailed, EndpointNotFound, HttpStatusError, InvalidSyncKey, ServerBusy
 from ...flow import Flow, commit, emit, load
 from ...model.changes import (
     ChangeOutcome,
@@ -81,21 +81,36 @@ def _move(run: Run) -> Flow[None]:
         return
     moves: list[QueuedMove] = yield from load(ItemMoves())
     for start in range(0, len(moves), BATCH):
-        group = moves[start : start + BATCH]
-        request = move_items.build([move_items.Move(m.server_id, m.source_id, m.target_id) for m in group])
-        yield from commit(MarkChangesSent([move.id for move in group]))
-        try:
-            root = yield from perform(run.session, move_items.NAME, request, apply_policy)
-            results = {result.item: result for result in move_items.parse(root)} if root is not None else {}
-        except (ServerBusy, CommandFailed) as problem:
-            yield from emit(Warned(f"items moved here wait for the next time: {problem}"))
+        if not (yield from _move_group(run, moves[start : start + BATCH])):
             return
+
+
+def _move_group(run: Run, group: list[QueuedMove]) -> Flow[bool]:
+    """One request, or one for each where the server fails over them together; False if the rest has to wait."""
+    request = move_items.build([move_items.Move(m.server_id, m.source_id, m.target_id) for m in group])
+    yield from commit(MarkChangesSent([move.id for move in group]))
+    try:
+        root = yield from perform(run.session, move_items.NAME, request, apply_policy)
+        results = {result.item: result for result in move_items.parse(root)} if root is not None else {}
         outcomes = [_moved(move, results[move.server_id]) for move in group if move.server_id in results]
-        yield from commit(SettleItemMoves(outcomes))
-        titles = {move.id: move.title or move.item_class for move in group}
-        for outcome in outcomes:
-            if outcome.reason and not outcome.again:
-                yield from emit(Warned(f"{titles[outcome.change_id]!r} was not moved: {outcome.reason}"))
+    except (ServerBusy, CommandFailed) as problem:
+        yield from emit(Warned(f"items moved here wait for the next time: {problem}"))
+        return False
+    except HttpStatusError as problem:
+        if isinstance(problem, EndpointNotFound):
+            raise
+        if len(group) > 1:  # SOGo: HTTP 501 for all of them as soon as a contact is among them
+            for move in group:
+                if not (yield from _move_group(run, [move])):
+                    return False
+            return True
+        outcomes = [MoveOutcome(group[0].id, status=problem.status, reason=f"the server cannot move it: {problem}")]
+    yield from commit(SettleItemMoves(outcomes))
+    titles = {move.id: move.title or move.item_class for move in group}
+    for outcome in outcomes:
+        if outcome.reason and not outcome.again:
+            yield from emit(Warned(f"{titles[outcome.change_id]!r} was not moved: {outcome.reason}"))
+    return True
 
 
 def _moved(move: QueuedMove, result: move_items.Moved) -> MoveOutcome:
@@ -120,17 +135,30 @@ def _look(run: Run, works: list[Work]) -> Flow[None]:
         queued: list[QueuedChange] = yield from load(ItemChanges(work.collection.folder_id, BATCH))
         if any(change.kind == "change" for change in queued) and all(change.state == "queued" for change in queued):
             active.append(work)
+    yield from _catch_up(run, active)
+
+
+def _catch_up(run: Run, active: list[Work]) -> Flow[None]:
     while active:
         active = yield from round_(run, active)
 
 
+def _give_up(run: Run, work: Work, change: QueuedChange, problem: HttpStatusError) -> Flow[None]:
+    """The server fails over a change: it waits for the user, and nothing waits for it."""
+    window = run.window_of(work, work.sync_key)
+    window.outcomes = [ChangeOutcome(change.id, problem.status, reason=str(problem))]
+    yield from commit(SyncWindows([window], run.plan.keep_content))
+    name = change.title or change.item_class
+    yield from emit(Warned(f"the server does not take the change of {name!r}: {problem}"))
+
+
 def _push(run: Run, work: Work) -> Flow[bool]:
     """Send what waits for this collection, a batch at a time; True if anything went out."""
-    went = False
+    went = alone = False
     if run.plan.read_only:
         return went
     while work.collection.server_id in run.works and work.sync_key != "0":
-        queued: list[QueuedChange] = yield from load(ItemChanges(work.collection.folder_id, BATCH))
+        queued: list[QueuedChange] = yield from load(ItemChanges(work.collection.folder_id, 1 if alone else BATCH))
         commands, carried, refused = _commands(run, queued)
         if refused:
             window = run.window_of(work, work.sync_key)
@@ -147,7 +175,18 @@ def _push(run: Run, work: Work) -> Flow[bool]:
         if not carried:
             return went
         yield from commit(MarkChangesSent([change.id for change in carried]))
-        answer = yield from _send(run, work, commands)
+        try:
+            answer = yield from _send(run, work, commands)
+        except EndpointNotFound:
+            raise
+        except HttpStatusError as problem:
+            # One of them is more than the server can take: each for itself, once those that arrived are known again.
+            if len(carried) == 1:
+                yield from _give_up(run, work, carried[0], problem)
+            else:
+                yield from _catch_up(run, [work])
+            alone = True
+            continue
         if answer is None:
             return went
         went = True
