@@ -15,10 +15,12 @@ from .calendar.occurrences import occurrences
 from .config import AppConfig
 from .eas.flows.folders import find_folder
 from .errors import NotFound, UsageError
+from .ews import matching
 from .mime.html_text import linear
 from .mime.view import view
 from .model.changes import SaveAccount
 from .model.event import Occurrence
+from .model.ews import EwsMail
 from .model.folder import Folder, FolderType
 from .model.message import BodyType, Message, StoredMessage
 from .model.watch import FIRST_TAG, UNREAD_TAG, Announced, NewMail, Notification, Reminder
@@ -133,6 +135,22 @@ class Teller:
         return Announced(Notification(FIRST_TAG, policy.FIRST))
 
     # -- mail
+
+    def missing(self, announced: Sequence[EwsMail]) -> list[EwsMail]:
+        """Of mails that EWS announced those that are not in the store; one in the store stands for one of them."""
+        left, used = [], set[str]()
+        for mail in announced:
+            if mail.received is None:
+                continue  # nothing tells which one it is
+            near = watch.received_near(self.store.database, mail.received.timestamp(), matching.TOLERANCE)
+            found = matching.best(matching.of_ews(mail), [
+                each for each in map(matching.of_stored, self.store.messages(near)) if each.key not in used
+            ])  # fmt: skip
+            if found is None:
+                left.append(mail)
+            else:
+                used.add(found.key)
+        return left
 
     def begin(self) -> None:
         """Before the first run: what a mailbox that was synchronised before holds by now is not new."""

@@ -33,14 +33,15 @@ SLEPT = 15.0
 
 
 class Woken(BaseException):
-    """The wait is over before the server answered: `slept`, or the time that was set for it has come.
+    """The wait is over before the server answered: the machine `slept`, there is `news`, or it is time.
 
     No error, so that nothing on the way takes it for one (as `asyncio.CancelledError`).
     """
 
-    def __init__(self, slept: bool = False) -> None:
-        super().__init__("the machine slept" if slept else "it is time")
-        self.slept = slept
+    def __init__(self, *, slept: bool = False, news: bool = False) -> None:
+        super().__init__("the machine slept" if slept else "there is news" if news else "it is time")
+        self.over = slept or news
+        """Whether it is time to synchronise, and not only to look around."""
 
 
 class Stopped(BaseException):
@@ -164,6 +165,8 @@ class Interrupt:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._future: Future[Any] | None = None
+        self._deaf = False
+        self._news = False
 
     @property
     def stopped(self) -> bool:
@@ -176,28 +179,45 @@ class Interrupt:
         if future is not None:
             future.cancel()
 
-    def pause(self, seconds: float, look: Callable[[], None] | None = None) -> None:
-        """Wait. Raises `Stopped`, and `Woken` when the machine slept meanwhile."""
-        self._await(lambda: _ROOM.run(awake(asyncio.sleep(seconds), None, look)))
+    def wake(self) -> None:
+        """End what waits for news now, or does so next, with `Woken`. From any thread."""
+        self._news = True
+        future = self._future
+        if future is not None and not self._deaf:
+            future.cancel()
+
+    def heard(self) -> None:
+        """Whatever news there were until now are being looked after."""
+        self._news = False
+
+    def pause(self, seconds: float, look: Callable[[], None] | None = None, *, deaf: bool = True) -> None:
+        """Wait. Raises `Stopped`, and `Woken` when the machine slept meanwhile; news end it unless it is `deaf`."""
+        self._await(lambda: _ROOM.run(awake(asyncio.sleep(seconds), None, look)), deaf)
 
     def send(
         self, request: HttpRequest, network: Network, limit: float | None, look: Callable[[], None] | None = None
     ) -> HttpResponse:
         """See `send` and `awake`. Raises `Stopped` besides."""
-        return self._await(lambda: _ROOM.run(awake(send(request, network), limit, look)))
+        return self._await(lambda: _ROOM.run(awake(send(request, network), limit, look)), deaf=False)
 
-    def _await(self, begin: Callable[[], Future[T]]) -> T:
+    def _await(self, begin: Callable[[], Future[T]], deaf: bool) -> T:
         if self.stopped:
             raise Stopped
         future = begin()
-        self._future = future
+        self._deaf, self._future = deaf, future
         try:
             if self.stopped:  # between the look and the note
                 raise Stopped
+            if self._news and not deaf:
+                self._news = False
+                raise Woken(news=True)
             return future.result()
         except CancelledError as ended:
             if self.stopped:
                 raise Stopped from None
+            if self._news and not deaf:
+                self._news = False
+                raise Woken(news=True) from None
             raise ConnectionFailed("the waiting was ended") from ended
         finally:
             self._future = None

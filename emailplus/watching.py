@@ -22,7 +22,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from .eas.commands import ping
 from .eas.commands.ping import PingAnswer
@@ -39,6 +39,7 @@ from .errors import (
     TlsFailed,
 )
 from .model.changes import SaveAccount
+from .model.ews import EwsMail
 from .model.watch import FIRST_TAG, Badge, Reminder, State, WatchEvent, Withdrawn
 from .policy.heartbeat import Heartbeat, pause
 from .report import SyncReport
@@ -54,6 +55,8 @@ LEAST_INTERVAL: Final = 300
 """Seconds: `notification_interval` is never shorter (guide, table 10)."""
 MAX_BROKEN: Final = 3
 """Answers in a row that are none, before a way of waiting is given up."""
+LAGS: Final = (1.0, 3.0, 10.0)
+"""Seconds between the runs that ask for mail that the server announced and does not hand out yet."""
 QUICK: Final = 2.0
 MAX_QUICK: Final = 20
 CALM: Final = 5.0
@@ -100,9 +103,10 @@ class Linger:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait; result: None."""
+    """Wait; result: None. `deaf`: whatever is announced meanwhile, a server that wants to be let alone is."""
 
     seconds: float
+    deaf: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,19 @@ Step: TypeAlias = Synchronise | Glance | Complete | Ping | Linger | Pause | Tell
 Steps: TypeAlias = Generator[Step, Any, None]
 
 
+class Announcements(Protocol):
+    """New mail as the server tells of it by another way (EWS): it wakes the loop, which looks for the mail itself."""
+
+    def begin(self) -> None:
+        """Listen, unless that has begun before."""
+
+    def take(self) -> list[EwsMail]:
+        """What was announced since the last call."""
+
+    def problem(self) -> EmailplusError | None:
+        """Why nothing is announced any more; told once."""
+
+
 class Rounds:
     """One watch. `heartbeat`: seconds that one request waits at most; `method`: the best way of waiting to be used."""
 
@@ -140,9 +157,14 @@ class Rounds:
         *,
         heartbeat: int | None = None,
         method: Method = "ping",
+        announcements: Announcements | None = None,
     ) -> None:
         self._teller = teller
         self._monotonic = monotonic
+        self._announcements = announcements
+        self._expected: list[EwsMail] = []
+        """Announced, and not in the store yet."""
+        self._lags = 0
         self._longest = heartbeat
         self._method: Method = method
         self._beat = Heartbeat()
@@ -175,7 +197,8 @@ class Rounds:
             except EmailplusError as problem:
                 yield from self._trouble(problem)
             else:
-                yield from self._wait()
+                if not (yield from self._lagging()):
+                    yield from self._wait()
 
     # -- one run
 
@@ -216,10 +239,29 @@ class Rounds:
             self._badge = unread
             yield Tell(Badge(unread))
 
+    def _lagging(self) -> Generator[Step, Any, bool]:
+        """Whether the server announced mail by another way that this run did not bring; it has been waited for then."""
+        if self._announcements is None:
+            return False
+        problem = self._announcements.problem()
+        if problem is not None:
+            yield from self._told_state("trouble", f"no new mail is announced by EWS any more: {problem}")
+        self._expected += self._announcements.take()
+        if self._expected:
+            self._expected = yield Do(partial(self._teller.missing, tuple(self._expected)))
+        if not self._expected or self._lags == len(LAGS):
+            self._expected, self._lags = [], 0  # what does not come is outside of what is synchronised
+            return False
+        self._lags += 1
+        yield from self._pause(LAGS[self._lags - 1])
+        return True
+
     # -- waiting
 
     def _wait(self) -> Steps:
         """Until there is something to synchronise."""
+        if self._announcements is not None:
+            yield Do(self._announcements.begin)
         over = False
         while not over and self._monotonic() - self._synced < REFRESH:
             limit: float = yield from self._remind()
@@ -232,7 +274,7 @@ class Rounds:
                 else:
                     over = yield from self._wait_ping(limit)
             except Woken as woken:
-                over = woken.slept
+                over = woken.over
             except ConnectionFailed as problem:
                 yield from self._cut(problem, self._monotonic() - began)
             except EmailplusError as problem:
@@ -253,7 +295,7 @@ class Rounds:
         left = self._synced + interval - self._monotonic()
         yield from self._watching(interval)
         if left > 0:
-            yield Pause(min(left, limit))
+            yield Pause(min(left, limit), deaf=False)
         return self._monotonic() >= self._synced + interval
 
     def _wait_sync(self, limit: float) -> Generator[Step, Any, bool]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import AuthenticationFailed, UsageError
+from ..facade.announcing import EWS_KINDS
 from ..mailbox import Mailbox
 from ..model.watch import Announced, Badge, NewMail, Notification, Reminder, State, WatchEvent, Withdrawn
 from ..notify.rules import App
@@ -38,6 +39,9 @@ HeartbeatOption = Annotated[
 MethodOption = Annotated[
     str, typer.Option("--method", help=f"Best way of waiting that may be used: {', '.join(METHODS)}.")
 ]
+EwsOption = Annotated[
+    str, typer.Option("--ews", help=f"Have EWS tell of new mail besides: {' or '.join(EWS_KINDS)}.", show_default=False)
+]
 StartedOption = Annotated[
     App, typer.Option("--started", help="How this process was started: it decides what the user may be shown.")
 ]
@@ -55,6 +59,7 @@ def watch(
     folder: FolderOption = None,
     heartbeat: HeartbeatOption = None,
     method: MethodOption = "ping",
+    ews: EwsOption = "",
     started: StartedOption = App.OPEN,
     events: EventsOption = False,
     app_policy: AppPolicyOption = None,
@@ -76,7 +81,7 @@ def watch(
             return common.read_secret(password_file, "the password file") if password_file is not None else None
 
         with Mailbox.open(settings, store=store, key=key, password=password, app_policy=allowed) as mailbox:
-            follow(mailbox, as_json, folder, heartbeat, method, another, started, every=events)
+            follow(mailbox, as_json, folder, heartbeat, method, another, started, ews, every=events)
 
 
 def follow(
@@ -87,6 +92,7 @@ def follow(
     method: str = "ping",
     password: Any = None,
     app: App = App.OPEN,
+    ews: str = "",
     *,
     every: bool = False,
 ) -> None:
@@ -94,7 +100,10 @@ def follow(
     if method not in METHODS:
         raise UsageError(f"--method is {', '.join(METHODS)}, not {method!r}")
     way: Method = next(name for name in METHODS if name == method)
-    with mailbox.watch(folders, heartbeat=heartbeat, method=way, password=password, app=app) as found:
+    if ews and ews not in EWS_KINDS:
+        raise UsageError(f"--ews is {' or '.join(EWS_KINDS)}, not {ews!r}")
+    kind = next((name for name in EWS_KINDS if name == ews), None)
+    with mailbox.watch(folders, heartbeat=heartbeat, method=way, password=password, app=app, ews=kind) as found:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: found.stop())

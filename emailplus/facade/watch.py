@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -37,6 +38,7 @@ from ..watching import (
     Synchronise,
     Tell,
 )
+from .announcing import EWS_KINDS, Announcer, EwsKind
 
 if TYPE_CHECKING:
     from ..eas.flows.synchronise import RunPlan
@@ -58,9 +60,12 @@ class _Watching(ABC):
         method: Method,
         password: RenewPassword | None,
         app: App,
+        ews: EwsKind | None,
     ) -> None:
         if method not in METHODS:
             raise UsageError(f"a watch waits by {', '.join(METHODS)}, not by {method!r}")
+        if ews is not None and ews not in EWS_KINDS:
+            raise UsageError(f"EWS tells of mail by {' or '.join(EWS_KINDS)}, not by {ews!r}")
         if heartbeat is not None and heartbeat < 1:
             raise UsageError("a heartbeat is at least a second")
         if mailbox._watch is not None:
@@ -77,7 +82,11 @@ class _Watching(ABC):
             lambda: account.utc_now(),  # noqa: PLW0108 - looked up each time
             app,
         )
-        rounds = Rounds(self._teller, time.monotonic, heartbeat=heartbeat, method=method)
+        self._announcer: Announcer | None = None
+        if ews is not None:
+            names = ("Inbox",) if folders is None else folders
+            self._announcer = Announcer(mailbox.listen_by_ews, ews, names, self._wake)
+        rounds = Rounds(self._teller, time.monotonic, heartbeat=heartbeat, method=method, announcements=self._announcer)
         self._steps = rounds.steps()
         self._over = False
         mailbox._watch = self
@@ -90,6 +99,10 @@ class _Watching(ABC):
     @abstractmethod
     def close(self) -> None:
         """End it."""
+
+    @abstractmethod
+    def _wake(self) -> None:
+        """End the wait: there is news. From any thread."""
 
     def _next(self, result: Any, failure: BaseException | None) -> Step | None:
         """The next step; None: the loop is over."""
@@ -117,6 +130,8 @@ class _Watching(ABC):
 
     def _end(self) -> None:
         self._over = True
+        if self._announcer is not None:
+            self._announcer.end()
         self._steps.close()
         if self._mailbox._watch is self:
             self._mailbox._watch = None
@@ -186,9 +201,10 @@ class Watch(_Watching, Iterator[WatchEvent]):
         method: Method = "ping",
         password: RenewPassword | None = None,
         app: App = App.OPEN,
+        ews: EwsKind | None = None,
     ) -> None:
         self._interrupt = Interrupt()
-        super().__init__(mailbox, folders, heartbeat, method, password, app)
+        super().__init__(mailbox, folders, heartbeat, method, password, app, ews)
 
     @property
     def stopped(self) -> bool:
@@ -198,6 +214,9 @@ class Watch(_Watching, Iterator[WatchEvent]):
     def stop(self) -> None:
         """End the waiting at once, and the iteration with it. Usable from any thread and from a signal handler."""
         self._interrupt.stop()
+
+    def _wake(self) -> None:
+        self._interrupt.wake()
 
     def close(self) -> None:
         """Stop, and take the last event as told. Safe to call twice."""
@@ -254,8 +273,9 @@ class Watch(_Watching, Iterator[WatchEvent]):
         if self.stopped:
             raise Stopped
         if isinstance(step, Pause):
-            return self._interrupt.pause(step.seconds, self._rest)
+            return self._interrupt.pause(step.seconds, self._rest, deaf=step.deaf)
         if isinstance(step, Synchronise):
+            self._interrupt.heard()
             return self._mailbox._run(self._plan(), self._hear, self._interrupt.pause)
         if isinstance(step, Renew):
             return self._renew(step)
@@ -283,12 +303,13 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
         method: Method = "ping",
         password: RenewPassword | None = None,
         app: App = App.OPEN,
+        ews: EwsKind | None = None,
     ) -> None:
         self._outer = mailbox
         self._loop = asyncio.get_running_loop()
-        self._stop = False
+        self._stop = self._news = self._deaf = False
         self._waiting: asyncio.Task[Any] | None = None
-        super().__init__(mailbox._mailbox, folders, heartbeat, method, password, app)
+        super().__init__(mailbox._mailbox, folders, heartbeat, method, password, app, ews)
 
     @property
     def stopped(self) -> bool:
@@ -299,6 +320,15 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
         """See `Watch.stop`."""
         self._stop = True
         self._loop.call_soon_threadsafe(self._cut)
+
+    def _wake(self) -> None:
+        self._news = True
+        with contextlib.suppress(RuntimeError):  # the loop is over
+            self._loop.call_soon_threadsafe(self._nudge)
+
+    def _nudge(self) -> None:
+        if not self._deaf:
+            self._cut()
 
     def _cut(self) -> None:
         if self._waiting is not None:
@@ -363,12 +393,14 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
         if isinstance(step, Renew):
             return await asyncio.to_thread(self._renew, step)
         if isinstance(step, Synchronise):
+            self._news = False
             return await self._outer._run(self._plan(), self._hear)
         if isinstance(step, (Complete, Glance)):
             return await self._outer._converse(self._dialogue(step), self._hear)
         if isinstance(step, Pause):
             self._rest()
-            return await self._interruptible(waiting.awake(asyncio.sleep(step.seconds), None, self._rest))
+            pausing = waiting.awake(asyncio.sleep(step.seconds), None, self._rest)
+            return await self._interruptible(pausing, deaf=step.deaf)
         assert isinstance(step, (Ping, Linger))
 
         async def hold(network: Network, request: HttpRequest) -> HttpResponse:
@@ -381,14 +413,19 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
         alone = isinstance(step, Linger)  # it moves SyncKeys: nobody else may meanwhile
         return await self._outer._converse(self._dialogue(step), self._hear, hold=hold, in_turn=alone)
 
-    async def _interruptible(self, work: Any) -> Any:
-        """`work`, which `stop` ends."""
-        self._waiting = asyncio.ensure_future(work)
+    async def _interruptible(self, work: Any, *, deaf: bool = False) -> Any:
+        """`work`, which `stop` ends, and news unless it is deaf to them."""
+        self._waiting, self._deaf = asyncio.ensure_future(work), deaf
         try:
+            if self._news and not deaf:
+                self._waiting.cancel()
             return await self._waiting
         except asyncio.CancelledError:
             if self._stop:
                 raise Stopped from None
+            if self._news and not deaf and self._waiting.cancelled():
+                self._news = False
+                raise Woken(news=True) from None
             raise
         finally:
             self._waiting.cancel()

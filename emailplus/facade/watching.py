@@ -14,6 +14,7 @@ from ..notify.rules import App
 from ..store.store import Store
 from ..watching import Method
 from . import AsyncOnline, Dialogue, Online
+from .announcing import EwsKind
 from .watch import AsyncWatch, RenewPassword, Watch
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Watching(Online):
         method: Method = "ping",
         password: RenewPassword | None = None,
         app: App = App.OPEN,
+        ews: EwsKind | None = None,
     ) -> Watch:
         """Watch the mailbox: events of `emailplus.model.watch`, until the watch is stopped.
 
@@ -57,12 +59,14 @@ class Watching(Online):
         when the server refuses the one in use; without it, or if it has none, the watch ends with
         `AuthenticationFailed`. `app`: how the engine was started, for the rules of notification: in the background, or
         again after it was ended by force, the user is shown no more than `allow_device_keychain` and
-        `should_cache_tunneling_config` let be read then.
+        `should_cache_tunneling_config` let be read then. `ews`: have Exchange Web Services, beside that, tell of new
+        mail by a "streaming" or a "pull" subscription (``emailplus[ews]``): that ends the wait, ActiveSync brings the
+        mail, and one mail is one event. What goes wrong there is told as a `State`, and the watch goes on without.
 
         The network, a busy server and the like are waited for; see `emailplus.watching` for what ends a watch. One
-        watch runs at a time (`UsageError`). Mail that is here at the first start is not told.
+        watch runs at a time (`UsageError`). The first one tells what came since the last synchronisation.
         """
-        return Watch(cast("Mailbox", self), folders, heartbeat, method, password, app)
+        return Watch(cast("Mailbox", self), folders, heartbeat, method, password, app, ews)
 
 
 class AsyncWatching(AsyncOnline):
@@ -80,6 +84,7 @@ class AsyncWatching(AsyncOnline):
         method: Method = "ping",
         password: RenewPassword | None = None,
         app: App = App.OPEN,
+        ews: EwsKind | None = None,
     ) -> AsyncWatch:
         """See `Mailbox.watch`. Other work on the mailbox goes on while it waits, but for the method "sync"."""
-        return AsyncWatch(cast("AsyncMailbox", self), folders, heartbeat, method, password, app)
+        return AsyncWatch(cast("AsyncMailbox", self), folders, heartbeat, method, password, app, ews)

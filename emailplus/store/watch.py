@@ -71,6 +71,14 @@ def told(database: Database, message_id: int) -> None:
     database.execute("DELETE FROM arrivals WHERE message_id = ?", (message_id,))
 
 
+def received_near(database: Database, moment: float, seconds: float) -> list[int]:
+    """Ids of messages received within so many seconds of a Unix time."""
+    rows = database.all(
+        "SELECT id FROM messages WHERE received BETWEEN ? AND ? AND gone = 0", (moment - seconds, moment + seconds)
+    )
+    return [row[0] for row in rows]
+
+
 def folders(database: Database) -> list[Folder]:
     """Every folder, the inbox first; without the counts that `Store.folders` makes."""
     rows = database.all("SELECT server_id, parent_id, name, type FROM folders ORDER BY type <> 2, id")

@@ -122,7 +122,7 @@ def test_a_stop_ends_the_wait_and_every_later_one() -> None:
 def test_a_limit_ends_the_wait() -> None:
     with pytest.raises(Woken) as caught:
         Interrupt().send(request(), network(never), 0.1)
-    assert not caught.value.slept
+    assert not caught.value.over
 
 
 @pytest.mark.parametrize(("seconds", "ends"), [(1.0, False), (3600.0, True)])
@@ -135,7 +135,7 @@ def test_a_machine_that_slept_ends_it_and_a_blink_does_not(
     looked: list[int] = []
     with pytest.raises(Woken) as caught:
         Interrupt().send(request(), network(never), 0.5, lambda: looked.append(1))
-    assert caught.value.slept is ends
+    assert caught.value.over is ends
     assert bool(looked) is not ends
 
 

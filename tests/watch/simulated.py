@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from emailplus.eas.commands.ping import CHANGES, EXPIRED, PingAnswer
 from emailplus.errors import EmailplusError
+from emailplus.model.ews import EwsMail
 from emailplus.model.watch import Announced, NewMail, Notification, Reminder, State
 from emailplus.report import SyncReport
 from emailplus.waiting import Woken
@@ -52,6 +53,9 @@ class World:
     wall_jumps: dict[float, float] = field(default_factory=dict)
     """When the wall clock is set, and by how many seconds."""
     announces: bool = False
+    ews: list[tuple[float, int]] = field(default_factory=list)
+    """When EWS tells of which mail."""
+    ews_problem: EmailplusError | None = None
     clock: float = 0.0
     requests: Counter[str] = field(default_factory=Counter)
     pings: list[tuple[float, Ping]] = field(default_factory=list)
@@ -125,6 +129,8 @@ class World:
             self.events.append((self.clock, step.event))
             return None
         if isinstance(step, Pause):
+            if not step.deaf:
+                self._wake(step.seconds)
             self.clock += step.seconds
             return None
         if isinstance(step, Renew):
@@ -139,6 +145,7 @@ class World:
             self.pings.append((self.clock, step))
             seconds, answer = self.ping(step)
             coming = self._coming(seconds)
+            self._wake(seconds if coming is None else coming)
             if coming is not None and isinstance(answer, PingAnswer):
                 seconds, answer = coming, PingAnswer(CHANGES, ("0",))
         else:
@@ -158,6 +165,27 @@ class World:
         """When within so many seconds there is mail that no run has found."""
         ahead = [max(0.0, at - self.clock) for number, at in enumerate(self.mail) if number not in self.told]
         return min((wait for wait in ahead if wait <= seconds), default=None)
+
+    def _wake(self, seconds: float) -> None:
+        """End a wait of so many seconds when EWS tells of mail meanwhile."""
+        ahead = [max(0.0, at - self.clock) for at, _ in self.ews if at <= self.clock + seconds]
+        if ahead:
+            self.clock += min(ahead)
+            raise Woken(news=True)
+
+    # what the loop asks of its announcements
+
+    def begin(self) -> None:
+        assert self.requests["Sync"] > 0, "what was there is not news"
+
+    def take(self) -> list[EwsMail]:
+        told = [EwsMail(str(number), "") for at, number in self.ews if at <= self.clock]
+        self.ews = [each for each in self.ews if each[0] > self.clock]
+        return told
+
+    def problem(self) -> EmailplusError | None:
+        problem, self.ews_problem = self.ews_problem, None
+        return problem
 
     def _synchronise(self, step: Synchronise | Complete) -> Any:
         if isinstance(step, Complete):
@@ -189,6 +217,9 @@ class Teller:
 
     def begin(self) -> None:
         assert not self._world.events
+
+    def missing(self, announced: Sequence[EwsMail]) -> list[EwsMail]:
+        return [mail for mail in announced if self._world.mail[int(mail.item_id)] > self._world.clock]
 
     def told(self, message_id: int) -> None:
         self._world.told.append(message_id)

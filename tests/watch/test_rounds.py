@@ -14,6 +14,7 @@ from emailplus.errors import (
     ConnectionFailed,
     DeviceBlocked,
     EmailplusError,
+    EwsUnavailable,
     MalformedResponse,
     NetworkTimeout,
     NotOffered,
@@ -26,6 +27,7 @@ from emailplus.errors import (
 from emailplus.model.watch import Announced, Badge, NewMail, Reminder, State, Withdrawn
 from emailplus.report import SyncReport
 from emailplus.waiting import Woken
+from emailplus.watching import LAGS
 
 from .simulated import World
 
@@ -251,6 +253,51 @@ def test_a_refused_password_is_sent_once() -> None:
     assert len(asked) == 1
     assert len(world.of(NewMail)) == 1
     assert world.requests["Sync"] == 3
+
+
+# -- what EWS announces
+
+
+def watched(world: World, until: float, **more: Any) -> World:
+    world.run(until, announcements=world, **more)
+    return world
+
+
+@pytest.mark.parametrize("method", ["ping", "interval"])
+def test_mail_that_ews_announces_ends_the_wait_and_is_told_once(method: str) -> None:
+    silent = {"ping": lambda step: (float(step.seconds), PingAnswer(EXPIRED))}
+    world = watched(World(mail=[100.0], ews=[(100.0, 0)], **silent), HOUR, method=method)
+    ((at, _),) = world.of(NewMail)
+    assert at < 101
+    assert world.states() == ["syncing", "watching"]
+
+
+def test_mail_that_is_announced_before_the_server_hands_it_out() -> None:
+    world = watched(World(mail=[110.0], ews=[(100.0, 0)]), HOUR, method="interval")
+    ((at, _),) = world.of(NewMail)
+    assert at == pytest.approx(114, abs=1)
+
+
+def test_mail_that_never_comes_costs_a_few_requests() -> None:
+    """It lies outside of what is synchronised, or was deleted meanwhile."""
+    world = watched(World(mail=[1e9], ews=[(100.0, 0)]), 890)
+    assert world.requests["Sync"] == 2 + len(LAGS)
+    assert world.of(NewMail) == []
+
+
+def test_news_do_not_hurry_a_server_that_wants_to_be_let_alone() -> None:
+    answers = itertools.chain([SyncReport()], itertools.repeat(ServerBusy("busy", retry_after=600)))
+    world = World(
+        sync=lambda number: next(answers), mail=[1e9], ews=[(20.0 * number, 0) for number in range(1, 180)]
+    )  # fmt: skip
+    watched(world, HOUR)
+    assert world.requests["Sync"] <= 2 + HOUR / 600
+
+
+def test_without_ews_the_watch_goes_on() -> None:
+    world = watched(World(mail=[500.0], ews_problem=EwsUnavailable("off", "new mail")), HOUR)
+    assert world.states() == ["syncing", "trouble", "watching"]
+    assert len(world.of(NewMail)) == 1
 
 
 # -- time
