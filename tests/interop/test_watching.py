@@ -176,4 +176,4 @@ def test_a_sync_that_waits(
             imap.expunge("INBOX", found.uid)
     assert methods == {"sync"}
     assert seconds <= BOUND + (8.0 if version == "12.1" else 6.0)
-    assert requests <= (12 if version == "12.1" else 6)
+    assert requests <= (14 if version == "12.1" else 9)
