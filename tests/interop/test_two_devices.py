@@ -437,3 +437,12 @@ def test_offline_edits_wait_and_join(place: Place) -> None:
     for device in (one,) if place.sogo else (one, two):
         found = device.mails()["offline"].message
         assert (found.read, found.flag_status) == (True, 2 if place.flags else 0)
+
+
+def test_notes_are_not_offered(place: Place) -> None:
+    """No folder of notes; where a server has them, the scenarios above are to go through them too."""
+    if not place.sogo:
+        pytest.skip("known of SOGo only")
+    types = {folder.type for folder, _, _ in place.one.do(lambda mailbox: mailbox.folders())}
+    assert not types & {FolderType.NOTES, FolderType.USER_NOTES}
+    assert types >= {FolderType.CALENDAR, FolderType.CONTACTS, FolderType.TASKS, *KINDS.values()}
