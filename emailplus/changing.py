@@ -10,8 +10,8 @@ from .model.folder import MAIL_TYPES, Folder
 from .model.mail_changes import ChangeKind, ChangeMail, ConflictPolicy
 from .model.outbox import OutboxState
 from .model.questions import Confirm, DeleteMany, MoveMessages, Question
-from .store import held, item_changes, mail_changes, outbox
-from .store.held import change_as_dict, item_change_as_dict
+from .store import answers, held, item_changes, mail_changes, outbox
+from .store.held import answer_as_dict, change_as_dict, item_change_as_dict
 from .store.outbox import draft_as_dict
 from .store.store import Store
 
@@ -139,6 +139,7 @@ def export_pending(store: Store) -> dict[str, Any]:
     return {
         "changes": [change_as_dict(change) for change in mail_changes.pending(store.database)],
         "items": [item_change_as_dict(change) for change in item_changes.every(store.database)],
+        "answers": [answer_as_dict(answer) for answer in answers.pending(store.database)],
         "held": held.listing(store.database),
         "drafts": [
             {"id": entry.id, **draft_as_dict(outbox.load_draft(store.database, entry.id))}

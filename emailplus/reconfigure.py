@@ -27,7 +27,7 @@ from .policy.alert_times import NOTE
 from .policy.server_policy import ServerPolicy
 from .policy.sync_period import cut_off, effective_period
 from .settings import PICTURES_FACT, MailboxSettings
-from .store import held, item_changes, keychain, mail_changes
+from .store import answers, held, item_changes, keychain, mail_changes
 from .store import settings as kept
 from .store.keychain import KeychainChanges
 from .store.store import Store
@@ -187,6 +187,8 @@ def _untold(store: Store) -> list[str]:
     lines = [f"held back, not told to the old server: the {change.kind} of {change.subject!r}" for change in mail]
     items = [change for change in item_changes.every(store.database) if change.state != "failed"]
     lines += [f"held back, not told to the old server: the {change.kind} of {change.title!r}" for change in items]
+    given = answers.pending(store.database, waiting=True)
+    lines += [f"held back, not told to the old server: the answer to {answer.subject!r}" for answer in given]
     if len(lines) > MAX_DETAILS:
         return [*lines[:MAX_DETAILS], f"and {len(lines) - MAX_DETAILS} more"]
     return lines

@@ -59,8 +59,11 @@ def asleep() -> float:
     return time.clock_gettime(boot) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
-async def send(request: HttpRequest, network: Network) -> HttpResponse:
-    """Send a request with its credentials and wait for its answer. Raises what `driver.run` raises for it."""
+async def send(request: HttpRequest, network: Network, sending: Callable[[], None] | None = None) -> HttpResponse:
+    """Send a request with its credentials and wait for its answer. Raises what `driver.run` raises for it.
+
+    `sending` is called before anything is sent, once the credentials are at hand; it must not take long.
+    """
     async with httpx2.AsyncClient(
         trust_env=False,
         verify=network.tls,
@@ -70,6 +73,8 @@ async def send(request: HttpRequest, network: Network) -> HttpResponse:
         limits=httpx2.Limits(max_connections=1),
     ) as client:
         if request.anonymous:
+            if sending is not None:
+                sending()
             return await _once(client, network, request)
         steps = network.auth.authorize(request)
         response: HttpResponse | None = None
@@ -78,6 +83,8 @@ async def send(request: HttpRequest, network: Network) -> HttpResponse:
             if wanted is None:
                 assert response is not None
                 return response
+            if sending is not None:
+                sending()
             response = await _once(client, network, wanted)
 
 

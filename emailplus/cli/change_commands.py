@@ -9,7 +9,7 @@ import typer
 
 from ..errors import UsageError
 from ..mailbox import Mailbox
-from ..store.held import change_as_dict
+from ..store.held import answer_as_dict, change_as_dict
 from .common import (
     ConfigOption,
     JsonOption,
@@ -127,14 +127,15 @@ def pending(
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Changes that wait for the server, and those it refused last."""
+    """Changes of mail and answers to meeting requests that wait for the server, and those it refused last."""
     with errors_as_exit_codes(as_json), _open(config, store, key_file, passphrase_file) as mailbox:
         if export:
             print_json(mailbox.export_pending())
             return
-        changes = mailbox.pending_changes()
+        changes, answers = mailbox.pending_changes(), mailbox.waiting_answers()
         if as_json:
-            print_json([change_as_dict(change) for change in changes])
+            print_json([*map(change_as_dict, changes), *map(answer_as_dict, answers)])
             return
         rows = [(str(c.id), c.kind.value, c.subject, c.value or c.target_id, c.state, c.reason) for c in changes]
+        rows += [(str(a.id), "answer", a.subject, a.response, a.state.value, a.reason) for a in answers]
         table(("id", "change", "subject", "to", "state", "why"), rows)

@@ -404,9 +404,8 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
         assert isinstance(step, (Ping, Linger))
 
         async def hold(network: Network, request: HttpRequest) -> HttpResponse:
-            self._rest()
             response: HttpResponse = await self._interruptible(
-                waiting.awake(waiting.send(request, network), step.limit, self._rest)
+                waiting.awake(waiting.send(request, network, self._rest), step.limit, self._rest)
             )
             return response
 

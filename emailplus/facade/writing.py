@@ -188,7 +188,7 @@ class Writing(Online):
         return self._converse(partial(fetch_mime, collection_id=collection, server_id=item))
 
     def flush(self, *, listener: Listener | None = None, version: str | None = None) -> list[OutboxEntry]:
-        """Send what waits in the outbox; what is still in it. Raises as `sync`."""
+        """Send what waits in the outbox, answers to meeting requests first; what is still in it. Raises as `sync`."""
         changing.writable(self.read_only)
         self._converse(lambda session: send_outbox(session, self._send_plan()), listener, version)
         return [entry for entry in self.outbox() if entry.state is not OutboxState.CONFIRMED]

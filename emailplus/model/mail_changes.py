@@ -110,4 +110,5 @@ class EmptyByDeletions:
 
 @dataclass(frozen=True, slots=True)
 class PendingChanges:
-    """Result: list of `PendingChange` that wait, oldest first."""
+    """Result: list of `PendingChange` that may be told, oldest first; what becomes of a meeting request waits for its
+    answer."""

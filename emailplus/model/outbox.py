@@ -67,7 +67,7 @@ class OutboxEntry:
     held: bool = False
     """Written for another account than the one the store is tied to now: it is kept and not sent."""
     waits: bool = False
-    """An invitation that leaves when the server has taken the change of the event that it is about."""
+    """It leaves when the server has taken what it is about: a change of an event, or an answer to a request."""
 
 
 @dataclass(frozen=True, slots=True)

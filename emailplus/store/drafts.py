@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Final
 
 from ..model import drafts as model
 from ..model.changes import StoreContents, SyncWindows
@@ -19,29 +18,11 @@ from ..model.draft import Draft
 from ..model.folder import FolderType
 from ..model.message import addresses
 from . import mail_changes, outbox, spool
-from .database import Database
+from .database import Database, Handlers
 
 _ACCOUNT = "coalesce((SELECT value FROM account WHERE name = 'account'), '')"
 _LIVE = f"d.account = {_ACCOUNT} AND d.id NOT IN (SELECT draft_id FROM outbox WHERE draft_id IS NOT NULL)"
 _FOLDER = f"(SELECT id FROM folders WHERE type = {int(FolderType.DRAFTS)})"
-
-
-def applying(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store does with the batches of `model.drafts`."""
-    return {
-        model.MarkDraftSent: lambda batch: _mark_sent(database, batch),
-        model.SettleDraft: lambda batch: settle(database, batch),
-        model.TakeDraft: lambda batch: take(database, batch),
-        model.ForgetDeletedDrafts: lambda _: forget_deleted(database),
-    }
-
-
-def loading(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store answers to its queries."""
-    return {
-        model.WaitingDrafts: lambda _: waiting(database),
-        model.ServerDrafts: lambda _: to_take(database),
-    }
 
 
 def digest(draft: Draft) -> str:
@@ -225,3 +206,18 @@ def forget_deleted(database: Database) -> list[str]:
             else:
                 _as_new(database, number)
     return [subject for _, subject, unchanged in rows if not unchanged]
+
+
+APPLYING: Final[Handlers] = {
+    model.MarkDraftSent: _mark_sent,
+    model.SettleDraft: settle,
+    model.TakeDraft: take,
+    model.ForgetDeletedDrafts: lambda database, _: forget_deleted(database),
+}
+"""What the store does with the batches of `model.drafts`."""
+
+LOADING: Final[Handlers] = {
+    model.WaitingDrafts: lambda database, _: waiting(database),
+    model.ServerDrafts: lambda database, _: to_take(database),
+}
+"""What the store answers to its queries."""

@@ -6,9 +6,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from ..model.answers import PendingAnswer
 from ..model.mail_changes import PendingChange
 from ..model.queries import QueuedChange
-from . import item_changes, mail_changes
+from . import answers, item_changes, mail_changes
 from .database import Database
 from .values import dumps
 
@@ -17,6 +18,8 @@ def hold(database: Database, account: str, now: float) -> int:
     """Keep what waits for the server of `account`; how many changes. In the transaction in which its mail goes."""
     waiting = [change_as_dict(change) for change in mail_changes.pending(database, waiting=True)]
     waiting += [item_change_as_dict(change) for change in item_changes.every(database)]
+    waiting += [answer_as_dict(answer) for answer in answers.pending(database, waiting=True)]
+    answers.forget(database)
     database.executemany(
         "INSERT INTO held_changes (account, held, content) VALUES (?, ?, ?)",
         [(account, now, json.dumps(change)) for change in waiting],
@@ -46,6 +49,25 @@ def item_change_as_dict(change: QueuedChange) -> dict[str, Any]:
         "values": json.loads(dumps(change.values)),
         "state": change.state,
         "reason": change.reason,
+    }
+
+
+def answer_as_dict(answer: PendingAnswer) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        "id": answer.id,
+        "kind": "answer",
+        "message_id": answer.message_id,
+        "subject": answer.subject,
+        "collection_id": answer.collection_id,
+        "server_id": answer.server_id,
+        "value": answer.response,
+        "reply": answer.reply,
+        "proposed": [moment.isoformat() for moment in answer.proposed] if answer.proposed is not None else None,
+        "created": datetime.fromtimestamp(answer.created, UTC).isoformat(timespec="seconds"),
+        "state": answer.state.value,
+        "status": answer.status,
+        "reason": answer.reason,
     }
 
 

@@ -6,14 +6,14 @@ pass, so that no pass takes it for gone. A message to be deleted is `gone` = 2: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Final
 
 from ..model import mail_changes as model
 from ..model.changes import SyncCounts, SyncWindows
 from ..model.mail_changes import ChangeKind, ConflictPolicy, PendingChange, Settled
 from . import copies, passes
-from .database import Database
+from .database import Database, Handlers
 from .keepers import keeper
 
 HELD = "held:"
@@ -30,18 +30,14 @@ _SELECT = (
 )
 
 
-def applying(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store does with the batches of `model.mail_changes`."""
-    return {
-        model.ChangeMail: lambda batch: change(database, batch),
-        model.SettleChanges: lambda batch: settle(database, batch),
-        model.EmptyByDeletions: lambda _: _empty_by_deletions(database),
-    }
-
-
-def loading(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store answers to its queries."""
-    return {model.PendingChanges: lambda _: pending(database, waiting=True)}
+def _ready(database: Database) -> list[PendingChange]:
+    """What may be told now: an answer to a meeting request goes before it is moved or deleted."""
+    answered = {
+        row[0] for row in database.all("SELECT message_id FROM answers WHERE state <> 'failed'")
+    }  # fmt: skip
+    away = (ChangeKind.MOVE, ChangeKind.DELETE)
+    changes = pending(database, waiting=True)
+    return [change for change in changes if change.kind not in away or change.message_id not in answered]
 
 
 def pending(database: Database, *, waiting: bool = False) -> list[PendingChange]:
@@ -309,3 +305,14 @@ def _join_categories(database: Database, folder: int) -> None:
             database.execute(
                 "UPDATE mail_changes SET value = ?, before = ? WHERE id = ?", ("\n".join(both), server, change_id)
             )
+
+
+APPLYING: Final[Handlers] = {
+    model.ChangeMail: change,
+    model.SettleChanges: settle,
+    model.EmptyByDeletions: lambda database, _: _empty_by_deletions(database),
+}
+"""What the store does with the batches of `model.mail_changes`."""
+
+LOADING: Final[Handlers] = {model.PendingChanges: lambda database, _: _ready(database)}
+"""What the store answers to its queries."""

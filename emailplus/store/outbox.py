@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from ..errors import NotFound, UsageError
 from ..model import outbox as model
@@ -17,7 +17,7 @@ from ..model.mail_changes import ChangeKind, ChangeMail
 from ..model.message import Address
 from ..model.outbox import OutboxEntry, OutboxState
 from . import mail_changes, spool
-from .database import Database, Row
+from .database import Database, Handlers, Row
 
 KEPT_CONFIRMED = 200
 """Confirmed messages of which a line (no content) is kept."""
@@ -28,31 +28,9 @@ _ENTRY = (
     "o.id, o.state, o.command, o.client_id, o.message_id, o.subject, o.recipients, o.created, o.size, o.attempts, "
     "o.sent_at, o.status, o.reason, o.save, o.template, coalesce(f.server_id, o.source_folder), "
     f"coalesce(m.server_id, o.source_item), o.replace, o.fallback, o.draft_id, o.account <> {_ACCOUNT}, "
-    "o.change_id IS NOT NULL"
+    "o.change_id IS NOT NULL OR o.answer_id IS NOT NULL"
 )
 _FROM = "FROM outbox o LEFT JOIN messages m ON m.id = o.source AND m.gone = 0 LEFT JOIN folders f ON f.id = m.folder_id"
-
-
-def applying(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store does with the batches of `model.outbox`."""
-    return {
-        model.SaveDraft: lambda batch: save_draft(database, batch.draft, batch.now),
-        model.DropDraft: lambda batch: drop_draft(database, batch.draft_id),
-        model.QueueMail: lambda batch: queue(database, batch),
-        model.MarkSent: lambda batch: _mark_sent(database, batch),
-        model.SettleMail: lambda batch: _settle(database, batch),
-        model.UseComplete: lambda batch: _use_complete(database, batch.entry_id),
-        model.DropOutgoing: lambda _: drop_outgoing(database),
-    }
-
-
-def loading(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store answers to the queries of `model.outbox`."""
-    return {
-        model.OutboxEntries: lambda query: entries(database, query.states),
-        model.OutboxContent: lambda query: content(database, query.entry_id),
-        model.SentCandidates: lambda query: _sent_candidates(database, query),
-    }
 
 
 # Drafts.
@@ -236,21 +214,24 @@ def _insert(database: Database, batch: model.QueueMail, parcel: model.Parcel, dr
     return int(number)
 
 
-def attach(database: Database, change_id: int, mails: Sequence[model.QueueMail]) -> None:
+_FOR = {"change_id": "it leaves when the server has taken the event",
+        "answer_id": "it leaves when the server has taken the answer"}  # fmt: skip
+"""What mail may wait for: a change of an event, an answer to a meeting request."""
+
+
+def attach(database: Database, number: int, mails: Sequence[model.QueueMail], *, owner: str = "change_id") -> None:
     """Mail that leaves when the server has taken a change, in the place of what waited for it; in a transaction."""
-    database.execute("DELETE FROM outbox WHERE change_id = ?", (change_id,))
+    reason = _FOR[owner]
+    database.execute(f"DELETE FROM outbox WHERE {owner} = ?", (number,))
     for mail in mails:
         for parcel in mail.parcels:
-            number = _insert(database, mail, parcel, None)
-            database.execute(
-                "UPDATE outbox SET change_id = ?, reason = ? WHERE id = ?",
-                (change_id, "it leaves when the server has taken the event", number),
-            )
+            entry_id = _insert(database, mail, parcel, None)
+            database.execute(f"UPDATE outbox SET {owner} = ?, reason = ? WHERE id = ?", (number, reason, entry_id))
 
 
-def release(database: Database, change_id: int) -> None:
+def release(database: Database, number: int, *, owner: str = "change_id") -> None:
     """The change is on a server that mails nobody by itself: what waits for it may leave; in a transaction."""
-    database.execute("UPDATE outbox SET change_id = NULL, reason = '' WHERE change_id = ?", (change_id,))
+    database.execute(f"UPDATE outbox SET {owner} = NULL, reason = '' WHERE {owner} = ?", (number,))
 
 
 def entries(database: Database, states: tuple[OutboxState, ...] = ()) -> list[OutboxEntry]:
@@ -258,7 +239,9 @@ def entries(database: Database, states: tuple[OutboxState, ...] = ()) -> list[Ou
     where, values = "", ()
     if states:
         marks = ", ".join("?" * len(states))
-        where = f"WHERE o.state IN ({marks}) AND o.account = {_ACCOUNT} AND o.change_id IS NULL "
+        where = (
+            f"WHERE o.state IN ({marks}) AND o.account = {_ACCOUNT} AND o.change_id IS NULL AND o.answer_id IS NULL "
+        )
         values = tuple(state.value for state in states)  # type: ignore[assignment]
     return [_entry(row) for row in database.all(f"SELECT {_ENTRY} {_FROM} {where}ORDER BY o.id", values)]
 
@@ -361,6 +344,10 @@ def withdraw(database: Database, entry_id: int) -> int | None:
         if found.state not in (OutboxState.QUEUED, OutboxState.FAILED):
             raise UsageError(f"message {entry_id} of the outbox is {found.state}: it cannot be taken back")
         if found.draft_id is None:
+            # An answer to a meeting goes on without it.
+            database.execute(
+                "UPDATE answers SET reply = NULL WHERE id = (SELECT answer_id FROM outbox WHERE id = ?)", (entry_id,)
+            )
             database.execute("DELETE FROM outbox WHERE id = ?", (entry_id,))
             return None
         siblings = entries(database)
@@ -400,3 +387,22 @@ def _store_blob(database: Database, kind: str, item: int, data: bytes) -> None:
     writer = spool.BlobWriter(database, blob)
     writer.write(data)
     writer.flush()
+
+
+APPLYING: Final[Handlers] = {
+    model.SaveDraft: lambda database, batch: save_draft(database, batch.draft, batch.now),
+    model.DropDraft: lambda database, batch: drop_draft(database, batch.draft_id),
+    model.QueueMail: queue,
+    model.MarkSent: _mark_sent,
+    model.SettleMail: _settle,
+    model.UseComplete: lambda database, batch: _use_complete(database, batch.entry_id),
+    model.DropOutgoing: lambda database, _: drop_outgoing(database),
+}
+"""What the store does with the batches of `model.outbox`."""
+
+LOADING: Final[Handlers] = {
+    model.OutboxEntries: lambda database, query: entries(database, query.states),
+    model.OutboxContent: lambda database, query: content(database, query.entry_id),
+    model.SentCandidates: _sent_candidates,
+}
+"""What the store answers to the queries of `model.outbox`."""

@@ -5,28 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 from ..errors import StoreDamaged
 from ..model import sign_in as model
 from ..model.sign_in import Tokens
-from .database import Database
+from .database import Database, Handlers
 from .schema.sign_in import NAMES
 
 KEEP: Final = 20
 """Refused passwords that are remembered, the latest ones."""
-
-
-def applying(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store does with the batches of `model.sign_in`."""
-    return {model.SaveTokens: lambda batch: save_tokens(database, batch.tokens)}
-
-
-def loading(database: Database) -> dict[type, Callable[[Any], Any]]:
-    """What the store answers to the queries of `model.sign_in`."""
-    return {model.StoredTokens: lambda _: tokens(database)}
 
 
 def save_tokens(database: Database, found: Tokens | None) -> None:
@@ -102,3 +91,10 @@ class PasswordMemory:
             self._database.execute("INSERT INTO sign_in (name, value) VALUES ('digest key', ?)", (key,))
         text = f"{scope}\0{password}".encode("utf-8", "surrogatepass")
         return hashlib.scrypt(text, salt=bytes(key), n=1 << 13, r=8, p=1, dklen=32).hex()
+
+
+APPLYING: Final[Handlers] = {model.SaveTokens: lambda database, batch: save_tokens(database, batch.tokens)}
+"""What the store does with the batches of `model.sign_in`."""
+
+LOADING: Final[Handlers] = {model.StoredTokens: lambda database, _: tokens(database)}
+"""What the store answers to the queries of `model.sign_in`."""

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from ..errors import NotFound, StoreDamaged
 from ..mime.html_text import linear
@@ -20,6 +20,7 @@ from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Fo
 from ..model.message import BodyType, StoredAttachment, StoredMessage
 from ..policy.server_policy import ServerPolicy
 from . import (
+    answers,
     attempts,
     certificates,
     classification,
@@ -42,7 +43,7 @@ from . import (
     spool,
     watch,
 )
-from .database import Database
+from .database import Database, Handlers
 from .keys import KeyProvider, as_provider
 from .schema.keychain import NAMES as KEYCHAIN_TABLES
 from .values import loads
@@ -63,57 +64,6 @@ class Store:
         """What protected mail is indexed by; a mailbox sets it."""
         self.shown: Callable[[StoredMessage], StoredMessage] | None = None
         """What is shown of a message, e.g. what lies inside its protection; a mailbox sets it."""
-        self._apply: dict[type, Callable[[Any], Any]] = {
-            changes.SaveAccount: self._save_account,
-            changes.FolderChanges: self._folder_changes,
-            changes.SyncWindows: lambda batch: mail_changes.apply_windows(database, batch),
-            changes.ResetCollections: lambda batch: mail.reset(database, batch),
-            changes.ForgetFolders: lambda batch: mail.forget_folders(database, batch),
-            changes.ClaimBlob: lambda batch: spool.claim(database, batch),
-            changes.RestartBlob: lambda batch: spool.restart(database, batch.blob),
-            changes.FinishBlob: lambda batch: spool.finish(database, batch),
-            changes.StoreContents: lambda batch: spool.store_contents(database, batch),
-            changes.SettleFetch: lambda batch: spool.settle(database, batch),
-            changes.ReviewLimits: self._review_limits,
-            changes.RestartMarkings: lambda batch: classification.restart(database, batch),
-            changes.ReadMarkings: lambda batch: classification.read_markings(database, batch),
-            changes.StoreHeads: lambda batch: classification.store_heads(database, batch),
-            changes.TakeMarkings: lambda _: classification.take(database),
-            changes.IndexMessages: lambda batch: index.index_messages(database, batch.limit, self.unwrap),
-            changes.StoreRevocationList: lambda batch: certificates.store_list(database, batch),
-            changes.TakeTroubles: lambda _: self._take_troubles(),
-            changes.RefreshMessage: lambda batch: rights.refresh(database, batch),
-            changes.EndRun: self._end_run,
-            changes.ForgetContents: lambda _: self._forget_contents(),
-            changes.Wipe: self._wipe,
-            changes.SaveItem: lambda batch: item_changes.save(database, batch),
-            changes.DeleteItem: lambda batch: item_changes.delete(database, batch),
-            changes.MarkVip: lambda batch: items.mark_vip(database, batch.item_id, batch.vip),
-            changes.MarkChangesSent: lambda batch: item_changes.mark_sent(database, batch),
-            changes.MoveItem: lambda batch: item_moves.move(database, batch),
-            changes.SettleItemMoves: lambda batch: item_moves.settle(database, batch),
-            changes.DropChange: lambda batch: item_changes.drop(database, batch.change_id),
-            **outbox.applying(database),
-            **drafts.applying(database),
-            **mail_changes.applying(database),
-            **sign_in.applying(database),
-        }
-        self._load: dict[type, Callable[[Any], Any]] = {
-            queries.AccountFacts: lambda _: self.account(),
-            queries.AllFolders: lambda _: [folder for folder, _, _ in self.folders()],
-            queries.MailCollections: lambda _: self._mail_collections(),
-            queries.ItemCollections: lambda _: self._collections(ITEM_TYPES),
-            queries.ItemChanges: lambda query: item_changes.queued(database, query),
-            queries.ItemMoves: lambda _: item_moves.queued(database),
-            queries.PendingFetches: self._pending_fetches,
-            queries.OldQuarantine: self._old_quarantine,
-            queries.HeadsWanted: lambda query: classification.heads_wanted(database, query),
-            **outbox.loading(database),
-            **drafts.loading(database),
-            **mail_changes.loading(database),
-            **sign_in.loading(database),
-            queries.DueRevocationLists: lambda query: certificates.due_lists(database, query.now),
-        }
 
     @classmethod
     def open(
@@ -146,11 +96,11 @@ class Store:
 
     def apply(self, batch: Any) -> Any:
         """Write one batch of `model.changes` in one transaction; the result is the one its class documents."""
-        return self._apply[type(batch)](batch)
+        return _APPLY[type(batch)](self, batch)
 
     def load(self, query: Any) -> Any:
         """Answer one of `model.queries`."""
-        return self._load[type(query)](query)
+        return _LOAD[type(query)](self, query)
 
     def blob_writer(self, blob: int) -> spool.BlobWriter:
         return spool.BlobWriter(self.database, blob)
@@ -309,7 +259,8 @@ class Store:
             if batch.cutoff is not None:
                 cursor = self.database.execute(
                     "DELETE FROM messages WHERE received IS NOT NULL AND received < ? "
-                    "AND folder_id IN (SELECT id FROM folders WHERE pass_open = 0 AND type <> ?)",
+                    "AND folder_id IN (SELECT id FROM folders WHERE pass_open = 0 AND type <> ?) "
+                    "AND id NOT IN (SELECT message_id FROM answers WHERE state <> 'failed')",
                     (batch.cutoff, int(FolderType.DRAFTS)),
                 )
                 removed = max(0, int(cursor.rowcount))
@@ -332,6 +283,7 @@ class Store:
         attempts.set_limit(self.path, None)
         with self.database.transaction():
             self.database.execute("DELETE FROM folders")
+            answers.forget(self.database)
             outbox.drop_outgoing(self.database)
             self.database.execute("DELETE FROM blobs")
             self.database.execute("DELETE FROM account")
@@ -486,3 +438,69 @@ def _stored(row: tuple[Any, ...]) -> StoredMessage:
         body_state=row[19], reason=row[20], flag=details.pop("flag", None), meeting=details.pop("meeting", None),
         details=details, rights=rights.stored(row[22]),
     )  # fmt: skip
+
+
+_Handler: TypeAlias = Callable[[Store, Any], Any]
+
+
+def _of(work: Callable[[Database, Any], Any]) -> _Handler:
+    return lambda store, given: work(store.database, given)
+
+
+def _each(handlers: Handlers) -> dict[type, _Handler]:
+    return {kind: _of(work) for kind, work in handlers.items()}
+
+
+_APPLY: Final[dict[type, _Handler]] = {
+    changes.SaveAccount: Store._save_account,
+    changes.FolderChanges: Store._folder_changes,
+    changes.SyncWindows: _of(mail_changes.apply_windows),
+    changes.ResetCollections: _of(mail.reset),
+    changes.ForgetFolders: _of(mail.forget_folders),
+    changes.ClaimBlob: _of(spool.claim),
+    changes.RestartBlob: lambda store, batch: spool.restart(store.database, batch.blob),
+    changes.FinishBlob: _of(spool.finish),
+    changes.StoreContents: _of(spool.store_contents),
+    changes.SettleFetch: _of(spool.settle),
+    changes.ReviewLimits: Store._review_limits,
+    changes.RestartMarkings: _of(classification.restart),
+    changes.ReadMarkings: _of(classification.read_markings),
+    changes.StoreHeads: _of(classification.store_heads),
+    changes.TakeMarkings: lambda store, _: classification.take(store.database),
+    changes.IndexMessages: lambda store, batch: index.index_messages(store.database, batch.limit, store.unwrap),
+    changes.StoreRevocationList: _of(certificates.store_list),
+    changes.TakeTroubles: lambda store, _: store._take_troubles(),
+    changes.RefreshMessage: _of(rights.refresh),
+    changes.EndRun: Store._end_run,
+    changes.ForgetContents: lambda store, _: store._forget_contents(),
+    changes.Wipe: Store._wipe,
+    changes.SaveItem: _of(item_changes.save),
+    changes.DeleteItem: _of(item_changes.delete),
+    changes.MarkVip: lambda store, batch: items.mark_vip(store.database, batch.item_id, batch.vip),
+    changes.MarkChangesSent: _of(item_changes.mark_sent),
+    changes.MoveItem: _of(item_moves.move),
+    changes.SettleItemMoves: _of(item_moves.settle),
+    changes.DropChange: lambda store, batch: item_changes.drop(store.database, batch.change_id),
+    **_each(outbox.APPLYING),
+    **_each(drafts.APPLYING),
+    **_each(mail_changes.APPLYING),
+    **_each(answers.APPLYING),
+    **_each(sign_in.APPLYING),
+}
+_LOAD: Final[dict[type, _Handler]] = {
+    queries.AccountFacts: lambda store, _: store.account(),
+    queries.AllFolders: lambda store, _: [folder for folder, _, _ in store.folders()],
+    queries.MailCollections: lambda store, _: store._mail_collections(),
+    queries.ItemCollections: lambda store, _: store._collections(ITEM_TYPES),
+    queries.ItemChanges: _of(item_changes.queued),
+    queries.ItemMoves: lambda store, _: item_moves.queued(store.database),
+    queries.PendingFetches: Store._pending_fetches,
+    queries.OldQuarantine: Store._old_quarantine,
+    queries.HeadsWanted: _of(classification.heads_wanted),
+    **_each(outbox.LOADING),
+    **_each(drafts.LOADING),
+    **_each(mail_changes.LOADING),
+    **_each(answers.LOADING),
+    **_each(sign_in.LOADING),
+    queries.DueRevocationLists: lambda store, query: certificates.due_lists(store.database, query.now),
+}

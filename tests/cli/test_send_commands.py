@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from emailplus.cli.app import app
 from emailplus.mock import Http, Status
 
+from ..commands.test_meetings import request
 from ..flows.conftest import clock, make_world, world
 from ..flows.world import DEVICE, KEY, World, deliver, mail
 
@@ -125,6 +126,23 @@ def test_what_waits_and_what_failed(world: World, config: Path) -> None:
     assert run(world, config, "outbox", "--withdraw", lines[0]["id"]).exit_code == 2
 
 
+def test_an_answer_that_waits_is_listed(world: World, config: Path) -> None:
+    deliver(world.alice, request())
+    assert run(world, config, "sync").exit_code == 0
+    world.exchange.faults.add(Http(503, headers={"Retry-After": "3600"}), "MeetingResponse")
+    with world.open() as mailbox:
+        (found,) = mailbox.search("planning")
+        assert mailbox.respond(found.id, "decline").waits
+    (answer,) = json.loads(run(world, config, "pending", "--json").stdout)
+    assert [answer[name] for name in ("kind", "value", "state", "message_id")] == [
+        "answer", "decline", "queued", found.id,
+    ]  # fmt: skip
+    assert "decline" in run(world, config, "pending").stderr
+    assert json.loads(run(world, config, "pending", "--export").stdout)["answers"] == [answer]
+    assert run(world, config, "send", "--flush").exit_code == 0
+    assert json.loads(run(world, config, "pending", "--json").stdout) == []
+
+
 def test_changes(world: World, config: Path) -> None:
     run(world, config, "sync")
     for arguments in (
@@ -136,7 +154,7 @@ def test_changes(world: World, config: Path) -> None:
     assert [change["kind"] for change in changes] == ["read", "flag", "categories", "move"]
     assert "Plan" in run(world, config, "pending").stderr
     assert set(json.loads(run(world, config, "pending", "--export").stdout)) == {
-        "changes", "drafts", "held", "items", "outbox",
+        "answers", "changes", "drafts", "held", "items", "outbox",
     }  # fmt: skip
     assert run(world, config, "sync").exit_code == 0
     (item,) = world.alice.items("Junk Email")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,51 +15,34 @@ from emailplus.mailbox import AsyncMailbox, Mailbox
 from emailplus.mock import MockExchange
 from emailplus.model.watch import NewMail, State, WatchEvent
 
+from ..watch.watcher import PATIENCE, Watcher
 from .conftest import letter
 
 Open = Callable[..., Mailbox]
-PATIENCE = 60.0
-
-
-class Watcher(threading.Thread):
-    def __init__(self, mailbox: Mailbox, **options: object) -> None:
-        super().__init__(daemon=True)
-        self.watch = mailbox.watch(**options)  # type: ignore[arg-type]
-        self.events: list[WatchEvent] = []
-
-    def run(self) -> None:
-        for event in self.watch:
-            self.events.append(event)
-
-    def until(self, what: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not what():
-            assert self.is_alive(), self.events
-            assert time.monotonic() < end, self.events
-            time.sleep(0.01)
-
-    def subjects(self) -> list[str]:
-        return [event.message.subject for event in list(self.events) if isinstance(event, NewMail)]
-
-    def states(self) -> list[str]:
-        return [event.name for event in list(self.events) if isinstance(event, State)]
 
 
 @contextmanager
 def watching(mailbox: Mailbox, **options: object) -> Iterator[Watcher]:
     watcher = Watcher(mailbox, **options)
-    watcher.start()
     try:
         yield watcher
     finally:
         watcher.watch.stop()
-        watcher.join(PATIENCE)
-        assert not watcher.is_alive()
+        watcher.thread.join(PATIENCE)
+        assert not watcher.thread.is_alive()
         watcher.watch.close()
 
 
-def listening(exchange: MockExchange) -> bool:
-    return bool(exchange.ews.subscriptions) and bool(exchange.requests.of("SyncFolderItems"))
+def state(name: str) -> Callable[[WatchEvent], bool]:
+    return lambda event: isinstance(event, State) and event.name == name
+
+
+def listening(exchange: MockExchange) -> None:
+    """Wait until there is a subscription, and what was missed is told."""
+    end = time.monotonic() + PATIENCE
+    while not (exchange.ews.subscriptions and exchange.requests.of("SyncFolderItems")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("kind", ["streaming", "pull"])
@@ -74,11 +56,12 @@ def test_each_mail_is_one_event(
         plain = mailbox.listen_by_ews
         monkeypatch.setattr(mailbox, "listen_by_ews", lambda take, **more: plain(take, every=0.05, **more))
     with watching(mailbox, method=method, ews=kind) as watcher:
-        watcher.until(lambda: "watching" in watcher.states() and listening(exchange))
+        watcher.watching()
+        listening(exchange)
         for number in range(1, 7):
             exchange.user("alice").deliver(letter(number % 4))  # two of them come twice
         wanted = sorted(f"Letter {number % 4}" for number in range(1, 7))
-        watcher.until(lambda: sorted(watcher.subjects()) == wanted)  # within PATIENCE, not after the interval of 900 s
+        watcher.mail(6)  # within PATIENCE, not after the interval of 900 s
     assert sorted(watcher.subjects()) == wanted
     assert exchange.defects == []
 
@@ -86,10 +69,11 @@ def test_each_mail_is_one_event(
 def test_where_ews_is_off_the_watch_goes_on(exchange: MockExchange, open_mailbox: Open) -> None:
     exchange.ews.set_mode("blocked")
     with watching(open_mailbox(), ews="streaming") as watcher:
-        watcher.until(lambda: "trouble" in watcher.states())
+        watcher.until(state("trouble"))
         exchange.user("alice").deliver(letter(1))
-        watcher.until(lambda: watcher.subjects() == ["Letter 1"])
-    (said,) = (event for event in watcher.events if isinstance(event, State) and event.name == "trouble")
+        watcher.mail()
+        assert watcher.subjects() == ["Letter 1"]
+    (said,) = filter(state("trouble"), watcher.told(State))
     assert "EWS" in said.text
 
 

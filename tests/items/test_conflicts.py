@@ -15,9 +15,9 @@ from emailplus.eas.wbxml import decode
 from emailplus.mock import Http, LoseResponse, Status
 from emailplus.model.event import Event, Location
 from emailplus.model.recurrence import Recurrence
-from emailplus.store.store import Store
 
 from ..flows.world import World
+from ..stops import every_commit, given_up
 from .test_two_devices import EVERY, Pair, pair, shared
 from .two import NAME, OTHER, SAMPLES, START, WINDOW, Device, essence, text
 
@@ -155,10 +155,8 @@ def test_what_was_sent_without_an_answer_is_no_conflict_with_itself(pair: Pair, 
     )
     reports = []
     for _ in range(2):
-        try:
+        with given_up():
             reports.append(one.sync())
-        except Exception:  # the run may give up; the next goes on
-            pass
     one.change(mine, **renamed(item_class, "again"))
     reports.append(one.sync())
     two.sync()
@@ -195,39 +193,19 @@ def test_a_change_that_the_server_fails_over_stops_nothing(pair: Pair, version: 
     assert one.waiting() == []
 
 
-class Stopped(BaseException):
-    """The process died."""
-
-
 @pytest.mark.parametrize("version", ["14.1"])
 def test_every_commit_may_be_the_last(pair: Pair, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped anywhere, edited once more and taken up again: what the server's version won stays won."""
-    stop_at, stopped = 0, True
-    while stopped:
+    for stop in every_commit(monkeypatch, step=2, more_than=6):
         one, two, mine, theirs = shared(pair, "Contacts", version)
         two.change(theirs, last_name="server's")
         two.sync()
         one.change(mine, last_name="client's")
-        count, stopped, real = 0, False, Store.apply
-
-        def apply(self: Store, batch: Any, limit: int = stop_at, real: Any = real) -> Any:
-            nonlocal count
-            count += 1
-            if count == limit + 1:
-                raise Stopped
-            return real(self, batch)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Store, "apply", apply)
-            try:
-                one.sync()
-            except Stopped:
-                stopped = True
+        with stop:
+            one.sync()
         one.change(mine, company_name="Elsewhere")
         one.sync()
         two.sync()
-        assert [item.last_name for item in one.all("Contacts")] == ["server's"], stop_at
-        assert [item.last_name for item in two.all("Contacts")] == ["server's"], stop_at
+        for device in (one, two):
+            assert [item.last_name for item in device.all("Contacts")] == ["server's"], stop.at
         assert one.waiting() == []
-        stop_at += 2
-    assert stop_at > 6

@@ -7,15 +7,11 @@ from typing import Any
 
 import pytest
 
-from emailplus.mailbox import Mailbox
 from emailplus.store.store import Store
 
 from ..flows.world import KEY, World
+from ..stops import every_commit
 from .two import SAMPLES, devices
-
-
-class Stopped(BaseException):
-    """The process died."""
 
 
 def everything(store: Store) -> dict[str, Any]:
@@ -29,8 +25,7 @@ def everything(store: Store) -> dict[str, Any]:
 def test_every_commit_may_be_the_last(
     make_world: Callable[..., World], version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop_at = 0
-    while True:
+    for stop in every_commit(monkeypatch, step=3, more_than=6):
         world = make_world()
         one, two = devices(world, version)
         classes = [name for name in SAMPLES if not (name == "Notes" and version == "2.5")]
@@ -38,34 +33,15 @@ def test_every_commit_may_be_the_last(
         for name in classes:
             one.create(SAMPLES[name]("mine"))
         world.alice.add_item("Contacts", [("Contacts:LastName", "theirs")])
-        counted = {"applies": 0}
-        real = Store.apply
-
-        def apply(self: Store, batch: Any, limit: int = stop_at, counted: Any = counted, real: Any = real) -> Any:
-            counted["applies"] += 1
-            if counted["applies"] == limit + 1:
-                raise Stopped
-            return real(self, batch)
-
-        stopped = False
-        with monkeypatch.context() as patch:
-            patch.setattr(Store, "apply", apply)
-            try:
-                with Mailbox.open(one.config(), store=one.path, key=KEY) as mailbox:
-                    mailbox.sync(version=version)
-            except Stopped:
-                stopped = True
+        with stop:
+            one.sync()
         one.sync()
         one.sync()
         two.sync()
         with Store.open(one.path, KEY) as store:
             found = everything(store)
-        assert found["changes"] == [], stop_at
-        assert len(found["items"]) == len(classes) + 1, (stop_at, found)
-        assert all(not waiting and settled and not gone for _, _, waiting, settled, gone in found["items"]), stop_at
+        assert found["changes"] == [], stop.at
+        assert len(found["items"]) == len(classes) + 1, (stop.at, found)
+        assert all(not waiting and settled and not gone for _, _, waiting, settled, gone in found["items"]), stop.at
         with Store.open(two.path, KEY) as store:
-            assert [row[0] for row in everything(store)["items"]] == [row[0] for row in found["items"]], stop_at
-        if not stopped:
-            break
-        stop_at += 3
-    assert stop_at > 6
+            assert [row[0] for row in everything(store)["items"]] == [row[0] for row in found["items"]], stop.at

@@ -24,10 +24,10 @@ from emailplus.model.event import Attendee, Event, Location
 from emailplus.model.message import Address
 from emailplus.model.outbox import OutboxState
 from emailplus.model.recurrence import Recurrence
-from emailplus.store.store import Store
 
 from ..flows.world import KEY, NOW, World
 from ..sending.test_classified import BOB
+from ..stops import every_commit, given_up
 from .two import START, text
 
 OLD = ("2.5", "12.1", "14.1")
@@ -256,51 +256,29 @@ def test_a_lost_answer_invites_once(make: Callable[[str], World], version: str, 
         alice.create_item(meeting(), send_updates=True)
         world.exchange.faults.add(fault, command, nth=2 if command == "Sync" else 1)
         for _ in range(3):
-            try:
+            with given_up():
                 alice.sync()
-            except Exception:  # the run may give up; the next goes on
-                pass
             world.clock.now += timedelta(seconds=130)
         assert [entry.state for entry in alice.outbox()] == [OutboxState.CONFIRMED]
     assert len(arrived(world)) == 1
     assert len(world.alice.items("Calendar")) == 1
 
 
-class Stopped(BaseException):
-    """The process died."""
-
-
 @pytest.mark.parametrize("version", ["2.5", "14.1"])
 def test_every_commit_may_be_the_last(
     make: Callable[[str], World], version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop_at, stopped = 0, True
-    while stopped:
+    for stop in every_commit(monkeypatch, more_than=8):
         world = make(version)
         with world.open() as alice:
             alice.create_item(meeting(), send_updates=True)
-        count, real, stopped = 0, Store.apply, False
-
-        def apply(self: Store, batch: Any, limit: int = stop_at, real: Any = real) -> Any:
-            nonlocal count
-            count += 1
-            if count == limit + 1:
-                raise Stopped
-            return real(self, batch)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Store, "apply", apply)
-            try:
-                world.sync()
-            except Stopped:
-                stopped = True
+        with stop:
+            world.sync()
         for _ in range(3):
             world.sync()
             world.clock.now += timedelta(seconds=130)
-        assert len(arrived(world)) == 1, stop_at
+        assert len(arrived(world)) == 1, stop.at
         assert len(world.alice.items("Calendar")) == 1
-        stop_at += 1
-    assert stop_at > 8
 
 
 @pytest.mark.parametrize("version", ["16.0", "16.1"])

@@ -57,7 +57,10 @@ class MeetingAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MeetingResult:
-    """What became of one answer. `calendar_id` is the event's ServerId, "" for a declined meeting."""
+    """What became of one answer. `calendar_id` is the event's ServerId, "" for a declined meeting.
+
+    `waits`: the server has not taken it yet (`status` 0); it is kept, and goes with the next synchronisation.
+    """
 
     status: int
     server_id: str = ""
@@ -65,6 +68,7 @@ class MeetingResult:
     name: str = ""
     action: str = "ok"
     """Advice of the status table: "stop_item" is for good, "retry_later" may be tried again."""
+    waits: bool = False
 
 
 def build(answers: Sequence[MeetingAnswer], version: Version) -> Node:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import NotOffered
-from ...flow import Flow, commit
-from ...model.outbox import QueueMail
+from ...flow import Flow
 from .. import status
 from ..commands import meeting_response, smart_forward
 from ..commands.compose_mail import Source
@@ -20,25 +19,19 @@ MAILS_BY_ITSELF = 160
 """From this version on the server mails attendees and organisers by itself (MS-ASCMD_R268, R6062)."""
 
 
-def respond(
-    session: Session, answers: Sequence[MeetingAnswer], mail: QueueMail | None = None
-) -> Flow[list[MeetingResult]]:
-    """Answer meetings; a result for each. The calendar learns of it with the next synchronisation.
+def respond(session: Session, answers: Sequence[MeetingAnswer], *, mailed: bool = False) -> Flow[list[MeetingResult]]:
+    """Answer meetings, once; a result for each. The calendar learns of it with the next synchronisation.
 
-    `mail`: what tells the organiser where the server does not; it is queued when the server has taken the answer.
-    Raises `NotOffered` where somebody was to mail the organiser and nobody can: nothing is answered then.
+    `mailed`: mail of ours tells the organiser where the server does not. Raises `NotOffered` where somebody was to mail
+    the organiser and nobody can (nothing is answered then), and `ConnectionFailed` where the answer was lost.
     """
-    told_by_us = session.version.code < MAILS_BY_ITSELF
-    if told_by_us and mail is None and any(answer.reply is not None for answer in answers):
+    if session.version.code < MAILS_BY_ITSELF and not mailed and any(answer.reply is not None for answer in answers):
         raise NotOffered(
             f"up to ActiveSync 14.1 the server does not mail the organiser (it speaks {session.version.name}); "
             "answer without a reply, and reply to the message"
         )
     request = meeting_response.build(answers, session.version)
-    results = yield from ask(session, meeting_response.NAME, request, meeting_response.parse)
-    if told_by_us and mail is not None and results[0].status == status.OK:
-        yield from commit(mail)
-    return results
+    return (yield from ask(session, meeting_response.NAME, request, meeting_response.parse, once=True))
 
 
 def forward(

@@ -39,6 +39,7 @@ from ...model.outbox import (
 from .. import status
 from ..commands import compose_mail, send_mail
 from ..http import Command
+from .answers import AnswersTold
 from .fetch_mime import fetch_mime
 from .provision import apply_policy
 from .session import Session, perform_once
@@ -72,6 +73,8 @@ class FlushResult:
     problem: EmailplusError | None = None
     tried: set[int] = field(default_factory=set)
     """Entries that were attempted."""
+    answers: AnswersTold = field(default_factory=AnswersTold)
+    """What became of answers to meeting requests, where they went first."""
 
 
 def flush_outbox(session: Session, now: float, but: Collection[int] = ()) -> Flow[FlushResult]:

@@ -45,13 +45,16 @@ NOTES_SINCE = 140
 CONFLICT, GONE = 7, 8
 
 
-def sync_items(session: Session, plan: MailPlan) -> Flow[None]:
-    """Every folder of these classes that the version has. Raises as `sync_mail`, but for folders the server refuses."""
+def sync_items(session: Session, plan: MailPlan) -> Flow[bool]:
+    """Every folder of these classes that the version has; False if one was left out, or there is none.
+
+    Raises as `sync_mail`, but for folders the server refuses.
+    """
     collections: list[Collection] = yield from load(ItemCollections())
     if session.version.code < NOTES_SINCE:
         collections = [collection for collection in collections if collection.item_class != "Notes"]
     if not collections:
-        return
+        return False
     run = Run(session, plan, phase="items", lenient=True)
     yield from begin(run, collections)
     works = list(run.works.values())
@@ -69,6 +72,7 @@ def sync_items(session: Session, plan: MailPlan) -> Flow[None]:
     if pushed:
         yield from finish(run, pushed)
     yield from _move(run)  # of items that were changed or made before they were moved
+    return len(run.works) == len(collections)
 
 
 def _move(run: Run) -> Flow[None]:

@@ -15,6 +15,7 @@ from ...model.queries import AccountFacts
 from ...policy.contents import FORBIDDEN
 from ...policy.limits import ATTACHMENT_MESSAGE, BODY_MESSAGE
 from ...policy.server_policy import ServerPolicy
+from .answers import push_answers
 from .begin import begin
 from .change_mail import push_changes
 from .contents import fetch_contents
@@ -90,12 +91,14 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
     yield from retry_quarantine(mail)
     flushed = FlushResult()
     if not plan.read_only:
+        yield from push_answers(session, looked=False)
         flushed = yield from flush_outbox(session, plan.now)
         yield from push_changes(session, mail, plan.now)
         yield from push_drafts(session, mail)
-    yield from _folders_and_mail(session, mail)
+    whole = yield from _folders_and_mail(session, mail)
     if not plan.read_only:
-        if flushed.problem is None:  # invitations to what the server has taken just now
+        yield from push_answers(session, looked=True, calendars=whole)
+        if flushed.problem is None:  # invitations to what the server has taken just now, and answers
             yield from flush_outbox(session, plan.now, but=flushed.tried)
         yield from settle_outbox(session, plan.now)
         yield from push_changes(session, mail, plan.now)  # of folders that began anew
@@ -140,12 +143,17 @@ def glance_at(session: Session, plan: RunPlan, folders: Sequence[str]) -> Flow[b
 
 
 def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
-    """Send what waits and find out about what is uncertain, without synchronising more than that needs.
+    """Send what waits, answers to meeting requests first, and find out about what is uncertain, without synchronising
+    more than that needs.
 
     The conversation has begun (`begin`).
     """
     yield from emit(Phase("send"))
+    answers = yield from push_answers(session, looked=False)
     result = yield from flush_outbox(session, plan.now)
+    result.answers = answers
+    if answers.doubtful and answers.problem is None:
+        yield from _look_for_answers(session, plan, result)
     uncertain = yield from load(OutboxEntries((OutboxState.SENT, OutboxState.UNCERTAIN)))
     if not uncertain:
         return result
@@ -163,7 +171,28 @@ def send_outbox(session: Session, plan: RunPlan) -> Flow[FlushResult]:
     return result
 
 
-def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
+def _look_for_answers(session: Session, plan: RunPlan, result: FlushResult) -> Flow[None]:
+    """Settle the answers that need a synchronisation for it; contents and changes of ours wait for the next run."""
+    facts: dict[str, str] = yield from load(AccountFacts())
+    try:
+        whole = yield from _folders_and_mail(session, replace(_mail_plan(plan, facts), read_only=True))
+    except ServerError as problem:  # it is found out another time
+        result.answers.problem = problem
+        return
+    later = yield from push_answers(session, looked=True, calendars=whole)
+    result.answers.taken |= later.taken
+    result.answers.refused |= later.refused
+    result.answers.problem = later.problem
+    if result.problem is None:
+        more = yield from flush_outbox(session, plan.now, but=result.tried)
+        result.sent += more.sent
+        result.failed += more.failed
+        result.tried |= more.tried
+        result.problem = more.problem
+
+
+def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[bool]:
+    """Everything but contents; False if a folder with other items than mail was left out."""
     resynced = False
     for attempt in range(MAX_HIERARCHY_CHANGES):
         facts: dict[str, str] = yield from load(AccountFacts())
@@ -174,18 +203,19 @@ def _folders_and_mail(session: Session, plan: MailPlan) -> Flow[None]:
             resynced = True
         try:
             yield from sync_mail(session, plan)
-            yield from sync_items(session, plan)
+            whole = yield from sync_items(session, plan)
             if session.resync_ordered and not resynced:
                 yield from _resync(session)
                 yield from sync_mail(session, plan)
-                yield from sync_items(session, plan)
-            return
+                whole = yield from sync_items(session, plan)
+            return whole
         except FolderHierarchyChanged:
             if attempt == MAX_HIERARCHY_CHANGES - 1:
                 raise
             # The list we hold does not lead to what the server names: read it as a whole.
             if attempt:
                 yield from commit(SaveAccount({"folder_sync_key": "0"}))
+    return False
 
 
 def _resync(session: Session) -> Flow[None]:

@@ -7,6 +7,7 @@ number is kept in ``PRAGMA user_version``. A script that was released is never c
 from __future__ import annotations
 
 from . import (
+    answers,
     classification,
     diagnosis,
     ews,
@@ -46,6 +47,7 @@ MIGRATIONS: tuple[str, ...] = (
     pim.DRAFTS,
     pim.MOVES,
     pim.HELD,
+    answers.TABLES,
 )
 
 CURRENT = len(MIGRATIONS)

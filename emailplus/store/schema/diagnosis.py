@@ -27,7 +27,7 @@ CREATE TABLE crash_reports (
 """
 
 CACHED: dict[str, tuple[tuple[str, str], ...]] = {
-    "messages": (("mail_changes", "message_id"), ("outbox", "source")),
+    "messages": (("mail_changes", "message_id"), ("outbox", "source"), ("answers", "message_id")),
     "items": (("item_changes", "item_id"), ("vips", "item_id")),
     "quarantine": (),
     "folders": (
@@ -48,7 +48,7 @@ KEPT = frozenset({
     # the account, what was configured and what the user chose
     "account", "settings", "configuration", "app_policy", "pictures_shown", "rights_templates", "push_registration",
     # what the server does not know yet
-    "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes", "held_changes",
+    "drafts", "draft_attachments", "outbox", "mail_changes", "item_changes", "held_changes", "answers",
     # marks that the server has no place for
     "vips", "watch",
     # keys, without which old mail cannot be read, and certificates
