@@ -15,7 +15,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ... import __version__
 from ...auth.anonymous import Anonymous
@@ -185,12 +187,44 @@ def _uvicorn(proxy: Proxy, options: Options) -> uvicorn.Config:
         config = uvicorn.Config(
             proxy.asgi, log_config=None, access_log=False, server_header=False, lifespan="off",
             ssl_certfile=certificate, ssl_keyfile=key, timeout_graceful_shutdown=END_SECONDS,
-            limit_concurrency=2_000, timeout_keep_alive=60,
+            limit_concurrency=2_000, timeout_keep_alive=60, http=_Connection.within(options.limits.timeout),
         )  # fmt: skip
         config.load()
     except (ssl.SSLError, OSError) as problem:
         raise ConfigurationError("tls.certificate and tls.key are no certificate and its key (PEM)") from problem
     return config
+
+
+class _Connection(H11Protocol):
+    """A connection on which the head of each request has to come in time: whoever is slow takes nobody's place."""
+
+    seconds = 30.0
+    _late: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def within(cls, seconds: float) -> type[_Connection]:
+        """The same with so many seconds for a head."""
+        return type(cls.__name__, (cls,), {"seconds": seconds})
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._late = self.loop.call_later(self.seconds, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._in_time()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._in_time()
+        elif self._late is None and not self.transport.is_closing():  # the next head has begun
+            self._late = self.loop.call_later(self.seconds, self.transport.close)
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 class _Server(uvicorn.Server):
