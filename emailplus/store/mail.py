@@ -254,6 +254,8 @@ def _replace(database: Database, local_id: int, message: Message, values: Row, f
         "pass = ?, gone = 0, cached = 1 WHERE id = ?",
         (*new.values(), message.server_id, folder, number, local_id),
     )
+    if old[-2:] != (message.server_id, folder):
+        _follow(database, local_id, new, message.server_id, folder)
     if not keeps_body:
         database.execute("UPDATE messages SET body_blob = NULL, examined = 0 WHERE id = ?", (local_id,))
         database.execute("DELETE FROM blobs WHERE kind = 'body' AND item_id = ?", (local_id,))
@@ -264,6 +266,21 @@ def _replace(database: Database, local_id: int, message: Message, values: Row, f
     if changed:
         unindex(database, local_id)
     return changed
+
+
+def _follow(database: Database, local_id: int, served: dict[str, Any], server_id: str, folder: int) -> None:
+    """A message that was moved elsewhere takes along what waits here to be done with it."""
+    database.execute(
+        "UPDATE mail_changes SET folder_id = ?, server_id = ?, attempts = 0, before = CASE kind WHEN 'read' THEN ? "
+        "WHEN 'flag' THEN ? WHEN 'categories' THEN ? ELSE before END WHERE message_id = ? AND state = 'queued' "
+        "AND kind <> 'move'",
+        (folder, server_id, str(served["read"]), str(served["flag_status"]), served["categories"], local_id),
+    )
+    database.execute(
+        "DELETE FROM mail_changes WHERE message_id = ? AND state = 'queued' AND value = before "
+        "AND kind IN ('read', 'flag', 'categories')",
+        (local_id,),
+    )
 
 
 def _has_body(database: Database, local_id: int, message: Message, state: str, form: int) -> bool:

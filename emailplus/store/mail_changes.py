@@ -193,9 +193,10 @@ def _settle(database: Database, settled: Settled) -> None:
         )
         return
     if settled.gone and message_id is not None:
-        # Elsewhere on the server, or nowhere: an Add with the same content takes the row over, else it goes.
+        # Elsewhere on the server, or nowhere: an Add with the same content takes the row over, with whatever else waits
+        # for it, or it goes with that.
         database.execute("UPDATE messages SET gone = 1 WHERE id = ?", (message_id,))
-        database.execute("DELETE FROM mail_changes WHERE message_id = ?", (message_id,))
+        database.execute("DELETE FROM mail_changes WHERE id = ?", (settled.change_id,))
         return
     if settled.status is None:
         database.execute("DELETE FROM mail_changes WHERE id = ?", (settled.change_id,))

@@ -45,7 +45,7 @@ class Listener(threading.Thread):
         except BaseException as problem:
             self.problem = problem
 
-    def wait(self, what: Callable[[], bool], seconds: float = 15) -> None:
+    def wait(self, what: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < deadline, (self.heard, self.told, self.problem)
@@ -54,7 +54,7 @@ class Listener(threading.Thread):
 
     def end(self) -> None:
         self.stop.set()
-        self.join(15)
+        self.join(60)
         assert not self.is_alive()
         assert self.problem is None, self.problem
 
