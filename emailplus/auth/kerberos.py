@@ -107,7 +107,7 @@ def sign_in(username: str, password: str) -> Ticket:
                 if code != _UNKNOWN_USER and f"@{realm}".lower() == username.lower()[-len(realm) - 1 :]:
                     break  # the other form of the name goes to the same KDC
     except (krb5.Krb5Error, UnicodeError, ValueError) as problem:
-        raise Unusable(f"Kerberos cannot begin ({type(problem).__name__})") from problem
+        raise Unusable(f"it cannot begin ({type(problem).__name__})") from problem
     raise Unusable(reason)
 
 
@@ -121,13 +121,13 @@ def describe(problem: BaseException, host: str) -> str:
         if isinstance(minor, int) and minor:
             code = (minor - (1 << 32) if minor >= 1 << 31 else minor) - _BASE
             if 0 <= code < 256:
-                return _reason(code).format(host=host)
+                return _reason(code, host)
         seen = getattr(seen, "base_error", None) or seen.__cause__
     return f"the ticket cannot be used ({type(problem).__name__})"
 
 
-def _reason(code: int) -> str:
-    return _REASONS.get(code, f"Kerberos error {code}")
+def _reason(code: int, host: str = "...") -> str:
+    return _REASONS.get(code, f"of Kerberos error {code}").format(host=host)
 
 
 def _default_realm(context: Any) -> str:

@@ -72,7 +72,8 @@ class Kdc:
         """krb5.conf of the client and of the acceptor."""
         self.krb5_conf.write_text(
             f"[libdefaults]\n default_realm = {REALM}\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
-            f" rdns = false\n dns_canonicalize_hostname = false\n{more}[realms]\n {REALM} = {{\n  kdc = 127.0.0.1:{self.port}\n }}\n"
+            f" rdns = false\n dns_canonicalize_hostname = false\n{more}"
+            f"[realms]\n {REALM} = {{\n  kdc = 127.0.0.1:{self.port}\n }}\n"
         )
 
     def run(self, *command: str) -> None:
@@ -172,7 +173,7 @@ def make_kerberos(make_site: Callable[..., Site], kdc: Kdc) -> Callable[..., Sit
     def make(*schemes: str) -> Site:
         site = make_site("ntlm", pairs=NTLM)
         port = site.exchange.url_tls.split("/")[2].rpartition(":")[2]
-        site.pairs["email_exchange_host"] = f"localhost:{port}"
+        site.pairs = {**NTLM, "email_exchange_host": f"localhost:{port}"}
         site.exchange.sign_in = KerberosSignIn(site.exchange, *schemes)
         return site
 
