@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -110,6 +110,33 @@ class _Watching(ABC):
             return self._steps.throw(failure) if failure is not None else self._steps.send(result)
         except StopIteration:
             return None
+
+    def _turn(self) -> Generator[Step, Any, WatchEvent | None]:
+        """Steps for whoever drives this to perform, until there is an event to hand over; None: the watch is over."""
+        if self._over:
+            return None
+        result: Any = None
+        failure: BaseException | None = None
+        self._started, self._busy = False, True
+        try:
+            while (step := self._next(result, failure)) is not None:
+                result, failure = None, None
+                if isinstance(step, Tell):
+                    self._started = True
+                    return step.event
+                try:
+                    result = yield step
+                except (EmailplusError, Woken) as problem:
+                    failure = problem
+        except Stopped:
+            pass
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self._busy = False
+        self._end()
+        return None
 
     def _confirm(self) -> None:
         """What was handed over last is told."""
@@ -239,33 +266,21 @@ class Watch(_Watching, Iterator[WatchEvent]):
         return self
 
     def __next__(self) -> WatchEvent:
-        if self._over:
-            raise StopIteration
-        result: Any = None
-        failure: BaseException | None = None
-        self._started, self._busy = False, True
+        turn = self._turn()
         try:
+            step = next(turn)
             while True:
-                step = self._next(result, failure)
-                result, failure = None, None
-                if step is None:
-                    break
-                if isinstance(step, Tell):
-                    self._started = True
-                    return step.event
                 try:
                     result = self._perform(step)
-                except (EmailplusError, Woken) as problem:
-                    failure = problem
-        except Stopped:
-            pass
-        except BaseException:
-            self._end()
-            raise
-        finally:
-            self._busy = False
-        self._end()
-        raise StopIteration
+                except BaseException as problem:
+                    step = turn.throw(problem)
+                else:
+                    step = turn.send(result)
+        except StopIteration as ended:
+            event: WatchEvent | None = ended.value
+        if event is None:
+            raise StopIteration
+        return event
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, Do):
@@ -357,33 +372,21 @@ class AsyncWatch(_Watching, AsyncIterator[WatchEvent]):
         return self
 
     async def __anext__(self) -> WatchEvent:
-        if self._over:
-            raise StopAsyncIteration
-        result: Any = None
-        failure: BaseException | None = None
-        self._started, self._busy = False, True
+        turn = self._turn()
         try:
+            step = next(turn)
             while True:
-                step = self._next(result, failure)
-                result, failure = None, None
-                if step is None:
-                    break
-                if isinstance(step, Tell):
-                    self._started = True
-                    return step.event
                 try:
                     result = await self._perform(step)
-                except (EmailplusError, Woken) as problem:
-                    failure = problem
-        except Stopped:
-            pass
-        except BaseException:
-            self._end()
-            raise
-        finally:
-            self._busy = False
-        self._end()
-        raise StopAsyncIteration
+                except BaseException as problem:
+                    step = turn.throw(problem)
+                else:
+                    step = turn.send(result)
+        except StopIteration as ended:
+            event: WatchEvent | None = ended.value
+        if event is None:
+            raise StopAsyncIteration
+        return event
 
     async def _perform(self, step: Step) -> Any:
         if isinstance(step, Do):

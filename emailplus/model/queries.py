@@ -64,6 +64,8 @@ class QueuedChange:
     item_class: str = ""
     mails: int = 0
     """Invitations in the outbox that wait for it."""
+    contested: bool = False
+    """The server's version changed in what it changes, since it was made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from ..errors import NotFound, UsageError
 from ..model.changes import ChangeOutcome, DeleteItem, MarkChangesSent, SaveItem
 from ..model.event import Event, EventException
 from ..model.item import LOCAL, Item
-from ..model.message import Attachment
+from ..model.message import Attachment, Body
 from ..model.queries import ItemChanges, QueuedChange
 from . import items, outbox
 from .database import Database, Row
@@ -91,9 +91,10 @@ def save(database: Database, batch: SaveItem) -> int:
         if open_change is not None:  # it did not leave yet: one change says both
             merged = {**loads(open_change[1]), **values}
             database.execute(
-                "UPDATE item_changes SET changes = ?, state = 'queued', reason = '', status = NULL, told = 0, "
+                "UPDATE item_changes SET changes = ?, state = 'queued', reason = '', told = 0, "
+                "status = CASE WHEN state = 'queued' AND status = ? THEN status END, "
                 "send_updates = max(send_updates, ?) WHERE id = ?",
-                (dumps(merged), int(batch.send_updates), open_change[0]),
+                (dumps(merged), CONFLICT, int(batch.send_updates), open_change[0]),
             )
             change_id = open_change[0]
         else:
@@ -153,6 +154,47 @@ def _queue(
         ),
     )  # fmt: skip
     return int(cursor.lastrowid)
+
+
+def contest(database: Database, item_id: int, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """The server's version of an item was `old` and is `new`: mark what waits here and says otherwise.
+
+    Of properties that only one side changed both stay. What was sent without an answer is left out: what the server
+    tells may be just that.
+    """
+    rows = database.all(
+        "SELECT id, instance, changes FROM item_changes WHERE item_id = ? AND kind = 'change' AND state = 'queued'",
+        (item_id,),
+    )
+    for change_id, written, changes in rows:
+        instance = read_instance(written)
+        before, after = _of_instance(old, instance), _of_instance(new, instance)
+        mine = loads(changes)
+        if after is None or any(
+            not _same(before.get(name) if before is not None else None, after.get(name))
+            and not _same(value, after.get(name))
+            for name, value in mine.items()
+        ):
+            database.execute("UPDATE item_changes SET status = ? WHERE id = ?", (CONFLICT, change_id))
+
+
+def _of_instance(item: Mapping[str, Any], instance: datetime | date | None) -> Mapping[str, Any] | None:
+    """The attributes of an item, or what one instance of its series has of its own; None where that is deleted."""
+    if instance is None:
+        return item
+    for exception in item.get("exceptions", ()):
+        if write_instance(exception.start) == write_instance(instance):
+            return None if exception.deleted else exception.changes
+    return {}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Servers trim texts and write their line ends in their own way; and an attribute at its default is not named."""
+    if isinstance(one, Body) and isinstance(other, Body):
+        one, other = one.data.decode(errors="replace"), other.data.decode(errors="replace")
+    if isinstance(one, str) and isinstance(other, str):
+        return one.split() == other.split()
+    return bool(one == other or (not one and not other))
 
 
 def queue_move(database: Database, item_id: int, folder: int, now: float) -> None:
@@ -270,7 +312,7 @@ def change(database: Database, change_id: int) -> QueuedChange:
     row = database.one(
         "SELECT c.id, c.item_id, c.kind, c.state, c.client_id, i.server_id, i.class, coalesce(i.base, i.data), "
         "c.changes, c.instance, c.removed, c.send_updates, c.reason, i.title, "
-        "(SELECT count(*) FROM outbox o WHERE o.change_id = c.id) FROM item_changes c "
+        "(SELECT count(*) FROM outbox o WHERE o.change_id = c.id), c.status FROM item_changes c "
         "JOIN items i ON i.id = c.item_id WHERE c.id = ?",
         (change_id,),
     )
@@ -285,7 +327,7 @@ def change(database: Database, change_id: int) -> QueuedChange:
         id=row[0], item_id=row[1], kind=row[2], state=row[3], client_id=row[4], server_id=item.server_id, item=item,
         values=values, instance=instance, removed_attachments=tuple(filter(None, row[10].split("\n"))),
         send_updates=bool(row[11]), reason=row[12], title=row[13], item_class=row[6],
-        mails=row[14],
+        mails=row[14], contested=row[3] == "queued" and row[15] == CONFLICT,
     )  # fmt: skip
 
 

@@ -150,7 +150,10 @@ def _replace(
     """Bring a row up to what the server says now, our waiting changes on top; True if what the server has changed."""
     old = database.scalar("SELECT coalesce(base, data) FROM items WHERE id = ?", (item_id,))
     item_changes.found_on_server(database, item_id, server_id)
-    changed = bool(json.loads(old) != json.loads(dumps(values)))
+    written = dumps(values)
+    changed = bool(json.loads(old) != json.loads(written))
+    if changed:
+        item_changes.contest(database, item_id, loads(old), loads(written))
     write(database, item_id, window.item_class, values)
     database.execute(
         "UPDATE items SET server_id = ?, folder_id = ?, pass = ?, cached = 1, "

@@ -38,14 +38,26 @@ class Dav:
 
     def calendars(self) -> list[str]:
         """The names that the user's calendars have in paths."""
-        head = f"/{self.user.username}/Calendar/"
+        return self.places("Calendar")
+
+    def places(self, kind: str) -> list[str]:
+        """The names that the user's calendars, or address books, have in paths; not SOGo's book of all users."""
+        head = self._folder(kind, "").replace("//", "/")
         found = [name.partition(head)[2].strip("/") for name in self._names(head)]
-        return sorted({name for name in found if name and "/" not in name and not name.endswith((".ics", ".xml"))})
+        return sorted(
+            {name for name in found if name and "/" not in name and not name.endswith((".ics", ".xml", ".vcf"))}
+        )
+
+    def remove(self, kind: str, place: str, name: str = "") -> None:
+        """Delete a whole calendar or address book, or one entry of it of which no device has to hear."""
+        self._request("DELETE", self._folder(kind, place) + name)
 
     def all(self, kind: str, place: str = "personal") -> dict[str, str]:
         """Name of every entry with its iCalendar or vCard text."""
-        names = self._names(self._folder(kind, place))
-        entries = [name.rsplit("/", 1)[-1] for name in names if name.endswith((".ics", ".vcf"))]
+        folder = self._folder(kind, place)
+        # some have no ending, such as a task that was moved by MoveItems
+        names = [name.partition(folder)[2] for name in self._names(folder)]
+        entries = [name for name in names if name and "/" not in name and not name.endswith(".xml")]
         return {name: self.get(kind, name, place) for name in dict.fromkeys(entries)}
 
     def get(self, kind: str, name: str, place: str = "personal") -> str:

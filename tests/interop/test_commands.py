@@ -61,7 +61,7 @@ def dav(server: Server, work: Workplace) -> Iterator[Dav]:
     before = set(made.all("Calendar"))
     yield made
     for name in set(made.all("Calendar")) - before:
-        made.delete("Calendar", name)
+        made.remove("Calendar", "personal", name)
 
 
 def folder_id(mailbox: Mailbox, name: str) -> str:

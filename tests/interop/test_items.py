@@ -35,7 +35,7 @@ def dav(server: Server) -> Iterator[Dav]:
     yield made
     for kind, names in before.items():
         for name in set(made.all(kind)) - names:
-            made.delete(kind, name)
+            made.remove(kind, "personal", name)
 
 
 @pytest.fixture(params=["2.5", "12.1", "14.1"])

@@ -123,3 +123,57 @@ def test_an_idle_watch_costs_one_request_a_heartbeat(
     requests = sum(network.traffic.requests for network in networks)
     figures["requests of an idle watch in 3 heartbeats"] = requests
     assert 1 <= requests <= heartbeats + 1
+
+
+@pytest.mark.parametrize("version", ["12.1", "14.1"])
+def test_a_sync_that_waits(
+    server: Server,
+    imap_of: Callable[[User], Imap],
+    tmp_path: Path,
+    figures: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+) -> None:
+    """HeartbeatInterval is held from 14.0 on. SOGo answers Wait, its form of 12.1, at once: asked ever less often."""
+    user, subject, networks = server.users[-1], f"Held {secrets.token_hex(4)}", []
+    imap, sent, told = imap_of(user), [0.0], [0.0]
+
+    def put(title: str) -> None:
+        imap.append("INBOX", message(title, user).as_bytes().replace(b"\n", b"\r\n"), datetime.now().astimezone())
+
+    def deliver() -> None:
+        put(subject)
+        sent.append(time.monotonic())
+
+    put(f"First {subject}")  # SOGo sees nothing come into a folder that is empty when the wait begins
+    with open_mailbox(server, user, tmp_path / "mail.db", email_default_sync_period=1) as mailbox:
+        plan, begin, network = mailbox._plan, mailbox._dialogue, mailbox._network
+        monkeypatch.setattr(mailbox, "_plan", lambda period, _, tell, **more: plan(period, version, tell, **more))
+        monkeypatch.setattr(mailbox, "_dialogue", lambda dialogue, _=None: begin(dialogue, version))
+        monkeypatch.setattr(mailbox, "_network", lambda: networks.append(network()) or networks[-1])
+        timer = threading.Timer(3.0, deliver)
+        with mailbox.watch(method="sync", heartbeat=60) as watch:
+            guard = threading.Timer(60, watch.stop)
+            guard.start()
+            methods = set()
+            for event in watch:
+                if isinstance(event, State) and event.name == "watching":
+                    methods.add(event.method)
+                    if not timer.is_alive() and len(sent) == 1:
+                        networks.clear()
+                        timer.start()
+                if isinstance(event, NewMail) and event.message.subject == subject:
+                    told.append(time.monotonic())
+                    break
+            guard.cancel()
+        timer.join()
+    requests = sum(network.traffic.requests for network in networks)
+    assert len(told) == 2, "the mail was not told within a minute"
+    seconds = told[-1] - sent[-1]
+    figures[f"a Sync of {version} that waits: seconds, requests"] = [round(seconds, 2), requests]
+    for found in imap.messages("INBOX", "INBOX"):
+        if subject.encode() in found.raw:
+            imap.expunge("INBOX", found.uid)
+    assert methods == {"sync"}
+    assert seconds <= BOUND + (8.0 if version == "12.1" else 6.0)
+    assert requests <= (14 if version == "12.1" else 9)

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from emailplus.eas.wbxml import decode
 from emailplus.errors import ConfirmationNeeded, NotFound, UsageError
-from emailplus.mock import Drop, LoseResponse
+from emailplus.mock import Drop, Http, LoseResponse
 from emailplus.model.questions import DeleteMany
 
 from ..flows.world import World
 from ..stops import every_commit, given_up
-from .test_two_devices import EVERY, essence
-from .two import NAME, OTHER, SAMPLES, Device, devices
+from .test_two_devices import EVERY
+from .two import NAME, OTHER, SAMPLES, Device, devices, essence
 
 TYPES = {"Calendar": 13, "Contacts": 14, "Tasks": 15, "Notes": 17}
 MAIN = {"Calendar": "Calendar", "Contacts": "Contacts", "Tasks": "Tasks", "Notes": "Notes"}
@@ -118,6 +119,32 @@ def test_a_lost_answer_moves_once(pair: Pair, item_class: str, version: str, fau
     assert (one.one(item_class).id, one.one(item_class).folder) == (mine, "Archive")
     assert two.one(item_class).folder == "Archive"
     assert one.waiting() == []
+
+
+def test_a_server_that_cannot_move_one_of_them(pair: Pair) -> None:
+    """SOGo answers HTTP 501 to a request that names a contact, whatever else is in it."""
+    one, two, mine = shared(pair, "Contacts", "14.1")
+    one.world.alice.create_folder("Second", type=13)
+    event = one.create(SAMPLES["Calendar"]("event"))
+    one.sync()
+    contact = one.one("Contacts").server_id
+    fault = one.world.exchange.faults.add(
+        Http(501), command="MoveItems", times=None, when=lambda request: contact in str(decode(request.body))
+    )
+    move(one, mine)
+    move(one, event, "Second")
+    report = one.sync()
+    two.sync()
+    assert fault.hits == 2
+    for device in (one, two):
+        assert (device.one("Contacts").folder, device.one("Calendar").folder) == ("Contacts", "Second")
+    assert [(change.kind, change.state) for change in one.waiting()] == [("move", "failed")]
+    assert any("was not moved" in line and "501" in line for line in report.warnings)
+    one.change(mine, company_name="Elsewhere")  # the rest goes on
+    one.sync()
+    two.sync()
+    assert two.one("Contacts").company_name == "Elsewhere"
+    assert fault.hits == 2
 
 
 @pytest.mark.parametrize("version", ["2.5", "16.1"])

@@ -16,7 +16,7 @@ from emailplus.model.recurrence import Recurrence
 
 from ..flows.world import World
 from ..stops import given_up
-from .two import ALL_DAY, NAME, OTHER, SAMPLES, START, WINDOW, Device, devices, text
+from .two import ALL_DAY, NAME, OTHER, SAMPLES, START, WINDOW, Device, devices, essence, text
 
 VERSIONS = ("2.5", "12.1", "14.1", "16.0", "16.1")
 EVERY = [
@@ -25,15 +25,7 @@ EVERY = [
     for version in VERSIONS
     if not (item_class == "Notes" and version in ("2.5", "12.1"))
 ]
-MADE_BY_SERVER = {"file_as", "uid", "client_uid", "timestamp", "organizer_name", "organizer_email", "modified",
-                  "native_body_type", "meeting_status", "timezone_blob", "sensitivity"}  # fmt: skip
-
 pair = pytest.fixture(lambda make_world: lambda version, **more: devices(make_world(), version, **more))
-
-
-def essence(item: Any) -> dict[str, Any]:
-    return {name: value for name, value in item.properties().items() if name not in MADE_BY_SERVER}
-
 
 Pair = Callable[..., tuple[Device, Device]]
 

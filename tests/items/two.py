@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -25,19 +26,18 @@ WINDOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
 START = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 
 
-@dataclass
-class Device:
-    """One device of alice's. `do` opens the mailbox, does one thing and closes it again."""
+@dataclass(kw_only=True)
+class Steps(ABC):
+    """One device. `do` opens the mailbox, does one thing and closes it again."""
 
-    world: World
     name: str
     path: Path
     version: str
-    keys: dict[str, Any] = field(default_factory=dict)
     conflicts: str = "server_wins"
 
+    @abstractmethod
     def config(self) -> AppConfig:
-        return config(self.world.host, email_device_id=self.name, **self.keys)
+        """Of this device, on the server of the test."""
 
     def do(self, what: Callable[[Mailbox], T]) -> T:
         with Mailbox.open(self.config(), store=self.path, key=KEY) as mailbox:
@@ -73,12 +73,32 @@ class Device:
         return self.do(lambda mailbox: mailbox.waiting_changes())
 
 
+@dataclass(kw_only=True)
+class Device(Steps):
+    """One device of alice's on the mock."""
+
+    world: World
+    keys: dict[str, Any] = field(default_factory=dict)
+
+    def config(self) -> AppConfig:
+        return config(self.world.host, email_device_id=self.name, **self.keys)
+
+
 def devices(world: World, version: str, **more: Any) -> tuple[Device, Device]:
     second = DEVICE[::-1]
     return (
-        Device(world, DEVICE, world.folder / "one.db", version, **more),
-        Device(world, second, world.folder / "two.db", version, **more),
+        Device(world=world, name=DEVICE, path=world.folder / "one.db", version=version, **more),
+        Device(world=world, name=second, path=world.folder / "two.db", version=version, **more),
     )
+
+
+MADE_BY_SERVER = {"file_as", "uid", "client_uid", "timestamp", "organizer_name", "organizer_email", "modified",
+                  "native_body_type", "meeting_status", "timezone_blob", "sensitivity"}  # fmt: skip
+
+
+def essence(item: Item) -> dict[str, Any]:
+    """What a person put into an item."""
+    return {name: value for name, value in item.properties().items() if name not in MADE_BY_SERVER}
 
 
 def text(words: str) -> Body:

@@ -22,7 +22,7 @@ from emailplus.store.store import Store
 
 from ..flows.world import DEVICE, KEY, mail
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 @pytest.fixture

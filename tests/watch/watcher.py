@@ -15,7 +15,7 @@ from emailplus.model.watch import NewMail, State, WatchEvent
 
 from ..flows.world import World
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Watcher:

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from ...errors import CommandFailed, FolderHierarchyChanged, InvalidSyncKey, MalformedResponse, ServerBusy
+from ...errors import (
+    CommandFailed,
+    EndpointNotFound,
+    FolderHierarchyChanged,
+    HttpStatusError,
+    InvalidSyncKey,
+    MalformedResponse,
+    ServerBusy,
+)
 from ...flow import Flow, commit, emit, load
 from ...model.changes import ResetCollections, Window
 from ...model.events import ChangesTold, Phase, Warned
@@ -75,7 +83,9 @@ def push_changes(session: Session, plan: MailPlan, now: float) -> Flow[None]:
         for change in waiting:
             if change.kind is ChangeKind.EMPTY:
                 told += yield from _empty(session, change)
-    except (CommandFailed, MalformedResponse, ServerBusy) as problem:
+    except (CommandFailed, HttpStatusError, MalformedResponse, ServerBusy) as problem:
+        if isinstance(problem, EndpointNotFound):
+            raise
         yield from emit(Warned(f"changes made here wait for the next run: {problem}"))
     if told:
         yield from emit(ChangesTold(told))

@@ -1,8 +1,9 @@
 """Calendars, contacts, tasks and notes: our changes up, the server's down (MS-ASCMD 2.2.1.21).
 
-Up first, under the key that we have: so the server sees what it changed meanwhile, and the conflict is decided by the
-Conflict option and not by who comes last. A collection without a key, or in the middle of a pass, is brought up to date
-before anything of ours is sent.
+Where an item that the server has was changed here, its collection is brought up to date first: what both sides changed
+of different properties is joined, and of the same one `conflicts` decides, also with servers that take whatever comes
+last. What they change between that look and our request is decided by the Conflict option. Everything else goes up
+first, and so does what was sent without an answer: that is repeated under the key that it had.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...errors import CommandFailed, InvalidSyncKey, ServerBusy
+from ...errors import CommandFailed, EndpointNotFound, HttpStatusError, InvalidSyncKey, ServerBusy
 from ...flow import Flow, commit, emit, load
 from ...model.changes import (
     ChangeOutcome,
@@ -36,7 +37,7 @@ from ..items.classes import ITEM_TYPES
 from .meetings import MAILS_BY_ITSELF
 from .provision import apply_policy
 from .session import Session, perform
-from .sync_mail import MailPlan, Run, Work, begin, fill, finish, request_for
+from .sync_mail import MailPlan, Run, Work, begin, fill, finish, request_for, round_
 
 BATCH = 50
 """Changes in one request."""
@@ -59,6 +60,7 @@ def sync_items(session: Session, plan: MailPlan) -> Flow[bool]:
     works = list(run.works.values())
     yield from _move(run)
     ready = [work for work in works if not work.pass_open]
+    yield from _look(run, ready)
     for work in ready:
         yield from _push(run, work)
     yield from finish(run, list(run.works.values()))
@@ -83,21 +85,36 @@ def _move(run: Run) -> Flow[None]:
         return
     moves: list[QueuedMove] = yield from load(ItemMoves())
     for start in range(0, len(moves), BATCH):
-        group = moves[start : start + BATCH]
-        request = move_items.build([move_items.Move(m.server_id, m.source_id, m.target_id) for m in group])
-        yield from commit(MarkChangesSent([move.id for move in group]))
-        try:
-            root = yield from perform(run.session, move_items.NAME, request, apply_policy)
-            results = {result.item: result for result in move_items.parse(root)} if root is not None else {}
-        except (ServerBusy, CommandFailed) as problem:
-            yield from emit(Warned(f"items moved here wait for the next time: {problem}"))
+        if not (yield from _move_group(run, moves[start : start + BATCH])):
             return
+
+
+def _move_group(run: Run, group: list[QueuedMove]) -> Flow[bool]:
+    """One request, or one for each where the server fails over them together; False if the rest has to wait."""
+    request = move_items.build([move_items.Move(m.server_id, m.source_id, m.target_id) for m in group])
+    yield from commit(MarkChangesSent([move.id for move in group]))
+    try:
+        root = yield from perform(run.session, move_items.NAME, request, apply_policy)
+        results = {result.item: result for result in move_items.parse(root)} if root is not None else {}
         outcomes = [_moved(move, results[move.server_id]) for move in group if move.server_id in results]
-        yield from commit(SettleItemMoves(outcomes))
-        titles = {move.id: move.title or move.item_class for move in group}
-        for outcome in outcomes:
-            if outcome.reason and not outcome.again:
-                yield from emit(Warned(f"{titles[outcome.change_id]!r} was not moved: {outcome.reason}"))
+    except (ServerBusy, CommandFailed) as problem:
+        yield from emit(Warned(f"items moved here wait for the next time: {problem}"))
+        return False
+    except HttpStatusError as problem:
+        if isinstance(problem, EndpointNotFound):
+            raise
+        if len(group) > 1:  # SOGo: HTTP 501 for all of them as soon as a contact is among them
+            for move in group:
+                if not (yield from _move_group(run, [move])):
+                    return False
+            return True
+        outcomes = [MoveOutcome(group[0].id, status=problem.status, reason=f"the server cannot move it: {problem}")]
+    yield from commit(SettleItemMoves(outcomes))
+    titles = {move.id: move.title or move.item_class for move in group}
+    for outcome in outcomes:
+        if outcome.reason and not outcome.again:
+            yield from emit(Warned(f"{titles[outcome.change_id]!r} was not moved: {outcome.reason}"))
+    return True
 
 
 def _moved(move: QueuedMove, result: move_items.Moved) -> MoveOutcome:
@@ -113,24 +130,67 @@ def _moved(move: QueuedMove, result: move_items.Moved) -> MoveOutcome:
     return MoveOutcome(move.id, again=again, status=result.status, reason=reason)
 
 
+def _look(run: Run, works: list[Work]) -> Flow[None]:
+    """Bring the collections up to date in which items were changed that the server may have changed too."""
+    if run.plan.read_only:
+        return
+    active = []
+    for work in works:
+        queued: list[QueuedChange] = yield from load(ItemChanges(work.collection.folder_id, BATCH))
+        if any(change.kind == "change" for change in queued) and all(change.state == "queued" for change in queued):
+            active.append(work)
+    yield from _catch_up(run, active)
+
+
+def _catch_up(run: Run, active: list[Work]) -> Flow[None]:
+    while active:
+        active = yield from round_(run, active)
+
+
+def _give_up(run: Run, work: Work, change: QueuedChange, problem: HttpStatusError) -> Flow[None]:
+    """The server fails over a change: it waits for the user, and nothing waits for it."""
+    window = run.window_of(work, work.sync_key)
+    window.outcomes = [ChangeOutcome(change.id, problem.status, reason=str(problem))]
+    yield from commit(SyncWindows([window], run.plan.keep_content))
+    name = change.title or change.item_class
+    yield from emit(Warned(f"the server does not take the change of {name!r}: {problem}"))
+
+
 def _push(run: Run, work: Work) -> Flow[bool]:
     """Send what waits for this collection, a batch at a time; True if anything went out."""
-    went = False
+    went = alone = False
     if run.plan.read_only:
         return went
     while work.collection.server_id in run.works and work.sync_key != "0":
-        queued: list[QueuedChange] = yield from load(ItemChanges(work.collection.folder_id, BATCH))
+        queued: list[QueuedChange] = yield from load(ItemChanges(work.collection.folder_id, 1 if alone else BATCH))
         commands, carried, refused = _commands(run, queued)
         if refused:
             window = run.window_of(work, work.sync_key)
             window.outcomes = refused
             yield from commit(SyncWindows([window], run.plan.keep_content))
+            by_id = {change.id: change for change in queued}
             for outcome in refused:
-                yield from emit(Warned(f"a change in {work.collection.name!r} is not sent: {outcome.reason}"))
+                if outcome.status == CONFLICT:
+                    yield from _tell(run, work, by_id[outcome.change_id], outcome)
+                else:
+                    yield from emit(Warned(f"a change in {work.collection.name!r} is not sent: {outcome.reason}"))
+        if not carried and any(outcome.status == CONFLICT for outcome in refused):
+            continue  # what goes beside the server's version, and what waited behind
         if not carried:
             return went
         yield from commit(MarkChangesSent([change.id for change in carried]))
-        answer = yield from _send(run, work, commands)
+        try:
+            answer = yield from _send(run, work, commands)
+        except EndpointNotFound:
+            raise
+        except HttpStatusError as problem:
+            # One of them is more than the server can take: each for itself, once those that arrived are known again.
+            if len(carried) == 1:
+                yield from _give_up(run, work, carried[0], problem)
+            else:
+                yield from _catch_up(run, [work])
+            alone = True
+            continue
         if answer is None:
             return went
         went = True
@@ -143,6 +203,9 @@ def _commands(run: Run, queued: list[QueuedChange]) -> tuple[list[Any], list[Que
     """What can be sent in this version, the changes that it carries, and those that cannot be."""
     commands, carried, refused = [], [], []
     for change in queued:
+        if change.contested and run.plan.conflicts != "client_wins":
+            refused.append(ChangeOutcome(change.id, CONFLICT))
+            continue
         try:
             commands.append(command_for(change, run.session.version))
             carried.append(change)
