@@ -14,21 +14,27 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from emailplus import AsyncMailbox
+from emailplus.auth import ntlm
 from emailplus.auth.kerberos import RefusedByKdc, Unusable, kerberos_available, sign_in
 from emailplus.auth.ntlm import NtlmAuth
+from emailplus.credentials import Credentials
 from emailplus.errors import AuthenticationFailed, PasswordRefusedBefore
-from emailplus.flow import HttpRequest, HttpResponse
+from emailplus.flow import Flow, Http, HttpRequest, HttpResponse
 from emailplus.mock.record import Request
 from emailplus.mock.sign_in import SignIn
 from emailplus.mock.users import MockUser
+from emailplus.notify.proxy.outgoing import Outgoing
+from emailplus.web_services import client
 
 from .conftest import KEY, Site
 
@@ -219,6 +225,54 @@ def test_an_event_loop_goes_on_while_the_kdc_is_asked(make_kerberos: Callable[..
 
     asyncio.run(job())
     assert site.exchange.sign_in.principals == ["alice@EXAMPLE.TEST"]
+
+
+@pytest.mark.parametrize("protection", [False, True])
+def test_exchange_web_services_take_a_ticket(make_kerberos: Callable[..., Site], kdc: Kdc, protection: bool) -> None:
+    site = make_kerberos("ntlm")
+    site.exchange.sign_in.extended_protection = protection
+    config = site.config(ews_min_allowed_auth_mode="ntlm", email_password="alice-secret")
+    with client(config, Credentials(config)) as alice:
+        _, state = alice.changes("inbox", None)
+        site.exchange.user("alice").deliver(b"From: bob@example.test\r\nSubject: hello\r\n\r\nhello")
+        assert [mail.subject for mail in alice.changes("inbox", state)[0]] == ["hello"]
+    assert set(site.exchange.sign_in.principals) == {"alice@EXAMPLE.TEST"}
+    assert set(shown(site)) <= {"", "Negotiate"}
+    assert kdc.count("NEEDED_PREAUTH") == 1
+
+
+def test_the_notification_service_takes_a_ticket_without_holding_its_loop(
+    kdc: Kdc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_in: list[threading.Thread] = []
+
+    def seen(username: str, password: str) -> Any:
+        asked_in.append(threading.current_thread())
+        return sign_in(username, password)
+
+    monkeypatch.setattr(ntlm, "sign_in", seen)
+
+    def server(request: httpx2.Request) -> httpx2.Response:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Negotiate":
+            return httpx2.Response(401, headers={"WWW-Authenticate": "Negotiate"})
+        principal, _ = accept(base64.b64decode(token), None)
+        return httpx2.Response(200, text=principal)
+
+    def lookup() -> Flow[bytes]:
+        response: HttpResponse = yield Http(HttpRequest("POST", "https://localhost/EWS/Exchange.asmx", {}, b"<x/>"))
+        return response.body
+
+    async def job() -> bytes:
+        way = Outgoing(NtlmAuth("alice", "alice-secret"), transport=httpx2.MockTransport(server))
+        try:
+            return await way.perform(lookup())
+        finally:
+            await way.close()
+
+    assert asyncio.run(job()) == b"alice@EXAMPLE.TEST"
+    assert len(asked_in) == 1
+    assert asked_in[0] is not threading.main_thread()
 
 
 def test_a_wrong_password_goes_to_the_kdc_once_and_to_nobody_else(make_kerberos: Callable[..., Site], kdc: Kdc) -> None:
