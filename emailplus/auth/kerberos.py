@@ -95,8 +95,11 @@ def sign_in(username: str, password: str) -> Ticket:
                 principal = krb5.parse_name_flags(context, name.encode(), flags)
                 options = krb5.get_init_creds_opt_alloc(context)
                 krb5.get_init_creds_opt_set_canonicalize(options, True)
-                found = krb5.get_init_creds_password(context, principal, options, password=password.encode())
-                return Ticket(context, found)
+                # Not get_init_creds_password: refused by one KDC, that goes on to the primary, a second attempt.
+                asking = krb5.init_creds_init(context, principal, options)
+                krb5.init_creds_set_password(context, asking, password.encode())
+                krb5.init_creds_get(context, asking)
+                return Ticket(context, krb5.init_creds_get_creds(context, asking))
             except krb5.Krb5Error as problem:
                 code = problem.err_code - _BASE
                 if code in _LOGIN_REFUSED:

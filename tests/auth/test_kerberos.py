@@ -57,10 +57,11 @@ class Kdc:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
+        where = f"127.0.0.1:{self.port} 127.0.0.2:{self.port}"
         self.krb5_conf = folder / "krb5.conf"
         self.configure()
         (folder / "kdc.conf").write_text(
-            f"[kdcdefaults]\n kdc_listen = 127.0.0.1:{self.port}\n kdc_tcp_listen = 127.0.0.1:{self.port}\n"
+            f"[kdcdefaults]\n kdc_listen = {where}\n kdc_tcp_listen = {where}\n"
             f"[realms]\n {REALM} = {{\n  database_name = {folder}/principal\n  key_stash_file = {folder}/stash\n"
             f"  supported_enctypes = aes256-cts:normal\n }}\n[logging]\n kdc = FILE:{self.log}\n"
         )
@@ -74,12 +75,12 @@ class Kdc:
         self.admin(f"ktadd -k {self.keytab} HTTP/localhost")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def configure(self, more: str = "") -> None:
+    def configure(self, more: str = "", realm: str = "") -> None:
         """krb5.conf of the client and of the acceptor."""
         self.krb5_conf.write_text(
             f"[libdefaults]\n default_realm = {REALM}\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
             f" rdns = false\n dns_canonicalize_hostname = false\n{more}"
-            f"[realms]\n {REALM} = {{\n  kdc = 127.0.0.1:{self.port}\n }}\n"
+            f"[realms]\n {REALM} = {{\n  kdc = 127.0.0.1:{self.port}\n{realm} }}\n"
         )
 
     def run(self, *command: str) -> None:
@@ -303,6 +304,14 @@ def test_a_strategy_alone_does_not_ask_the_kdc_twice_either(kdc: Kdc) -> None:
     for _ in range(3):
         with pytest.raises(RefusedByKdc, match="password is wrong"):
             carried(auth, lambda request: HttpResponse(401, {"www-authenticate": "Negotiate, NTLM"}))
+    assert kdc.count("verify failure") == 1
+
+
+def test_a_primary_kdc_is_not_asked_a_second_time(kdc: Kdc) -> None:
+    """Some ways of asking go on to the primary KDC when another has refused: that would count twice."""
+    kdc.configure(realm=f"  primary_kdc = 127.0.0.2:{kdc.port}\n")
+    with pytest.raises(RefusedByKdc):
+        sign_in("alice", "wrong")
     assert kdc.count("verify failure") == 1
 
 
