@@ -24,7 +24,9 @@ _LOGIN_REFUSED: Final = {
 }
 """What another way of showing the same password would not mend, and would count once more."""
 _UNKNOWN_USER: Final = 6
+_UNREADABLE: Final = 0
 _REASONS: Final = {
+    _UNREADABLE: "the user name or the configuration of Kerberos cannot be read",
     _UNKNOWN_USER: "the KDC does not know the user",
     7: "the KDC does not know the service HTTP/{host}: is a service principal name set for this host?",
     12: "the KDC's policy does not allow it",
@@ -83,15 +85,30 @@ def sign_in(username: str, password: str) -> Ticket:
 
     Raises `RefusedByKdc` (the password, or the account) and `Unusable` (there is no KDC for this user).
     """
+    found = _ask(username, password)
+    if isinstance(found, Ticket):
+        return found
+    if found in _LOGIN_REFUSED:
+        raise RefusedByKdc(f"the KDC refused it (Kerberos): {_LOGIN_REFUSED[found]}; nothing was sent to the server")
+    raise Unusable(_reason(found))
+
+
+def _ask(username: str, password: str) -> Ticket | int:
+    """A ticket, or the number of the error.
+
+    Nothing is raised: a traceback would keep the library's objects until the garbage collector comes, which frees those
+    of a cycle in any order, and they crash in a wrong one.
+    """
     import krb5
 
-    reason = _REASONS[224]
+    code = 224
     try:
         context = krb5.init_context()
         realm = _default_realm(context)
         for name, enterprise in _names(username, realm):
-            flags = krb5.PrincipalParseFlags.enterprise if enterprise else 0
+            asking = None
             try:
+                flags = krb5.PrincipalParseFlags.enterprise if enterprise else 0
                 principal = krb5.parse_name_flags(context, name.encode(), flags)
                 options = krb5.get_init_creds_opt_alloc(context)
                 krb5.get_init_creds_opt_set_canonicalize(options, True)
@@ -102,16 +119,18 @@ def sign_in(username: str, password: str) -> Ticket:
                 return Ticket(context, krb5.init_creds_get_creds(context, asking))
             except krb5.Krb5Error as problem:
                 code = problem.err_code - _BASE
-                if code in _LOGIN_REFUSED:
-                    raise RefusedByKdc(
-                        f"the KDC refused it (Kerberos): {_LOGIN_REFUSED[code]}; nothing was sent to the server"
-                    ) from None
-                reason = _reason(code)
-                if code != _UNKNOWN_USER and f"@{realm}".lower() == username.lower()[-len(realm) - 1 :]:
-                    break  # the other form of the name goes to the same KDC
-    except (krb5.Krb5Error, UnicodeError, ValueError) as problem:
-        raise Unusable(f"it cannot begin ({type(problem).__name__})") from problem
-    raise Unusable(reason)
+                problem.__traceback__ = None
+            finally:
+                del asking
+            if code in _LOGIN_REFUSED:
+                break
+            if code != _UNKNOWN_USER and username.lower().endswith(f"@{realm}".lower()):
+                break  # the other form of the name goes to the same KDC
+    except krb5.Krb5Error as problem:
+        code = problem.err_code - _BASE
+    except (UnicodeError, ValueError):
+        code = _UNREADABLE
+    return code
 
 
 def describe(problem: BaseException, host: str) -> str:

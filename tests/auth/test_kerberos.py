@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import hashlib
 import importlib.util
 import os
@@ -433,6 +434,22 @@ def test_the_servers_own_proof_is_looked_at(kdc: Kdc, honest: bool) -> None:
     else:
         with pytest.raises(AuthenticationFailed, match="did not prove"):
             carried(NtlmAuth("alice", "alice-secret"), peer)
+
+
+@pytest.mark.parametrize("password", ["alice-secret", "wrong"])
+def test_the_garbage_collector_gets_no_object_of_the_library(kdc: Kdc, password: str) -> None:
+    """Freed as part of a cycle they crash; so an error that is kept must not hold one."""
+    kept: list[object] = []
+    for _ in range(50):
+        try:
+            kept.append(sign_in("alice", password))
+        except RefusedByKdc as problem:
+            kept.append(problem)
+        kept.append(kept)
+        held = [type(thing).__name__ for thing in gc.get_objects() if str(type(thing).__module__).startswith("krb5.")]
+        assert not {"InitCredsContext", "GetInitCredsOpt", "Principal"} & set(held)
+        kept = []
+    gc.collect()
 
 
 def test_a_ticket_lives_in_memory_and_goes_with_its_object(kdc: Kdc) -> None:
