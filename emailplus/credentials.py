@@ -17,6 +17,7 @@ from .auth.base import Auth
 from .auth.basic import BasicAuth
 from .auth.bearer import BearerAuth
 from .auth.certificate import CertificateAuth, LoginCertificate, login_certificate
+from .auth.kerberos import kerberos_available
 from .auth.ntlm import NtlmAuth
 from .auth.oauth import Authority
 from .auth.password import Passing, PasswordAuth, Purse
@@ -72,7 +73,8 @@ class Credentials:
             return BasicAuth(user, password) if decision.mode is Mode.BASIC else NtlmAuth(user, password)
 
         purse.require(decision)  # said now where there is none, before any work is begun
-        return PasswordAuth(decision, purse, scheme)
+        slow = decision.mode is Mode.NTLM and kerberos_available()  # a KDC is asked between two requests
+        return PasswordAuth(decision, purse, scheme, slow=slow)
 
     def purse(self, protocol: Protocol = "eas") -> Purse:
         """The password of a protocol; both may use the same, and each server refuses for itself."""

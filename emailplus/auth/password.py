@@ -16,6 +16,7 @@ from ..flow import HttpRequest, HttpResponse
 from ..model.sign_in import AskPassword, PasswordWanted
 from ..policy.sign_in import Prompt, SignIn
 from .base import Auth
+from .kerberos import RefusedByKdc
 
 MAX_ASKED: Final = 3
 """Times a person is asked before the conversation ends: the guide's three attempts (`prompt_email_password`)."""
@@ -142,18 +143,21 @@ class Purse:
 
 
 class PasswordAuth:
-    """Basic or NTLM with the password of a purse; `scheme` makes the strategy for a password."""
+    """Basic or NTLM with the password of a purse; `scheme` makes the strategy for a password.
 
-    def __init__(self, decision: SignIn, purse: Purse, scheme: Callable[[str], Auth]) -> None:
-        self._decision, self._purse, self._scheme = decision, purse, scheme
+    `slow`: that strategy may take its time between two requests.
+    """
+
+    def __init__(self, decision: SignIn, purse: Purse, scheme: Callable[[str], Auth], *, slow: bool = False) -> None:
+        self._decision, self._purse, self._scheme, self._slow = decision, purse, scheme, slow
         self._password: str | None = None
         self._auth: Auth | None = None
         self._proved = False
 
     @property
     def may_block(self) -> bool:
-        """Whether somebody may be asked, which takes its time."""
-        return self._purse.current is None
+        """Whether a person or a KDC may be asked, which takes its time."""
+        return self._slow or self._purse.current is None
 
     def __repr__(self) -> str:
         return f"PasswordAuth({self._decision.mode}, ...)"
@@ -166,14 +170,21 @@ class PasswordAuth:
                     return
             self._take(self._purse.password(self._decision))
         while True:
-            response = yield from self._send(request)
-            if response.status != 401:
-                if not self._proved and response.status < 500:
-                    self._proved = True
-                    self._purse.accept()
-                return
+            refusal: RefusedByKdc | None = None
+            try:
+                response = yield from self._send(request)
+            except RefusedByKdc as problem:  # the same as a 401, from somebody else
+                refusal = problem
+            else:
+                if response.status != 401:
+                    if not self._proved and response.status < 500:
+                        self._proved = True
+                        self._purse.accept()
+                    return
             password, self._auth = self._password or "", None
             if not self._purse.refuse(self._decision, password):
+                if refusal is not None:
+                    raise refusal
                 return  # the flow says that it was refused
             self._take(self._purse.password(self._decision, refused=True))
 

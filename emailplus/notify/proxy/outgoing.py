@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Generator
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 
@@ -95,13 +97,17 @@ class Outgoing:
 
     async def _send(self, request: HttpRequest) -> HttpResponse:
         steps = self._auth.authorize(request)
-        wanted = next(steps)
+        response: HttpResponse | None = None
         while True:
-            response = await self._send_once(wanted)
-            try:
-                wanted = steps.send(response)
-            except StopIteration:
+            step = partial(_advance, steps, response)
+            if getattr(self._auth, "may_block", False):  # a KDC is asked between two requests
+                wanted = await asyncio.to_thread(step)
+            else:
+                wanted = step()
+            if wanted is None:
+                assert response is not None
                 return response
+            response = await self._send_once(wanted)
 
     async def _send_once(self, request: HttpRequest) -> HttpResponse:
         try:
@@ -116,6 +122,14 @@ class Outgoing:
                 return HttpResponse(raw.status_code, headers_of(raw.headers), bytes(body), server_certificate(raw))
         except (httpx2.HTTPError, httpx2.InvalidURL) as problem:
             raise _mapped(problem) from problem
+
+
+def _advance(steps: Generator[HttpRequest, HttpResponse, None], response: HttpResponse | None) -> HttpRequest | None:
+    """The next request of a strategy; None: it has no more."""
+    try:
+        return next(steps) if response is None else steps.send(response)
+    except StopIteration:
+        return None
 
 
 def _mapped(problem: Exception) -> EmailplusError:
