@@ -257,9 +257,18 @@ def _commands(root: Path, folder: Path) -> Iterable[str]:
     """The table of commands and what the published schemas say against our messages; nothing outside the project."""
     if root != ROOT:
         return []
-    from tests.spec import commands
+    from tests.spec import classes, commands
 
     return [
+        "## Classes",
+        "",
+        "Every property of a class is a row of its table: model to wire to model in every version, and none that is only",
+        "read or only written (the property tests of the column *Wire and back*). The tests on two devices make, change,",
+        "contest, move, delete and edit offline what a class allows, with a restart before every step; text messages only",
+        "come.",
+        "",
+        *classes.page(),
+        "",
         "## Commands",
         "",
         "Each command is said by our client, and answered by the mock, in every version that has it; both messages are",
