@@ -156,8 +156,8 @@ def _queue(
     return int(cursor.lastrowid)
 
 
-def contest(database: Database, item_id: int, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """The server's version of an item was `old` and is `new`: mark what waits here and says otherwise.
+def contest(database: Database, item_id: int, old: str, new: str) -> None:
+    """The server's version of an item was `old` and is `new` (both as stored): mark what waits here and says otherwise.
 
     Of properties that only one side changed both stay. What was sent without an answer is left out: what the server
     tells may be just that.
@@ -166,9 +166,12 @@ def contest(database: Database, item_id: int, old: Mapping[str, Any], new: Mappi
         "SELECT id, instance, changes FROM item_changes WHERE item_id = ? AND kind = 'change' AND state = 'queued'",
         (item_id,),
     )
+    if not rows:
+        return
+    was, became = loads(old), loads(new)
     for change_id, written, changes in rows:
         instance = read_instance(written)
-        before, after = _of_instance(old, instance), _of_instance(new, instance)
+        before, after = _of_instance(was, instance), _of_instance(became, instance)
         mine = loads(changes)
         if after is None or any(
             not _same(before.get(name) if before is not None else None, after.get(name))

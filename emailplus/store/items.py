@@ -153,7 +153,7 @@ def _replace(
     written = dumps(values)
     changed = bool(json.loads(old) != json.loads(written))
     if changed:
-        item_changes.contest(database, item_id, loads(old), loads(written))
+        item_changes.contest(database, item_id, old, written)
     write(database, item_id, window.item_class, values)
     database.execute(
         "UPDATE items SET server_id = ?, folder_id = ?, pass = ?, cached = 1, "
