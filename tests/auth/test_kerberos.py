@@ -38,6 +38,7 @@ from emailplus.notify.proxy.outgoing import Outgoing
 from emailplus.web_services import client
 
 from .conftest import KEY, Site
+from .test_ntlm import carried
 
 REALM = "EXAMPLE.TEST"
 NTLM = {"eas_min_allowed_auth_mode": "ntlm"}
@@ -304,7 +305,7 @@ def test_a_strategy_alone_does_not_ask_the_kdc_twice_either(kdc: Kdc) -> None:
     auth = NtlmAuth("alice", "wrong")
     for _ in range(3):
         with pytest.raises(RefusedByKdc, match="password is wrong"):
-            carried(auth, lambda request: HttpResponse(401, {"www-authenticate": "Negotiate, NTLM"}))
+            carried(auth, lambda request: HttpResponse(401, {"www-authenticate": "Negotiate, NTLM"}), HERE)
     assert kdc.count("verify failure") == 1
 
 
@@ -403,15 +404,7 @@ def test_what_the_server_does_not_offer_is_not_asked_for(make_site: Callable[...
     assert kdc.count("AS_REQ") == 0, "no Negotiate, no ticket"
 
 
-def carried(auth: NtlmAuth, peer: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
-    steps = auth.authorize(HttpRequest("POST", "https://localhost/x?Cmd=SendMail", {}, b"a message"))
-    wanted = next(steps)
-    while True:
-        response = peer(wanted)
-        try:
-            wanted = steps.send(response)
-        except StopIteration:
-            return response
+HERE = HttpRequest("POST", "https://localhost/x?Cmd=SendMail", {}, b"a message")
 
 
 @pytest.mark.parametrize("honest", [True, False])
@@ -430,10 +423,10 @@ def test_the_servers_own_proof_is_looked_at(kdc: Kdc, honest: bool) -> None:
         return HttpResponse(200, {"www-authenticate": f"Negotiate {base64.b64encode(answer).decode()}"})
 
     if honest:
-        assert carried(NtlmAuth("alice", "alice-secret"), peer).status == 200
+        assert carried(NtlmAuth("alice", "alice-secret"), peer, HERE).status == 200
     else:
         with pytest.raises(AuthenticationFailed, match="did not prove"):
-            carried(NtlmAuth("alice", "alice-secret"), peer)
+            carried(NtlmAuth("alice", "alice-secret"), peer, HERE)
 
 
 @pytest.mark.parametrize("password", ["alice-secret", "wrong"])

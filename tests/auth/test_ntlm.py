@@ -77,9 +77,11 @@ def steps_of(auth: NtlmAuth, request: HttpRequest = REQUEST) -> Any:
     return auth.authorize(request)
 
 
-def carried(auth: NtlmAuth, peer: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+def carried(
+    auth: NtlmAuth, peer: Callable[[HttpRequest], HttpResponse], request: HttpRequest = REQUEST
+) -> HttpResponse:
     """Bring the request to a peer; its last answer."""
-    steps = steps_of(auth)
+    steps = steps_of(auth, request)
     wanted = next(steps)
     while True:
         response = peer(wanted)
