@@ -201,6 +201,7 @@ def _answer(
         signature=sending.settings.signature,
         quote=quote_of(message) if protecting.begin(sending, message, kind) else None,
         original=message.id,
+        original_rights=message.rights,
         in_reply_to=source.message_id,
         references=references,
         thread_topic=message.thread_topic,
@@ -257,10 +258,13 @@ def _keys(given: tuple[Address, ...]) -> set[str]:
 def save(sending: Sending, draft: Draft) -> int:
     """Keep a draft; contents that it only names come along, so that it outlives its original. Raises `NotFound`."""
     kept = tuple(
-        replace(attachment, content=sending.content(attachment)) if sending.has_content(attachment) else attachment
+        replace(attachment, content=sending.content(attachment))
+        if sending.has_content(attachment) and protecting.may_keep(sending, draft, attachment)
+        else attachment
         for attachment in draft.attachments
     )
-    number: int = sending.store.apply(SaveDraft(replace(draft, attachments=kept), sending.now.timestamp()))
+    licence = protecting.held(sending, draft)
+    number: int = sending.store.apply(SaveDraft(replace(draft, attachments=kept), sending.now.timestamp(), licence))
     return number
 
 

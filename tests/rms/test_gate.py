@@ -33,7 +33,7 @@ NEEDED: dict[tuple[Operation, Door], set[Right]] = {
     (Operation.EXPORT, Door.PERSON): {Right.EXPORT},
     (Operation.EXPORT, Door.PROGRAM): {Right.EXPORT, Right.PROGRAMMATIC_ACCESS},
     (Operation.REMOVE_PROTECTION, Door.PERSON): {Right.EXPORT},
-    (Operation.REMOVE_PROTECTION, Door.PROGRAM): {Right.EXPORT},
+    (Operation.REMOVE_PROTECTION, Door.PROGRAM): {Right.EXPORT, Right.PROGRAMMATIC_ACCESS},
     (Operation.REPLY, Door.PERSON): {Right.REPLY},
     (Operation.REPLY, Door.PROGRAM): {Right.REPLY},
     (Operation.REPLY_ALL, Door.PERSON): {Right.REPLY_ALL},
