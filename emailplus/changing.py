@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from .errors import ConfirmationNeeded, Declined, NotFound, ReadOnlyMailbox, UsageError
@@ -137,7 +137,7 @@ def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 
 
-def export_pending(store: Store, door: Door = Door.PROGRAM) -> dict[str, Any]:
+def export_pending(store: Store, door: Door, now: datetime) -> dict[str, Any]:
     """Everything that is only here and not on the server: changes, drafts, what waits to be sent. For JSON, without the
     content of attachments, and without what holds content of protected mail that may not be taken through `door`."""
     database = store.database
@@ -147,27 +147,27 @@ def export_pending(store: Store, door: Door = Door.PROGRAM) -> dict[str, Any]:
         "answers": [answer_as_dict(answer) for answer in answers.pending(database)],
         "held": held.listing(database),
         "drafts": [
-            {"id": entry.id, **_draft(database, entry, door)} for entry in outbox.drafts(database)
+            {"id": entry.id, **_draft(database, entry, door, now)} for entry in outbox.drafts(database)
         ],
-        "outbox": [_unsent(database, entry, door) for entry in outbox.entries(database)
+        "outbox": [_unsent(database, entry, door, now) for entry in outbox.entries(database)
                    if entry.state is not OutboxState.CONFIRMED],
     }  # fmt: skip
 
 
-def _withheld(database: Database, draft_id: int | None, door: Door) -> str:
+def _withheld(database: Database, draft_id: int | None, door: Door, now: datetime) -> str:
     """Why what a draft holds may not be taken; "" where it may."""
     under = rights.of_draft(database, draft_id) if draft_id is not None else None
-    return judge(under, Operation.READ, door, datetime.now(UTC)).reason
+    return judge(under, Operation.READ, door, now).reason
 
 
-def _draft(database: Database, entry: StoredDraft, door: Door) -> dict[str, Any]:
-    reason = _withheld(database, entry.id, door)
+def _draft(database: Database, entry: StoredDraft, door: Door, now: datetime) -> dict[str, Any]:
+    reason = _withheld(database, entry.id, door, now)
     if reason:
         return {"subject": entry.subject, "recipients": entry.recipients, "withheld": reason}
     return draft_as_dict(outbox.load_draft(database, entry.id))
 
 
-def _unsent(database: Database, entry: OutboxEntry, door: Door) -> dict[str, Any]:
+def _unsent(database: Database, entry: OutboxEntry, door: Door, now: datetime) -> dict[str, Any]:
     facts = {
         "id": entry.id,
         "state": entry.state.value,
@@ -175,7 +175,7 @@ def _unsent(database: Database, entry: OutboxEntry, door: Door) -> dict[str, Any
         "recipients": entry.recipients,
         "message_id": entry.message_id,
     }
-    reason = _withheld(database, entry.draft_id, door)
+    reason = _withheld(database, entry.draft_id, door, now)
     if reason:
         return {**facts, "withheld": reason}
     try:

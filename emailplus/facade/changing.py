@@ -79,7 +79,7 @@ class Changing(Online):
     def export_pending(self) -> dict[str, Any]:
         """Everything that is only here: changes, drafts and unsent mail, for JSON; without attachments of drafts. Where
         content of protected mail is in it that may not be taken, "withheld" says why."""
-        return changing.export_pending(self.store, self.door)
+        return changing.export_pending(self.store, self.door, account.utc_now())
 
     @staticmethod
     def _moment() -> float:
