@@ -125,6 +125,7 @@ ASKED: dict[str, Callable[[Walk], Arguments]] = {
     "reply_all": lambda w: each(w.messages, text="T"),
     "forward": lambda w: [*each(w.messages, to="eve@example.test"),
                           *each(w.messages, to="eve@example.test", as_attachment=True)],
+    "redirect": lambda w: each(w.messages, to="eve@example.test"),
     "preview": lambda w: each(w.forged()),
     "save": lambda w: each(w.forged()),
     "send": lambda w: each(w.forged()),
@@ -184,7 +185,7 @@ _REASONS: dict[str, tuple[str, ...]] = {
         "discover", "document", "documents", "out_of_office", "rights_templates", "set_out_of_office", "templates",
         "user_information",
     ),
-    "made of what the caller gives": ("draft_from", "new"),
+    "made of what the caller gives": ("draft_from", "new", "protect"),
     "`feedback`, sent": ("send_feedback",),
 }  # fmt: skip
 QUIET = {name: reason for reason, names in _REASONS.items() for name in names}
