@@ -314,5 +314,5 @@ _STYLE = (
     ".card,.files{border:1px solid var(--line);border-radius:6px;padding:8px 12px;margin:8px 0}"
     ".files ul{margin:0;padding-left:1.2em}small{color:var(--dim)}"
     ".watermark{position:fixed;inset:0;pointer-events:none;z-index:2147483647}"
-    "@media print{.message{max-height:none}.history:not([open])>summary{display:none}}"
+    "@media print{.history:not([open])>summary{display:none}.message{max-height:none}}"
 )

@@ -114,7 +114,7 @@ SAME = """
 const [given] = arguments, wrong = [];
 const plain = html => {
   const box = document.createElement('div');
-  box.innerHTML = html;
+  box.innerHTML = html.replace(/(<pre[^>]*>)\\n+/g, '$1');
   for (const e of box.querySelectorAll('*')) {
     e.removeAttribute('class');
     for (const name of ['id', 'name', 'href']) {
