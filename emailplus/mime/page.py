@@ -198,7 +198,9 @@ def _event(event: cards.EventView) -> str:
 
 def _contact(contact: cards.ContactView) -> str:
     rows = [("Organisation", contact.organization), ("Title", contact.title), *contact.details]
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows if value)
+    lines = "".join(
+        f"<dt>{escape(name[:1].upper() + name[1:])}</dt><dd>{escape(value)}</dd>" for name, value in rows if value
+    )
     return f'<section class="card contact"><b>{escape(contact.name or "Contact")}</b><dl>{lines}</dl></section>'
 
 
@@ -293,6 +295,8 @@ _STYLE = (
     "border:1px solid var(--line);border-radius:6px}"
     ".message.paper{background:#fff;color:#000;color-scheme:light}.message .text{white-space:pre-wrap}"
     ".message .fit>:first-child{margin-top:0}.message .fit>:last-child{margin-bottom:0}"
+    ".cell+header h1{margin-top:.7em}.message img:not([src]){display:inline-block;border:1px dashed #888;"
+    "padding:2px 6px;font-size:.85em;color:#6b6b6b;vertical-align:middle}"
     ".message img{max-width:100%}.message blockquote{border-left:2px solid var(--line);margin:.4em 0 .4em 4px;"
     "padding-left:10px}.history{margin-top:12px}.history>summary{color:var(--dim);cursor:pointer}"
     ".card,.files{border:1px solid var(--line);border-radius:6px;padding:8px 12px;margin:8px 0}"
