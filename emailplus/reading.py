@@ -10,6 +10,7 @@ Without a configuration the one that the store remembers is in force: leaving `-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from .mime import terminal
 from .mime.names import guessed_type
 from .mime.page import Cell, Look, Page, Tone, Watermark
 from .mime.view import AnnouncedFile, AttachmentView, MessageView, from_body, read
-from .model.message import BodyType, StoredAttachment, StoredMessage
+from .model.message import BodyType, StoredAttachment, StoredMessage, addresses
 from .model.rights import Licence
 from .policy import links, recipients
 from .protection import Protection, is_protected
@@ -36,6 +37,7 @@ from .store import pictures, rights
 from .store import settings as kept
 from .store.store import Store
 
+_MEETING = re.compile(r"IPM\.(?:Schedule|Notification)\.Meeting\b", re.IGNORECASE)
 _TONES: dict[Word, Tone] = {
     Word.TRUSTED: "good",
     Word.UNPROTECTED: "plain",
@@ -44,6 +46,9 @@ _TONES: dict[Word, Tone] = {
     Word.UNREADABLE: "bad",
 }
 """How a verdict on S/MIME looks; only "trusted" is ever green."""
+
+FLAG_COMPLETE, FLAG_ACTIVE = 1, 2
+"""Status (MS-ASEMAIL 2.2.2.74)."""
 
 LOOK_KEYS = (
     "email_address", "email_device_id", "email_exchange_host", "email_exchange_username", "email_safe_domains",
@@ -150,14 +155,16 @@ class Reading:
         return found[0]
 
     def _cells(self, message: StoredMessage) -> Iterator[Cell]:
-        if message.importance == 2:
-            yield Cell("importance", "High importance", tone="warning")
+        if message.importance != 1:
+            high = message.importance == 2
+            yield Cell("importance", f"{'High' if high else 'Low'} importance", tone="warning" if high else "plain")
         if message.marking is not None and (shown := message.marking.shown(datetime.now(UTC))):
             yield Cell("classification", shown, tone="warning" if message.marking.flagged else "plain")
         report = self.protection.attach(message).security if not _unreadable(message) else None
         if report is not None and (report.layers or report.findings):
             first, *more = report_lines(report)
             yield Cell("security", first, " ".join(more), _TONES.get(report.word, "warning"))
+        yield from _own_cells(message, datetime.now(UTC))
         if message.rights is not None:
             yield _rights_cell(message.rights)
 
@@ -183,6 +190,10 @@ class Reading:
         if not apart:
             _number(seen.attachments, announced)
         _fill(seen, message)
+        if message.meeting is not None or _MEETING.match(message.message_class):
+            from .calendar import meeting_card  # the tables of other calendars come with it
+
+            meeting_card.add(seen.events, message)
         if message.body_state not in ("stored", "none"):
             why = message.reason or "it is fetched next time"
             seen.problems.insert(0, f"the body is not here ({message.body_state}): {why}")
@@ -212,6 +223,26 @@ def _fill(seen: MessageView, message: StoredMessage) -> None:
     seen.subject = message.subject or seen.subject
     seen.sender, seen.to, seen.cc = message.sender or seen.sender, message.to or seen.to, message.cc or seen.cc
     seen.reply_to, seen.date = message.reply_to or seen.reply_to, message.received or seen.date
+
+
+def _own_cells(message: StoredMessage, now: datetime) -> Iterator[Cell]:
+    """Who really sent it (Email2 Sender), the follow-up flag, the categories."""
+    actual = str(message.details.get("actual_sender") or "")
+    if actual and [who.address for who in addresses(actual)] != [who.address for who in addresses(message.sender)]:
+        yield Cell("sender", f"Sent by {actual}", "on behalf of the sender named below")
+    if message.details.get("received_as_bcc"):
+        yield Cell("bcc", "You received this as a blind copy")
+    flag = message.flag
+    if message.flag_status == FLAG_ACTIVE:
+        due = flag.due_date or flag.utc_due_date if flag is not None else None
+        late = flag is not None and flag.utc_due_date is not None and flag.utc_due_date < now
+        tone: Tone = "warning" if late else "plain"
+        yield Cell("flag", "Follow up", f"{'was due' if late else 'by'} {due:%Y-%m-%d}" if due else "", tone)
+    elif message.flag_status == FLAG_COMPLETE:
+        done = flag.date_completed or flag.complete_time if flag is not None else None
+        yield Cell("flag", "Followed up", f"on {done:%Y-%m-%d}" if done else "")
+    if message.categories:
+        yield Cell("categories", "Categories", ", ".join(message.categories))
 
 
 def _rights_cell(licence: Licence) -> Cell:

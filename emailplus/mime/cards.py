@@ -10,6 +10,7 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 MAX_TEXT = 1 << 20
 MAX_LINES = 20_000
@@ -55,6 +56,12 @@ class EventView:
     status: str = ""
     uid: str = ""
     sequence: int = 0
+    instance: str = ""
+    """The instance of a series that is meant: its original start."""
+    proposed: str = ""
+    """Another time that somebody proposes, where `start` is still the old one."""
+    notes: list[str] = field(default_factory=list)
+    """What else is to be known about it: that a newer request has come, say."""
 
 
 @dataclass(slots=True)
@@ -133,6 +140,8 @@ def _event_line(event: EventView, line: _Line) -> None:
         event.organizer = _person(line)
     elif line.name == "ATTENDEE" and len(event.attendees) < MAX_PEOPLE:
         event.attendees.append(_person(line))
+    elif line.name == "RECURRENCE-ID":
+        event.instance = moment(line.value, line.parameters.get("TZID", ""))
     elif line.name == "SEQUENCE" and line.value.strip().isdigit():
         event.sequence = int(line.value.strip()[:9])
 
@@ -190,11 +199,81 @@ def _contact_line(contact: ContactView, line: _Line) -> None:
         contact.details.append((what, value))
 
 
+# -- as people say it -------------------------------------------------------------------------------------------------
+
+_TITLES = {"CANCEL": "Cancelled", "REPLY": "Answer", "REQUEST": "Invitation", "COUNTER": "New time proposed",
+           "DECLINECOUNTER": "Proposed time declined"}  # fmt: skip
+_ANSWERS = {"accepted": "Accepted", "declined": "Declined", "tentative": "Tentatively accepted"}
+_ZONED = re.compile(r"(\d{4}-\d\d-\d\d)(?: (\d\d:\d\d)(?: \((.+)\))?)?")
+MAX_SHOWN_PEOPLE = 50
+
+
+def title(event: EventView) -> str:
+    """What an appointment is for its reader: ``Invitation``, ``Cancelled``, ``Accepted`` ..."""
+    if event.kind == "task":
+        return "Task"
+    if event.method == "REPLY" and len(event.attendees) == 1:
+        return _ANSWERS.get(event.attendees[0].state, "Answer")
+    if event.status.upper() == "CANCELLED":
+        return "Cancelled"
+    return _TITLES.get(event.method, "Appointment")
+
+
+def rows(event: EventView) -> list[tuple[str, str]]:
+    """(what, value) of an appointment, in the order in which it is read; what is not known is left out."""
+    people = [_attendee(person) for person in event.attendees[:MAX_SHOWN_PEOPLE]]
+    if len(event.attendees) > MAX_SHOWN_PEOPLE:
+        people.append(f"and {len(event.attendees) - MAX_SHOWN_PEOPLE} more")
+    organizer = event.organizer
+    found = [
+        ("When", when(event.start, event.end, event.duration)),
+        ("Proposed", event.proposed),
+        ("Repeats", spoken(event.rule)),
+        ("Instance", f"the one of {event.instance}" if event.instance else ""),
+        ("Where", event.location),
+        ("Organizer", _written(organizer) if organizer else ""),
+        ("People", ", ".join(people)),
+        ("Note", "; ".join(event.notes)),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def when(start: str, end: str = "", duration: str = "") -> str:
+    """A span of two `moment`s. The end of whole days is exclusive (RFC 5545 3.6.1): the last of them is said."""
+    first, last = _ZONED.fullmatch(start), _ZONED.fullmatch(end)
+    if first is None or last is None:
+        return " – ".join(filter(None, (start, end or duration)))
+    if first[2] is None and last[2] is None:
+        try:
+            final = (date.fromisoformat(last[1]) - timedelta(days=1)).isoformat()
+        except (ValueError, OverflowError):
+            return f"{start} – {end}"
+        return f"{first[1]} – {final}, all day" if final > first[1] else f"{first[1]}, all day"
+    if first[2] is not None and last[2] is not None and first[3] == last[3]:
+        zone = f" ({first[3]})" if first[3] else ""
+        return f"{first[1]} {first[2]} – {'' if first[1] == last[1] else f'{last[1]} '}{last[2]}{zone}"
+    return f"{start} – {end}"
+
+
+def _written(person: Person) -> str:
+    return f"{person.name} <{person.address}>" if person.name and person.address else person.name or person.address
+
+
+def _attendee(person: Person) -> str:
+    state = f" ({person.state.replace('-', ' ')})" if person.state and person.state != "needs-action" else ""
+    return f"{person.name or person.address}{state}"
+
+
 _UNITS = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year", "HOURLY": "hour"}
 _DAYS = {"MO": "Monday", "TU": "Tuesday", "WE": "Wednesday", "TH": "Thursday", "FR": "Friday", "SA": "Saturday",
          "SU": "Sunday"}  # fmt: skip
+_SETS = {frozenset(("MO", "TU", "WE", "TH", "FR")): "weekday", frozenset(("SA", "SU")): "weekend day",
+         frozenset(_DAYS): "day"}  # fmt: skip
 _WEEKS = {"1": "first", "2": "second", "3": "third", "4": "fourth", "5": "fifth", "-1": "last"}
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+           "November", "December")  # fmt: skip
 _BY_DAY = re.compile(r"([+-]?\d)?([A-Z]{2})")
+_UNTIL = re.compile(r"(\d{4})-?(\d\d)-?(\d\d).*")
 
 
 def spoken(rule: str) -> str:
@@ -204,21 +283,54 @@ def spoken(rule: str) -> str:
     fields.pop("WKST", None)
     if unit is None or not every.isdecimal():
         return rule
-    said = [f"every {unit}" if every == "1" else f"every {every} {unit}s"]
-    if days := fields.pop("BYDAY", ""):
-        found = [_BY_DAY.fullmatch(day) for day in days.split(",")]
-        names = [
-            f"the {_WEEKS[day[1].lstrip('+')]} {_DAYS[day[2]]}" if day[1] else _DAYS[day[2]]
-            for day in found
-            if day and day[2] in _DAYS and (not day[1] or day[1].lstrip("+") in _WEEKS)
-        ]
-        if len(names) != len(found):
-            return rule
-        said.append(f"on {', '.join(names)}")
-    if day := fields.pop("BYMONTHDAY", ""):
-        said.append(f"on day {day}")
-    if count := fields.pop("COUNT", ""):
-        said.append(f"{count} times")
-    if until := fields.pop("UNTIL", ""):
-        said.append(f"until {until[:4]}-{until[4:6]}-{until[6:8]}")
-    return rule if fields else ", ".join(said)
+    month = _month(fields.pop("BYMONTH", ""))
+    on = _on(fields.pop("BYDAY", ""), fields.pop("BYMONTHDAY", ""), fields.pop("BYSETPOS", ""), month)
+    count, until = fields.pop("COUNT", ""), fields.pop("UNTIL", "")
+    end = _UNTIL.fullmatch(until)
+    if fields or month is None or on is None or (until and end is None):
+        return rule
+    said = [f"every {unit}" if every == "1" else f"every {every} {unit}s", on, f"{count} times" if count else ""]
+    said.append(f"until {end[1]}-{end[2]}-{end[3]}" if end is not None else "")
+    return ", ".join(filter(None, said))
+
+
+def _month(number: str) -> str | None:
+    """The month of BYMONTH, "" for none; None where it is not one month."""
+    if not number:
+        return ""
+    return _MONTHS[int(number) - 1] if number.isdecimal() and len(number) < 3 and 1 <= int(number) <= 12 else None
+
+
+def _on(days: str, month_days: str, position: str, month: str | None) -> str | None:
+    """On which day; "" where the rule does not say, None where it says too much."""
+    of = f" of {month}" if month else ""
+    if days and month_days:
+        return None
+    if month_days:
+        last = month_days.rpartition(",")[2]
+        if position:  # the day, or the last of a month that is shorter
+            shorter = position == "-1" and month_days == ",".join(
+                map(str, range(28, int(last) + 1 if last.isdecimal() else 0))
+            )
+            return f"on day {last}{of} or the last before it" if shorter else None
+        return f"on the last day{of or ' of the month'}" if month_days == "-1" else f"on day {month_days}{of}"
+    if not days:
+        return None if position else (f"in {month}" if month else "")
+    found = [_BY_DAY.fullmatch(day) for day in days.split(",")]
+    if not all(day and day[2] in _DAYS for day in found):
+        return None
+    every = [(day[1] or "").lstrip("+") for day in found if day]
+    plain = [day[2] for day in found if day]
+    known = _SETS.get(frozenset(plain)) if len(plain) > 1 else None
+    if position:
+        if any(every) or position not in _WEEKS:
+            return None
+        return f"on the {_WEEKS[position]} {known or ' or '.join(_DAYS[day] for day in plain)}{of}"
+    if not all(number in _WEEKS for number in every if number):
+        return None
+    if known and not any(every):
+        return f"on {'every' if known == 'day' else 'each'} {known}{of}"
+    names = [
+        f"the {_WEEKS[number]} {_DAYS[day]}" if number else _DAYS[day] for number, day in zip(every, plain, strict=True)
+    ]
+    return f"on {', '.join(names)}{of}"

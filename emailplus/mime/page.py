@@ -191,24 +191,8 @@ def _pictures(body: SafeBody, look: Look) -> Iterable[str]:
 
 
 def _event(event: cards.EventView) -> str:
-    kind = {"CANCEL": "Cancelled", "REPLY": "Answer", "REQUEST": "Invitation"}.get(event.method, "Appointment")
-    if event.kind == "task":
-        kind = "Task"
-    organizer = event.organizer
-    rows = [
-        ("When", " – ".join(filter(None, (event.start, event.end or event.duration)))),
-        ("Repeats", cards.spoken(event.rule)),
-        ("Where", event.location),
-        ("Organizer", f"{organizer.name} <{organizer.address}>".strip() if organizer else ""),
-        ("People", ", ".join(_attendee(person) for person in event.attendees[:50])),
-    ]
-    lines = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows if value)
-    return f'<section class="card event"><b>{kind}: {escape(event.summary)}</b><dl>{lines}</dl></section>'
-
-
-def _attendee(person: cards.Person) -> str:
-    state = f" ({person.state.replace('-', ' ')})" if person.state and person.state != "needs-action" else ""
-    return f"{person.name or person.address}{state}"
+    lines = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in cards.rows(event))
+    return f'<section class="card event"><b>{cards.title(event)}: {escape(event.summary)}</b><dl>{lines}</dl></section>'
 
 
 def _contact(contact: cards.ContactView) -> str:

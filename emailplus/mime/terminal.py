@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from ..model.message import addresses
+from . import cards
 from .page import Look, readable_size
 from .view import MessageView
 
@@ -37,11 +38,8 @@ def _lines(seen: MessageView, look: Look, width: int) -> Iterator[str]:
     yield ""
     yield from _wrapped(plain(seen.readable_text()).strip("\n"), width)
     for event in seen.events:
-        when = " - ".join(filter(None, (event.start, event.end or event.duration)))
-        place = f", {event.location}" if event.location else ""
-        yield _one_line(
-            f"[{event.kind}{' ' + event.method.lower() if event.method else ''}: {event.summary}, {when}{place}]"
-        )
+        yield _one_line(f"[{cards.title(event)}: {event.summary}]")
+        yield from (f"  {_one_line(f'{name}: {value}')}" for name, value in cards.rows(event))
     for contact in seen.contacts:
         details = ", ".join(f"{what} {value}" for what, value in contact.details[:10])
         yield _one_line(f"[contact: {contact.name}{', ' + details if details else ''}]")

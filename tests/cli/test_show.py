@@ -75,7 +75,7 @@ def test_for_a_terminal(path: Path) -> None:
     assert "See this <https://x.example/y>" in shown.stdout
     assert "from the MIME" in run(path, "2").stdout
     invited = run(path, "3").stdout
-    assert "[event request: Tea, 2027-01-01 10:00 (UTC)]" in invited
+    assert "[Invitation: Tea]\n  When: 2027-01-01 10:00 (UTC)\n" in invited
     assert "'big.zip' is not here (refused): too big" in invited
     assert "the body is not here (failed): gone" in run(path, "4").stdout
     assert run(path, "99").exit_code == 1
