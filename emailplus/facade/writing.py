@@ -144,7 +144,7 @@ class Writing(Online):
 
         Raises what the stages of sending refuse about its text (`sending.preview`).
         """
-        return self.reading.draft_page(sending.preview(draft, self._sending()).message)
+        return self.reading.draft_page(sending.preview(draft, self._sending()).message, draft.original)
 
     def send(
         self,

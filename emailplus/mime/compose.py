@@ -174,7 +174,8 @@ def html_text(draft: Draft, quote: Quote | None = None) -> str:
             f"<b>{escapes.escape(label)}:</b> {escapes.escape(value)}" for label, value in quote_lines(quote)
         )
         original = html_content(quote.html) if quote.html else text_as_html(quote.text)
-        below += f'<hr>\n<div>{head}</div>\n<blockquote type="cite">\n{original}\n</blockquote>\n'
+        # By this id mail programs know where a quotation begins, and so does `quotes`.
+        below += f'<hr>\n<div id="divRplyFwdMsg">{head}</div>\n<blockquote type="cite">\n{original}\n</blockquote>\n'
     if not below:
         return draft.html
     end = max(draft.html.lower().rfind("</body"), -1)

@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from ..errors import NotFound, StoreDamaged
+from ..errors import NotFound
+from ..mime.brief import announced_part
 from ..mime.html_text import linear
-from ..mime.view import PartView, view
+from ..mime.parts import Part
+from ..mime.view import view
 from ..model import changes, queries
 from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder, FolderType
 from ..model.message import BodyType, StoredAttachment, StoredMessage
@@ -388,23 +390,21 @@ class Store:
         if row[0] is not None:
             return spool.read(self.database, row[0])
         if row[1] == "stored" and row[3] == BodyType.MIME and row[4] == "stored":
-            return iter([self._part_of_mime(attachment_id, row[2]).data])
+            return self._part_of_mime(attachment_id, row[2]).pieces()
         raise NotFound(f"attachment {attachment_id} is not in the store ({row[1]})")
 
-    def _part_of_mime(self, attachment_id: int, message_id: int) -> PartView:
-        """The MIME part that an announced attachment is: by name where that is unique, else by position."""
+    def _part_of_mime(self, attachment_id: int, message_id: int) -> Part:
+        """The MIME part that an announced attachment is. Raises `NotFound` where that cannot be told."""
         announced = self.attachments(message_id)
-        parts = view(self.body(message_id)).attachments
         position = next(number for number, item in enumerate(announced) if item.id == attachment_id)
-        wanted = announced[position]
-        same_id = [part for part in parts if wanted.content_id and part.content_id == wanted.content_id.strip("<>")]
-        same_name = [part for part in parts if wanted.name and part.name == wanted.name]
-        for matching in (same_id, same_name):
-            if len(matching) == 1:
-                return matching[0]
-        if position < len(parts):
-            return parts[position]
-        raise StoreDamaged("the stored MIME does not hold the attachment that was announced with it")
+        named = [(item.name, item.content_id) for item in announced]
+        part = announced_part(self.body(message_id), named, position)
+        if part is None:
+            raise NotFound(
+                f"which part of message {message_id} the server means by its attachment {announced[position].name!r} "
+                "cannot be told; the message is here whole"
+            )
+        return part
 
     def stats(self) -> dict[str, Any]:
         """Counts of everything in the store."""
