@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from emailplus.cli.app import app
 
 
-@pytest.mark.parametrize("words", [["--version"], ["wbxml", "--help"], ["mock", "--help"], ["notify", "serve", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--version"], ["wbxml", "--help"], ["mock", "--help"], ["notify", "serve", "--help"]]
+)
 def test_a_command_loads_what_it_uses(words: list[str]) -> None:
     code = (
         "import sys; from emailplus.cli.app import app\n"
