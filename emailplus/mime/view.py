@@ -205,7 +205,8 @@ def read(source: Source) -> MessageView:
             seen.message_id = value.strip()
     for name, values in met.items():
         written = values[0] if name in ("subject", "from") else ", ".join(values)
-        setattr(seen, wanted[name], headers.decoded(written))
+        decode = headers.decoded if name == "subject" else headers.decoded_people
+        setattr(seen, wanted[name], decode(written))
     work = _Reading(seen)
     work.part(root)
     work.finish()
