@@ -70,8 +70,8 @@ def decoded(value: str) -> str:
 def decoded_people(value: str) -> str:
     """An address list as people read it, and as it can be taken apart again: what an encoded word says is a name or a
     piece of one (RFC 2047 5), so it stands in quotes where it would otherwise count as an address or end one."""
-    if value.isascii() and "=?" not in value:
-        return decoded(value)
+    if (value.isascii() and "=?" not in value) or "@" not in _WORD.sub("", value):
+        return decoded(value)  # some mailers encode the addresses too
     if not value.isascii():
         value = charset.decode(value.encode("utf-8", "surrogateescape"))[0]
     pieces = _QUOTED.split(value)  # text and the inside of quoted strings by turns

@@ -176,11 +176,12 @@ class MessageView:
             body.problems += second.problems
         return body
 
-    def readable_text(self) -> str:
-        """The text for a terminal: the plain body, else the HTML as text with its links."""
+    def readable_text(self, body: SafeBody | None = None) -> str:
+        """The text for a terminal: the plain body, else the HTML as text with its links. `body` where it is known."""
         if not self.html or self.text_is_written:
             return self.text
-        return html_text.readable(self.safe_html().new + self.safe_html().history) or self.text
+        body = body or self.safe_html()
+        return html_text.readable(body.new + body.history) or self.text
 
     text_is_written: bool = True
     """False: there was no plain text, `text` was made from the HTML."""
