@@ -7,6 +7,7 @@ from email.message import Message as MimePart
 
 from . import charset, headers
 from .parts import Part, parse
+from .source import Source
 
 
 @dataclass(slots=True)
@@ -34,17 +35,23 @@ def is_attached(part: Part) -> bool:
     return part.disposition == "attachment" or bool(part.name)
 
 
-def view(data: bytes, *, contents: bool = True) -> MimeView:
+def files(source: Source) -> list[Part]:
+    """The parts that are no text of the body, in order: what `view` calls attachments."""
+    return [part for part in parse(source).leaves() if not _is_body(part)]
+
+
+def _is_body(part: Part) -> bool:
+    return part.content_type in ("text/plain", "text/html") and not is_attached(part)
+
+
+def view(source: Source, *, contents: bool = True) -> MimeView:
     """The texts and attachments of a message. `contents` False leaves the attachments' bytes out."""
     texts: list[str] = []
     rich: list[str] = []
     result = MimeView()
-    for part in parse(data).leaves():
-        attached = is_attached(part)
-        if part.content_type == "text/plain" and not attached:
-            texts.append(part.text()[0])
-        elif part.content_type == "text/html" and not attached:
-            rich.append(part.text()[0])
+    for part in parse(source).leaves():
+        if _is_body(part):
+            (texts if part.content_type == "text/plain" else rich).append(part.text()[0])
         else:
             inline = part.disposition == "inline"
             content = part.content() if contents else b""
