@@ -19,7 +19,10 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 BIN := $(VENV)/bin
 STAMP := $(VENV)/stamp
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-TEST := $(BIN)/python -m pytest -n auto --maxprocesses $(JOBS)
+TEST := $(BIN)/python -m pytest -n auto --maxprocesses $(JOBS) --dist worksteal
+
+# Two workers, and every command that a test starts, would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test check lint types contracts documentation docs bench accelerator clean
 .DELETE_ON_ERROR:

@@ -1,8 +1,8 @@
 """Every benchmark, and one table of all figures: `python bench/run.py [--json] [--full] [--quick] [NAME ...]`.
 
-NAMEs are codec, parse, view, classification, smime, watch, notify and job; none given means all of them. Each runs in a
-process of its own, one after the other. A benchmark that cannot run here has a row that says what it wants; nothing is
-installed. The exit code is 0 whatever the figures are, 1 when a benchmark broke.
+NAMEs are codec, parse, view, compose, classification, smime, watch, notify and job; none given means all of them. Each
+runs in a process of its own, one after the other. A benchmark that cannot run here has a row that says what it wants;
+nothing is installed. The exit code is 0 whatever the figures are, 1 when a benchmark broke.
 """
 
 from __future__ import annotations
@@ -96,6 +96,21 @@ def view_rows(result: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def compose_rows(results: list[dict[str, Any]]) -> list[Row]:
+    """A draft to MIME against Python's email package."""
+    rows = []
+    for result in results:
+        own, other = result["microseconds"]["ours"], result["microseconds"]["peer"]
+        figure = f"a draft to MIME: {result['kind']}"
+        rows.append(at_least(figure, f"{own:,.0f} us", f"{other:,.0f} us", other / own, 2))
+        if memory := result["memory"]:
+            share = memory["ours"] / memory["peer"]
+            rows.append(
+                at_most("the same, peak memory", f"{memory['ours']:.1f} x", f"{memory['peer']:.1f} x", share, 0.6)
+            )
+    return rows
+
+
 def job_rows(rows: list[dict[str, Any]]) -> list[Row]:
     return [Row(**row) for row in rows]
 
@@ -104,6 +119,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[Any], list[Row]]]] = {
     "codec": ("WBXML codec against libwbxml", codec_rows),
     "parse": ("bytes to objects, against exchangelib", parse_rows),
     "view": ("MIME to views, against Python's email package", view_rows),
+    "compose": ("drafts to MIME, against Python's email package", compose_rows),
     "classification": ("receiving a marking, against a plain loop", job_rows),
     "smime": ("S/MIME, against cryptography and OpenSSL", job_rows),
     "watch": ("watching: news, and 2,000 that wait", job_rows),

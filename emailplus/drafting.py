@@ -16,6 +16,7 @@ from .calendar import invitation as invitations
 from .errors import EmailplusError, NotFound, PolicyDenied, UsageError
 from .mime.compose import plain_text
 from .mime.fields import checked_address
+from .mime.quoted import quotable
 from .mime.view import PartView, header_text, view
 from .model.draft import Draft, DraftAttachment, DraftKind, Invitation
 from .model.drafts import ForgetDeletedDrafts, ServerDraft, ServerDrafts, TakeDraft
@@ -134,7 +135,15 @@ def forward(
     if as_attachment:
         protecting.attach_whole(sending, message)
         return replace(draft, quote=None, attachments=(whole(sending.store, message),))
-    attachments = tuple(
+    return replace(draft, attachments=_carried_files(message))
+
+
+def _carried_files(message: StoredMessage) -> tuple[DraftAttachment, ...]:
+    """The attachments of a message as those of a draft; of a protected one that opened, those inside it."""
+    inside = inner_attachments(message)
+    if inside is not None:
+        return inside
+    return tuple(
         DraftAttachment(
             name=attachment.name,
             content_type=attachment.content_type,
@@ -144,8 +153,35 @@ def forward(
         )
         for attachment in message.attachments
     )
-    inside = inner_attachments(message)
-    return replace(draft, attachments=attachments if inside is None else inside)
+
+
+def redirect(sending: Sending, source: int | Draft, *, to: People, cc: People = (), bcc: People = ()) -> Draft:
+    """A message, or a draft, for other people: the same content with nothing added, as a message of its own.
+
+    What someone else wrote is sent by us, since a server lets no other sender pass (MS-ASCMD_R448), and answers go to
+    who wrote it; its HTML goes in the safe form of `mime.quoted`. Raises `NotFound`, also where the text is not all
+    here, `RightsDenied`, and `UsageError` for an address that is none.
+    """
+    if isinstance(source, Draft):
+        draft = replace(source, id=None, message_id=new_message_id(source.sender))
+    else:
+        draft = _taken_over(sending, original(sending.store, source))
+    return replace(draft, to=people(to), cc=people(cc), bcc=people(bcc))
+
+
+def _taken_over(sending: Sending, source: Original) -> Draft:
+    """What a message says, as a draft that says it."""
+    message, sender = source.message, me(sending)
+    protecting.take_over(sending, message)
+    if not source.complete:
+        raise NotFound(f"the text of message {message.id} is not all in the store; synchronise, or forward it")
+    wrote = _known(message.reply_to) or _known(message.sender)
+    ours = any(person.address.casefold() == sender.address.casefold() for person in wrote)
+    return Draft(
+        message_id=new_message_id(sender), sender=sender, kind=DraftKind.REDIRECT, reply_to=() if ours else wrote,
+        subject=message.subject, text=message.text, html=quotable(message.html), attachments=_carried_files(message),
+        original=message.id, thread_topic=message.thread_topic, importance=message.importance,
+    )  # fmt: skip
 
 
 def whole(store: Store, message: StoredMessage) -> DraftAttachment:

@@ -24,7 +24,10 @@ OPERATIONS: dict[DraftKind, Operation] = {
     DraftKind.REPLY: Operation.REPLY,
     DraftKind.REPLY_ALL: Operation.REPLY_ALL,
     DraftKind.FORWARD: Operation.FORWARD,
+    DraftKind.REDIRECT: Operation.FORWARD,
 }
+AS_ONES_OWN = (Operation.EDIT, Operation.EXPORT)
+"""What a redirection needs besides: the content stands in it as if we had written it."""
 
 
 def begin(sending: Sending, message: StoredMessage, kind: DraftKind) -> bool:
@@ -42,6 +45,13 @@ def quote_of(message: StoredMessage) -> Quote:
         sender=message.sender, sent=sent, to=message.to, cc=message.cc, subject=message.subject, text=message.text,
         html=quotable(message.html),
     )  # fmt: skip
+
+
+def take_over(sending: Sending, message: StoredMessage) -> None:
+    """The content of a message as our own, in a redirection. Raises `RightsDenied` where it may not be."""
+    require(message.rights, OPERATIONS[DraftKind.REDIRECT], Door.PERSON, sending.now)
+    for operation in AS_ONES_OWN:
+        require(message.rights, operation, sending.door, sending.now)
 
 
 def attach_whole(sending: Sending, message: StoredMessage) -> None:
@@ -76,6 +86,8 @@ def stage(outgoing: Outgoing, sending: Sending) -> Outgoing:
 
 def _permitted(draft: Draft, original: StoredMessage, licence: Licence, sending: Sending) -> None:
     operation = OPERATIONS[draft.kind]
+    if draft.kind is DraftKind.REDIRECT:
+        take_over(sending, original)
     require(licence, operation, Door.PERSON, sending.now)
     if draft.template == NO_RESTRICTION:
         require(licence, Operation.REMOVE_PROTECTION, Door.PERSON, sending.now)

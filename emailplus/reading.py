@@ -114,17 +114,19 @@ class Reading:
         """How a message is shown under the configuration, and for its sender."""
         cells = tuple(self._cells(message))
         now = datetime.now(UTC)
-        config = self.config
-        chosen = show_pictures
-        if chosen is None and pictures.shown(self.store.database, message.id, message.sender):
-            chosen = True
-        if chosen is None and config is not None:
-            chosen = MailboxSettings(self.store, lambda: config).in_force().show_pictures
+        shown = self._shows_pictures(message) if show_pictures is None else show_pictures
         return replace(
-            self._configured(config, pictures=bool(chosen), cells=cells),
+            self._configured(self.config, pictures=shown, cells=cells),
             printable=bool(judge(message.rights, Operation.PRINT, Door.PERSON, now)),
             copyable=bool(judge(message.rights, Operation.COPY, Door.PERSON, now)),
         )
+
+    def _shows_pictures(self, message: StoredMessage | None) -> bool:
+        """What the user chose for a message or its sender, else for all mail; None: for what is no message yet."""
+        if message is not None and pictures.shown(self.store.database, message.id, message.sender):
+            return True
+        config = self.config
+        return config is not None and MailboxSettings(self.store, lambda: config).in_force().show_pictures
 
     def _configured(self, config: AppConfig | None, *, pictures: bool, cells: tuple[Cell, ...]) -> Look:
         """What the configuration alone decides."""
@@ -141,12 +143,14 @@ class Reading:
             cells=cells,
         )
 
-    def draft_page(self, mime: bytes) -> Page:
+    def draft_page(self, mime: bytes, original: int | None = None) -> Page:
         """A message of ours as it will be seen, with the watermark, which the compose view has too (guide,
-        `email_watermark`)."""
-        seen, config = read(mime), self.config
-        cells = (Cell("importance", "High importance", tone="warning"),) if b"\nImportance: high\r" in mime else ()
-        return pages.render(seen, self._configured(config, pictures=True, cells=cells))
+        `email_watermark`). The remote pictures that it quotes are shown where they are in the view of `original`."""
+        found = self.store.messages([original]) if original is not None else []
+        urgent = b"\nImportance: high\r" in mime.partition(b"\r\n\r\n")[0]
+        cells = (Cell("importance", "High importance", tone="warning"),) if urgent else ()
+        shown = self._shows_pictures(found[0] if found else None)
+        return pages.render(read(mime), self._configured(self.config, pictures=shown, cells=cells))
 
     def _message(self, message_id: int) -> StoredMessage:
         found = self.store.messages([message_id])

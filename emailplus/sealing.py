@@ -195,5 +195,5 @@ def _parcel(mail: ProtectedMessage, draft: Draft) -> Parcel:
     Bcc's own copy is not the one to keep."""
     if mail.hidden or draft.kind is DraftKind.NEW or draft.original is None:
         return Parcel(mail.message, save=not mail.hidden, template=draft.template)
-    command = "SmartForward" if draft.kind is DraftKind.FORWARD else "SmartReply"
+    command = draft.kind.command
     return Parcel(mail.message, command, source=draft.original, replace=True, template=draft.template)

@@ -25,7 +25,6 @@ from .model.outbox import Parcel, QueueMail
 from .model.questions import Confirm, Question
 from .policy import limits
 from .policy import recipients as safe_domains
-from .policy.dlp import FILES, Action
 from .policy.user_settings import Settings
 from .protecting import quote_of
 from .rms.gate import Door
@@ -121,11 +120,14 @@ def recipients(outgoing: Outgoing, sending: Sending) -> Outgoing:
 
 
 def features(outgoing: Outgoing, sending: Sending) -> Outgoing:
-    """Files may be attached (`disabled_features` = `attach_files`, the app policy); what a forward carries stays."""
+    """Files may be attached, each by the rule of its origin (`dlp.may_attach`); what a forward carries stays."""
     draft = outgoing.draft
     carried = draft.original is not None
-    if any(a.source is None and not (carried and a.content_type == MESSAGE) for a in draft.attachments):
-        guard(sending.store.database, sending.config).may(Action.ATTACH_FILE, FILES).require()
+    own = [a for a in draft.attachments if a.source is None and not (carried and a.content_type == MESSAGE)]
+    if own:
+        rules = guard(sending.store.database, sending.config)
+        for origin, handed_over in dict.fromkeys((a.origin, a.handed_over) for a in own):
+            rules.may_attach(origin, handed_over=handed_over).require()
     return outgoing
 
 
@@ -180,7 +182,7 @@ def parcels(outgoing: Outgoing, sending: Sending) -> Outgoing:
     draft = outgoing.draft
     complete = outgoing.composed.message if outgoing.composed is not None else None
     source = _source(draft, sending)
-    command = "SmartForward" if draft.kind is DraftKind.FORWARD else "SmartReply"
+    command = draft.kind.command
     # Below what the server adds nothing of ours can stand, so a marking keeps the whole message with us where it can.
     ours = outgoing.stamp is not None and complete is not None
     if source is not None and not (source.protected or ours) and _leaves_to_server(draft, source, complete is not None):

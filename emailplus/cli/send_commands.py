@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..drafting import people as addresses_of
 from ..errors import ConfirmationNeeded, UsageError
 from ..mailbox import Mailbox
 from ..model.draft import Draft, DraftAttachment
@@ -38,6 +40,7 @@ from .common import (
 )
 
 _MAX_FILE = 256 << 20
+_NAME = re.compile(r"[A-Za-z0-9._+@-]+")
 
 
 def send(
@@ -49,6 +52,9 @@ def send(
     to: Annotated[list[str] | None, typer.Option("--to", metavar="ADDRESS", help="To; may be repeated.")] = None,
     cc: Annotated[list[str] | None, typer.Option("--cc", metavar="ADDRESS", help="Cc.")] = None,
     bcc: Annotated[list[str] | None, typer.Option("--bcc", metavar="ADDRESS", help="Bcc.")] = None,
+    reply_to: Annotated[
+        list[str] | None, typer.Option("--reply-to", metavar="ADDRESS", help="Answers go there.")
+    ] = None,
     subject: Annotated[str | None, typer.Option("--subject", help="The subject.", show_default=False)] = None,
     text: Annotated[str | None, typer.Option("--text", help="The text.", show_default=False)] = None,
     text_file: Annotated[
@@ -60,9 +66,19 @@ def send(
     attach: Annotated[
         list[Path] | None, typer.Option("--attach", metavar="FILE", help="Attach a file; may be repeated.")
     ] = None,
+    inline: Annotated[
+        list[Path] | None,
+        typer.Option("--inline", metavar="FILE", help="An image of the HTML, which names it as cid:FILE'S-NAME."),
+    ] = None,
     reply: Annotated[int | None, typer.Option("--reply", metavar="ID", help="Answer that message.")] = None,
     reply_all: Annotated[int | None, typer.Option("--reply-all", metavar="ID", help="Answer everyone in it.")] = None,
     forward: Annotated[int | None, typer.Option("--forward", metavar="ID", help="Forward that message.")] = None,
+    as_attachment: Annotated[
+        bool, typer.Option("--as-attachment", help="With --forward: the message whole, byte for byte.")
+    ] = False,
+    redirect: Annotated[
+        int | None, typer.Option("--redirect", metavar="ID", help="That message itself to others, nothing added.")
+    ] = None,
     draft: Annotated[int | None, typer.Option("--draft", metavar="ID", help="Send that draft.")] = None,
     phishing: Annotated[
         int | None, typer.Option("--report-phishing", metavar="ID", help="Report that message.", show_default=False)
@@ -73,6 +89,14 @@ def send(
         list[str] | None,
         typer.Option("--mark", metavar="FIELD=VALUE", help="A classification value; again for several."),
     ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--template", metavar="NAME", help="Protect it: a template's name or id; none: an answer without."
+        ),
+    ] = None,
+    sign: Annotated[bool | None, typer.Option("--sign/--no-sign", help="S/MIME, whatever the settings say.")] = None,
+    encrypt: Annotated[bool | None, typer.Option("--encrypt/--no-encrypt", help="S/MIME, likewise.")] = None,
     save: Annotated[bool, typer.Option("--save", help="Keep it as a draft instead of sending it.")] = False,
     preview: Annotated[
         Path | None,
@@ -102,14 +126,22 @@ def send(
                 confirm = partial(answer, yes=yes)
                 _tell(mailbox.report_phishing(phishing, text=text or "", confirm=confirm), as_json)
                 return
-            made = _draft(mailbox, mime, reply, reply_all, forward, draft)
-            made = _filled(made, mailbox, to, cc, bcc, subject, _text(text, text_file), _read_text(html_file))
+            made = _draft(mailbox, mime, reply, reply_all, forward, redirect, draft, as_attachment=as_attachment)
+            people = mailbox.new(to=to or (), cc=cc or (), bcc=bcc or ())
+            made = _filled(made, people, subject, _text(text, text_file), _read_text(html_file))
+            files = (*map(_attachment, attach or ()), *(_attachment(path, inline=True) for path in inline or ()))
+            _shown_in(made.html, inline or ())
             made = replace(
                 made,
-                attachments=(*made.attachments, *(_attachment(path) for path in attach or ())),
+                attachments=(*made.attachments, *files),
+                reply_to=addresses_of(reply_to) if reply_to else made.reply_to,
                 importance=2 if high else made.importance,
                 read_receipt=receipt or made.read_receipt,
+                sign=made.sign if sign is None else sign,
+                encrypt=made.encrypt if encrypt is None else encrypt,
             )
+            if template is not None:
+                made = mailbox.protect(made, None if template.strip().lower() == "none" else template)
             if mark:
                 made = mailbox.classification.mark(made, wanted_values(mark, "--mark"))
             if preview is not None:
@@ -128,11 +160,16 @@ def _draft(
     reply: int | None,
     reply_all: int | None,
     forward: int | None,
+    redirect: int | None,
     draft: int | None,
+    *,
+    as_attachment: bool,
 ) -> Draft:
-    chosen = [value for value in (mime, reply, reply_all, forward, draft) if value is not None]
+    chosen = [value for value in (mime, reply, reply_all, forward, redirect, draft) if value is not None]
     if len(chosen) > 1:
-        raise UsageError("a MIME file, --reply, --reply-all, --forward and --draft: one of them at most")
+        raise UsageError("a MIME file, --reply, --reply-all, --forward, --redirect and --draft: one of them at most")
+    if as_attachment and forward is None:
+        raise UsageError("--as-attachment goes with --forward")
     if mime is not None:
         return mailbox.draft_from(_read(mime))
     if reply is not None:
@@ -140,27 +177,19 @@ def _draft(
     if reply_all is not None:
         return mailbox.reply_all(reply_all)
     if forward is not None:
-        return mailbox.forward(forward)
+        return mailbox.forward(forward, as_attachment=as_attachment)
+    if redirect is not None:
+        return mailbox.redirect(redirect, to=())
     return mailbox.draft(draft) if draft is not None else mailbox.new()
 
 
-def _filled(
-    draft: Draft,
-    mailbox: Mailbox,
-    to: list[str] | None,
-    cc: list[str] | None,
-    bcc: list[str] | None,
-    subject: str | None,
-    text: str | None,
-    html: str | None,
-) -> Draft:
+def _filled(draft: Draft, people: Draft, subject: str | None, text: str | None, html: str | None) -> Draft:
     """The draft with what the options say; people are added, everything else is replaced."""
-    added = mailbox.new(to=to or (), cc=cc or (), bcc=bcc or ())
     return replace(
         draft,
-        to=draft.to + added.to,
-        cc=draft.cc + added.cc,
-        bcc=draft.bcc + added.bcc,
+        to=draft.to + people.to,
+        cc=draft.cc + people.cc,
+        bcc=draft.bcc + people.bcc,
         subject=draft.subject if subject is None else subject,
         text=draft.text if text is None else text,
         html=draft.html if html is None else html,
@@ -197,8 +226,15 @@ def _read(file: Path) -> bytes:
     return data
 
 
-def _attachment(file: Path) -> DraftAttachment:
-    return DraftAttachment(name=file.name, content=_read(file))
+def _attachment(file: Path, *, inline: bool = False) -> DraftAttachment:
+    return DraftAttachment(name=file.name, content=_read(file), content_id=file.name if inline else "")
+
+
+def _shown_in(html: str, images: Sequence[Path]) -> None:
+    """Raises `UsageError` for an image that the HTML does not name: nobody would see it."""
+    for image in images:
+        if f"cid:{image.name}" not in html or not _NAME.fullmatch(image.name):
+            raise UsageError(f"--inline {image.name}: the HTML has no image cid:{image.name} (no blanks in the name)")
 
 
 def answer(question: Question, yes: bool) -> str:

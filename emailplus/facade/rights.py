@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from .. import account
@@ -9,9 +10,11 @@ from ..eas.flows import rights as flows
 from ..eas.flows import settings
 from ..errors import NotFound
 from ..model.account import RightsTemplate
+from ..model.draft import Draft
 from ..model.rights import Licence
 from ..policy.body_preference import BodyPreference, BodyRequest
 from ..policy.features import TEMPLATES
+from ..rms.compose import NO_RESTRICTION, named
 from ..rms.gate import Door, Operation, Verdict, judge
 from ..store import rights
 from ..store.store import Store
@@ -77,6 +80,14 @@ class Protecting(Online):
         known = None if refresh else _known(self.store)
         return known if known is not None else _kept(self.store, self._converse(settings.rights_templates))
 
+    def protect(self, draft: Draft, template: str | None) -> Draft:
+        """The draft, to be sent under a template, which its name or TemplateID tells (`templates`).
+
+        None: an answer goes out without the protection of its original, where that may be (ExportAllowed). Raises
+        `UsageError` for a template that the server does not offer, and as `templates`.
+        """
+        return replace(draft, template=NO_RESTRICTION if template is None else named(self.templates(), template).id)
+
     def remove_protection(self, message_id: int) -> None:
         """Take the protection off a message, here and on the server (MS-ASRM 2.2.2.11).
 
@@ -109,6 +120,12 @@ class AsyncProtecting(AsyncOnline):
         store = self._held.store
         known = None if refresh else _known(store)
         return known if known is not None else _kept(store, await self._converse(settings.rights_templates))
+
+    async def protect(self, draft: Draft, template: str | None) -> Draft:
+        """See `Mailbox.protect`."""
+        if template is None:
+            return replace(draft, template=NO_RESTRICTION)
+        return replace(draft, template=named(await self.templates(), template).id)
 
     async def remove_protection(self, message_id: int) -> None:
         """See `Mailbox.remove_protection`."""

@@ -97,6 +97,14 @@ class Writing(Online):
         """
         return drafting.forward(self._sending(), message_id, to=to, text=text, html=html, as_attachment=as_attachment)
 
+    def redirect(self, source: int | Draft, *, to: People, cc: People = (), bcc: People = ()) -> Draft:
+        """A message of the store, or a draft, to other people: the same content, with nothing added to it.
+
+        We are its sender; answers go to who wrote it. Raises `NotFound`, `RightsDenied` without the rights to forward,
+        edit and export, and `UsageError` for an address that is none.
+        """
+        return drafting.redirect(self._sending(), source, to=to, cc=cc, bcc=bcc)
+
     def draft_from(self, mime: bytes) -> Draft:
         """The draft that a MIME message stands for, recipients from its header. Raises `UsageError`."""
         return drafting.from_mime(self._sending(), mime)
@@ -136,7 +144,7 @@ class Writing(Online):
 
         Raises what the stages of sending refuse about its text (`sending.preview`).
         """
-        return self.reading.draft_page(sending.preview(draft, self._sending()).message)
+        return self.reading.draft_page(sending.preview(draft, self._sending()).message, draft.original)
 
     def send(
         self,
@@ -270,6 +278,11 @@ class AsyncWriting(AsyncOnline):
     ) -> Draft:
         """See `Mailbox.forward`."""
         call = partial(self._mailbox.forward, message_id, to=to, text=text, html=html, as_attachment=as_attachment)
+        return await asyncio.to_thread(call)
+
+    async def redirect(self, source: int | Draft, *, to: People, cc: People = (), bcc: People = ()) -> Draft:
+        """See `Mailbox.redirect`."""
+        call = partial(self._mailbox.redirect, source, to=to, cc=cc, bcc=bcc)
         return await asyncio.to_thread(call)
 
     async def draft_from(self, mime: bytes) -> Draft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import Message as MimePart
 
@@ -30,18 +31,16 @@ class MimeView:
     attachments: list[PartView] = field(default_factory=list)
 
 
+_TEXTS = ("text/plain", "text/html")
+
+
 def is_attached(part: Part) -> bool:
     """Whether a text part is a file and not part of the body."""
     return part.disposition == "attachment" or bool(part.name)
 
 
-def files(source: Source) -> list[Part]:
-    """The parts that are no text of the body, in order: what `view` calls attachments."""
-    return [part for part in parse(source).leaves() if not _is_body(part)]
-
-
 def _is_body(part: Part) -> bool:
-    return part.content_type in ("text/plain", "text/html") and not is_attached(part)
+    return part.content_type in _TEXTS and not is_attached(part)
 
 
 def view(source: Source, *, contents: bool = True) -> MimeView:
@@ -59,6 +58,26 @@ def view(source: Source, *, contents: bool = True) -> MimeView:
     result.text = "\n".join(filter(None, texts))
     result.html = "\n".join(filter(None, rich))
     return result
+
+
+def announced_part(source: Source, announced: Sequence[tuple[str, str]], position: int) -> Part | None:
+    """The part that a server means by one of the attachments it announced, each a name and a Content-ID.
+
+    By Content-ID or name where that is unique, else by its place, but only where both sides count the same: servers
+    differ in which texts they take for the body. None where it cannot be told.
+    """
+    leaves = list(parse(source).leaves())
+    body = {part.content_type: part for part in reversed(leaves) if _is_body(part)}
+    files = [part for part in leaves if not _is_body(part)]
+    others = [part for part in leaves if part is not body.get(part.content_type)]  # a second text is a file to some
+    name, content_id = announced[position][0], announced[position][1].strip("<>")
+    for matching in (
+        [part for part in files if content_id and part.content_id == content_id],
+        [part for part in files if name and part.name == name],
+    ):
+        if len(matching) == 1:
+            return matching[0]
+    return next((found[position] for found in (files, others) if len(found) == len(announced)), None)
 
 
 def decoded_text(part: MimePart) -> str:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import html as escapes
 import mimetypes
 import re
-from base64 import encodebytes
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +32,7 @@ from typing import Protocol
 from ..errors import UsageError
 from ..model.draft import Draft, DraftAttachment, Invitation, Quote
 from .fields import address_field, identifiers_field, one_line, parameter, text_field
+from .transfer import base64_blocks
 
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _CONTENT_ID = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,900}")
@@ -50,6 +51,8 @@ _OWN_FIELDS = frozenset(
 """Fields that a stage may not add: they are the draft's own."""
 
 Contents = Callable[[DraftAttachment], bytes]
+Pieces = list[bytes]
+"""A part before it is put together, its header first: a large file is copied once, when the whole is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Composed:
 
     @property
     def message(self) -> bytes:
-        return self.head + b"MIME-Version: 1.0\r\n" + self.entity
+        return b"".join((self.head, b"MIME-Version: 1.0\r\n", self.entity))
 
 
 class BodyStamp(Protocol):
@@ -95,16 +98,14 @@ def compose(
     salt = draft.message_id.encode(errors="replace")
     if inline:
         text, rich = body
-        rich = _multipart("related", [rich, *(_attachment(a, contents, inline=True) for a in inline)], salt + b"r",
-                          extra='; type="text/html"')  # fmt: skip
-        body = [text, rich]
+        shown_parts = [rich, *(_attachment(a, contents, inline=True) for a in inline)]
+        body = [text, _multipart("related", shown_parts, salt + b"r", extra='; type="text/html"')]
     if draft.invitation is not None:
         body.append(_calendar(draft.invitation))
     root = body[0] if len(body) == 1 else _multipart("alternative", body, salt + b"a")
     if beside:
-        parts = [root, *(_attachment(a, contents, inline=False) for a in beside)]
-        root = _multipart("mixed", parts, salt + b"m")
-    return Composed(_head(draft, date), root)
+        root = _multipart("mixed", [root, *(_attachment(a, contents, inline=False) for a in beside)], salt + b"m")
+    return Composed(_head(draft, date), b"".join(root))
 
 
 def _head(draft: Draft, date: datetime) -> bytes:
@@ -126,7 +127,7 @@ def _head(draft: Draft, date: datetime) -> bytes:
     if draft.thread_topic:
         lines.append(text_field("Thread-Topic", draft.thread_topic))
     if draft.thread_index:
-        lines.append(text_field("Thread-Index", encodebytes(draft.thread_index).decode().replace("\n", "")))
+        lines.append(text_field("Thread-Index", b64encode(draft.thread_index).decode()))
     if draft.importance in _IMPORTANCE:
         lines.append(text_field("Importance", _IMPORTANCE[draft.importance]))
     if draft.read_receipt:  # RFC 8098 2.1
@@ -141,7 +142,7 @@ def _head(draft: Draft, date: datetime) -> bytes:
 # Text.
 
 
-def _body(draft: Draft, quote: Quote | None, stamp: BodyStamp | None) -> list[bytes]:
+def _body(draft: Draft, quote: Quote | None, stamp: BodyStamp | None) -> list[Pieces]:
     plain = plain_text(draft, quote)
     parts = [_text(stamp.text(plain) if stamp is not None else plain, "plain")]
     if draft.html:
@@ -173,7 +174,8 @@ def html_text(draft: Draft, quote: Quote | None = None) -> str:
             f"<b>{escapes.escape(label)}:</b> {escapes.escape(value)}" for label, value in quote_lines(quote)
         )
         original = html_content(quote.html) if quote.html else text_as_html(quote.text)
-        below += f'<hr>\n<div>{head}</div>\n<blockquote type="cite">\n{original}\n</blockquote>\n'
+        # By this id mail programs know where a quotation begins, and so does `quotes`.
+        below += f'<hr>\n<div id="divRplyFwdMsg">{head}</div>\n<blockquote type="cite">\n{original}\n</blockquote>\n'
     if not below:
         return draft.html
     end = max(draft.html.lower().rfind("</body"), -1)
@@ -209,15 +211,15 @@ def html_content(document: str) -> str:
     return document[start:] if end < start else document[start:end]
 
 
-def _text(text: str, subtype: str) -> bytes:
+def _text(text: str, subtype: str) -> Pieces:
     """A text part, in the transfer encoding that suits it; characters that no text has are left out."""
     part = MIMEPart(policy=_SEVEN_BIT)
     cleaned = _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     part.set_content(cleaned, subtype=subtype, charset="utf-8")
-    return part.as_bytes()
+    return [part.as_bytes()]
 
 
-def _calendar(invitation: Invitation) -> bytes:
+def _calendar(invitation: Invitation) -> Pieces:
     """The calendar part. Raises `UsageError` for a method that is none, or text that is not UTF-8."""
     if not re.fullmatch(r"[A-Z]{3,20}", invitation.method):
         raise UsageError(f"{invitation.method!r} is no iCalendar method")
@@ -228,31 +230,31 @@ def _calendar(invitation: Invitation) -> bytes:
     part = MIMEPart(policy=_SEVEN_BIT)
     cleaned = _UNWRITABLE.sub("", text.replace("\r\n", "\n"))
     part.set_content(cleaned, subtype="calendar", charset="utf-8", params={"method": invitation.method})
-    return part.as_bytes()
+    return [part.as_bytes()]
 
 
 # Parts.
 
 
-def _multipart(subtype: str, parts: list[bytes], salt: bytes, extra: str = "") -> bytes:
+def _multipart(subtype: str, parts: list[Pieces], salt: bytes, extra: str = "") -> Pieces:
     """Parts under a boundary that stands in none of them; the same message always gets the same one."""
     boundary = "=_" + blake2b(salt, digest_size=15).hexdigest()
-    while any(boundary.encode() in part for part in parts):
+    while any(boundary.encode() in piece for part in parts for piece in part):
         boundary = "=_" + blake2b(boundary.encode(), digest_size=15).hexdigest()
     mark = f"--{boundary}".encode()
-    pieces = [f'Content-Type: multipart/{subtype}{extra};\r\n boundary="{boundary}"\r\n'.encode()]
-    if any(b"Content-Transfer-Encoding: 8bit\r\n" in part[: part.find(b"\r\n\r\n")] for part in parts):
-        pieces.append(b"Content-Transfer-Encoding: 8bit\r\n")  # RFC 2045 6.4
-    pieces.append(b"\r\n")
+    head = f'Content-Type: multipart/{subtype}{extra};\r\n boundary="{boundary}"\r\n'
+    if any(b"\r\nContent-Transfer-Encoding: 8bit\r\n" in part[0].partition(b"\r\n\r\n")[0] + b"\r\n" for part in parts):
+        head += "Content-Transfer-Encoding: 8bit\r\n"  # RFC 2045 6.4
+    pieces = [f"{head}\r\n".encode()]
     for part in parts:
-        pieces += [mark, b"\r\n", part, b"" if part.endswith(b"\r\n") else b"\r\n"]
-        if part.endswith(b"\r\n"):
+        pieces += [mark, b"\r\n", *part, b"" if part[-1].endswith(b"\r\n") else b"\r\n"]
+        if part[-1].endswith(b"\r\n"):
             pieces.append(b"\r\n")  # the line end before a boundary belongs to it (RFC 2046 5.1.1)
     pieces += [mark, b"--\r\n"]
-    return b"".join(pieces)
+    return pieces
 
 
-def _attachment(attachment: DraftAttachment, contents: Contents | None, *, inline: bool) -> bytes:
+def _attachment(attachment: DraftAttachment, contents: Contents | None, *, inline: bool) -> Pieces:
     content = attachment.content
     if content is None:
         if contents is None:
@@ -273,7 +275,7 @@ def _attachment(attachment: DraftAttachment, contents: Contents | None, *, inlin
     if _CONTENT_ID.fullmatch(identifier):
         head.append(f"Content-ID: <{identifier}>")
     start = "\r\n".join(head).encode() + b"\r\n\r\n"
-    return start + (content if encoding != "base64" else encodebytes(content).replace(b"\n", b"\r\n"))
+    return [start, *(base64_blocks(content) if encoding == "base64" else [content])]
 
 
 def _message_form(kind: str, content: bytes) -> tuple[str, str]:

@@ -25,6 +25,9 @@ _QUOTED_LOCAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 _PLAIN_VALUE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_Q = ["_" if byte == 32 else chr(byte) if byte in _Q_SAFE else f"={byte:02X}" for byte in range(256)]
+"""Each byte as the Q encoding writes it (RFC 2047 4.2)."""
+_WORD_FRAME = len("=?utf-8?q??=")
 _LINE = 76
 _HARD_LINE = 998
 """Characters a line may never exceed (RFC 5322 2.1.1)."""
@@ -60,28 +63,26 @@ def _folded(value: str, used: int) -> str:
 
 def _encoded(value: str, used: int) -> str:
     """Encoded words of at most 75 characters, whole characters in each, Q or B by which is shorter (RFC 2047 2, 5)."""
-    data = value.encode()
-    cost = sum(1 if byte in _Q_SAFE or byte == 32 else 3 for byte in data)
-    write = _q_word if cost <= (len(data) + 2) // 3 * 4 else _b_word
+    characters = [character.encode() for character in value]
+    lengths = [sum(map(len, map(_Q.__getitem__, data))) for data in characters]
+    total = sum(map(len, characters))
+    in_q = sum(lengths) <= (total + 2) // 3 * 4
+    if not in_q:
+        lengths = [len(data) for data in characters]
     words: list[str] = []
-    piece = ""
-    for character in value:
-        limit = _LINE - 1 - (used if not words else 1)
-        if piece and len(write(piece + character)) > limit:
-            words.append(write(piece))
-            piece = ""
-        piece += character
-    words.append(write(piece))
+    first = size = 0
+    for at, length in enumerate(lengths):
+        room = _LINE - 1 - (used if not words else 1) - _WORD_FRAME
+        if at > first and (size + length if in_q else (size + length + 2) // 3 * 4) > room:
+            words.append(_word(b"".join(characters[first:at]), in_q))
+            first, size = at, 0
+        size += length
+    words.append(_word(b"".join(characters[first:]), in_q))
     return "\r\n ".join(words)
 
 
-def _q_word(text: str) -> str:
-    body = "".join("_" if b == 32 else chr(b) if b in _Q_SAFE else f"={b:02X}" for b in text.encode())
-    return f"=?utf-8?q?{body}?="
-
-
-def _b_word(text: str) -> str:
-    return f"=?utf-8?b?{b64encode(text.encode()).decode()}?="
+def _word(data: bytes, in_q: bool) -> str:
+    return f"=?utf-8?q?{''.join(map(_Q.__getitem__, data))}?=" if in_q else f"=?utf-8?b?{b64encode(data).decode()}?="
 
 
 def address_field(name: str, people: Iterable[Address]) -> bytes:

@@ -16,7 +16,8 @@ MAX_FIELD = 64 * 1024
 """Bytes of one field that are read."""
 MAX_PARAMETERS = 64
 
-_BLANKS = re.compile(r"[ \t\r\n\x0b\x0c\x1c-\x1f\x85\u2028\u2029]+")
+_CONTROL = r"\t\r\n\x0b\x0c\x1c-\x1f\x85\u2028\u2029"
+_BREAK = re.compile(rf"(?<! ) *+[{_CONTROL}][ {_CONTROL}]*+")
 _WORD = re.compile(r"=\?([A-Za-z0-9_.:()+-]{1,60})(?:\*[A-Za-z0-9-]{0,20})?\?([bBqQ])\?([^?]{0,8000})\?=")
 _PARAMETER = re.compile(r';\s*([^\s=;"()<>]{1,80})\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))', re.DOTALL)
 _ESCAPED = re.compile(r"\\([\\\"])")
@@ -62,8 +63,8 @@ def decoded(value: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Runs of blanks and line breaks as one blank; a no-break space and its like are what the writer meant."""
-    return _BLANKS.sub(" ", text).strip(" ")
+    """Line breaks and tabs, with the blanks around them, as one blank; other blanks are what the writer meant."""
+    return _BREAK.sub(" ", text).strip(" ")
 
 
 def _words(value: str) -> str:

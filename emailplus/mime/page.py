@@ -2,7 +2,8 @@
 
 The message has been sanitised before (`sanitise`); the page's Content-Security-Policy is a second wall behind that:
 even markup that slipped through could neither run nor load. What stands around the message (banners, cells, people,
-files) is ours, and a message cannot draw over it: it lies in a box of its own, without positioning.
+files) is ours, and a message cannot draw over it: it lies in a box of its own, without positioning, and bounded, so
+that what stands below it stays in reach.
 """
 
 from __future__ import annotations
@@ -197,7 +198,9 @@ def _event(event: cards.EventView) -> str:
 
 def _contact(contact: cards.ContactView) -> str:
     rows = [("Organisation", contact.organization), ("Title", contact.title), *contact.details]
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows if value)
+    lines = "".join(
+        f"<dt>{escape(name[:1].upper() + name[1:])}</dt><dd>{escape(value)}</dd>" for name, value in rows if value
+    )
     return f'<section class="card contact"><b>{escape(contact.name or "Contact")}</b><dl>{lines}</dl></section>'
 
 
@@ -288,14 +291,16 @@ _STYLE = (
     ".cell.good{border-color:var(--good)}.cell.warning{border-color:var(--warning)}.cell.bad{border-color:var(--bad)}"
     ".notice{background:var(--soft);border:1px solid var(--line);padding:6px 10px;margin:8px 0;font-size:.93em}"
     ".notice ul{margin:.2em 0;padding-left:1.4em}"
-    ".message{margin:12px 0;padding:12px;overflow:auto;isolation:isolate;contain:layout paint;"
+    ".message{margin:12px 0;padding:12px;overflow:auto;max-height:200000px;isolation:isolate;contain:layout paint;"
     "border:1px solid var(--line);border-radius:6px}"
     ".message.paper{background:#fff;color:#000;color-scheme:light}.message .text{white-space:pre-wrap}"
     ".message .fit>:first-child{margin-top:0}.message .fit>:last-child{margin-bottom:0}"
+    ".cell+header h1{margin-top:.7em}.message img:not([src]){display:inline-block;border:1px dashed #888;"
+    "padding:2px 6px;font-size:.85em;color:#6b6b6b;vertical-align:middle}"
     ".message img{max-width:100%}.message blockquote{border-left:2px solid var(--line);margin:.4em 0 .4em 4px;"
     "padding-left:10px}.history{margin-top:12px}.history>summary{color:var(--dim);cursor:pointer}"
     ".card,.files{border:1px solid var(--line);border-radius:6px;padding:8px 12px;margin:8px 0}"
     ".files ul{margin:0;padding-left:1.2em}small{color:var(--dim)}"
     ".watermark{position:fixed;inset:0;pointer-events:none;z-index:2147483647}"
-    "@media print{.history:not([open])>summary{display:none}}"
+    "@media print{.history:not([open])>summary{display:none}.message{max-height:none}}"
 )

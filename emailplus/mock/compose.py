@@ -108,9 +108,12 @@ def with_original(raw: bytes, original: Message, *, forward: bool) -> bytes:
 
 
 def _entity(message: Message, part: Part) -> bytes:
-    if part is not message.root:
-        return message.raw[part.start : part.end]
-    return b"Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n\r\n" + message.raw
+    if message.stands_for_all(part):
+        return b"Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n\r\n" + message.raw
+    if part is message.root:  # a message that is a file: its other fields stay behind
+        fields = (text for name, text in split_fields(message.raw[: part.body]) if name.startswith("content-"))
+        return b"".join(fields) + b"\r\n" + message.raw[part.body : part.end]
+    return message.raw[part.start : part.end]
 
 
 def _quoted(original: Message, kind: int) -> str:

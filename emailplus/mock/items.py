@@ -175,7 +175,7 @@ def _attachments(item: Item, message: Message, parts: list[Part], version: int) 
 
 def attachment_name(message: Message, part: Part) -> str:
     """DisplayName: its file name, else one made from what it is."""
-    if part is message.root:
+    if message.stands_for_all(part):
         return "smime.p7m"
     if part.file_name:
         return part.file_name

@@ -178,6 +178,9 @@ class Part:
         return self.headers.get("content-transfer-encoding").lower()
 
 
+_UU = ("x-uuencode", "x-uue", "uuencode")
+
+
 class Message:
     """A message read from its stored bytes `raw`."""
 
@@ -207,7 +210,7 @@ class Message:
                 return data
         if encoding == "quoted-printable":
             return quopri.decodestring(data)
-        return data
+        return _uu_decoded(data) if encoding in _UU else data
 
     def content_size(self, part: Part) -> int:
         """Size of `content(part)` in bytes; for base64 reckoned from its length, not decoded."""
@@ -252,6 +255,10 @@ class Message:
             body.append(calendar)
         return [part for part in _leaves(self.root) if not any(part is shown for shown in body)]
 
+    def stands_for_all(self, part: Part) -> bool:
+        """Whether an attachment is the signed or enveloped message itself (MS-ASEMAIL 2.2.2.49)."""
+        return part is self.root and self.message_class.startswith("IPM.Note.SMIME")
+
     def calendar_part(self) -> Part | None:
         """The iCalendar part with a method that makes this meeting mail; None for other mail."""
         for part in _leaves(self.root):
@@ -286,6 +293,23 @@ class Message:
             return datetime.fromtimestamp(moment.timestamp() - (fields[9] or 0), UTC)
         except (ValueError, OverflowError, OSError):
             return None
+
+
+def _uu_decoded(data: bytes) -> bytes:
+    """What stands between ``begin`` and ``end``; the data itself where a line is none of uuencode's."""
+    lines = iter(data.splitlines())
+    found = bytearray()
+    for line in lines:
+        if line.startswith(b"begin "):
+            break
+    for line in lines:
+        if line.strip() in (b"end", b"`", b""):
+            break
+        try:
+            found += binascii.a2b_uu(line)
+        except binascii.Error:
+            return data
+    return bytes(found)
 
 
 def meeting_class(message: Message, calendar: Part) -> str:

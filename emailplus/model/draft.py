@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from .apps import FILES, Origin
 from .message import Address
 
 
@@ -17,10 +18,13 @@ class DraftKind(StrEnum):
     REPLY = "reply"
     REPLY_ALL = "reply_all"
     FORWARD = "forward"
+    REDIRECT = "redirect"
+    """The message itself to other people, as it was: nothing above it, nothing quoted."""
 
     @property
-    def answers(self) -> bool:
-        return self in (DraftKind.REPLY, DraftKind.REPLY_ALL)
+    def command(self) -> str:
+        """The command that tells the server what it answers or passes on (MS-ASCMD 2.2.1.18, 2.2.1.19)."""
+        return "SmartForward" if self in (DraftKind.FORWARD, DraftKind.REDIRECT) else "SmartReply"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,10 @@ class DraftAttachment:
     """Id of an attachment in the store whose content this is."""
     announced: int = 0
     """Bytes that the server announced; counts where `content` is not here."""
+    origin: Origin = FILES
+    """Where the file was taken from; `apps.PHOTOS`, another app or the document app fall under rules of their own."""
+    handed_over: bool = False
+    """The app of `origin` opened it into mail, nobody picked it in the composer (`openin_compose`)."""
 
     @property
     def size(self) -> int:
@@ -69,7 +77,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """One message to be sent. Make one with `Mailbox.new`, `reply`, `reply_all` or `forward`; change it with
+    """One message to be sent. Make one with `Mailbox.new`, `reply`, `reply_all`, `forward`, `redirect`; change it with
     `dataclasses.replace`. `message_id` makes it one and the same message however often it is handed in.
     """
 

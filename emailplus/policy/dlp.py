@@ -39,8 +39,13 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
 from ..config.app_policy import DEFAULT, AppConnectPolicy
+from ..model.apps import FILES, PHOTOS, App, DocumentApp, Origin
 from .contact_export import may_export
 from .decision import ALLOWED, Decision, denied
+
+__all__ = [
+    "FILES", "PHOTOS", "Action", "App", "DataLossPrevention", "Document", "DocumentApp", "Keys", "Target", "Unlock",
+]  # fmt: skip
 
 
 class Action(StrEnum):
@@ -64,20 +69,6 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class App:
-    """Another app. `managed`: it is under the same device manager (an AppConnect app)."""
-
-    id: str
-    managed: bool = False
-    own: bool = False
-    """This app itself."""
-
-
-FILES: Final = App("files")
-"""The file system, as the target of what the engine itself writes and the source of what its caller attaches."""
-
-
-@dataclass(frozen=True, slots=True)
 class Unlock:
     """How the store is unlocked: with a passphrase that a person enters, or with a key that lies somewhere."""
 
@@ -90,18 +81,6 @@ class Document:
 
     name: str
     content_type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentApp:
-    """The document app, with the values of its own configuration."""
-
-    shared_group_id: str | None = None
-    access_control_id: str | None = None
-    doc_sharing: bool = False
-    """`mi_enable_doc_sharing` over there."""
-    key_identifier: str | None = None
-    """`filepass_key_identifier` over there."""
 
 
 class Keys(Protocol):
@@ -152,6 +131,14 @@ class DataLossPrevention:
     def governed(self) -> bool:
         """Whether an app policy was given."""
         return self.app_policy is not None
+
+    def may_attach(self, origin: Origin, *, handed_over: bool = False) -> Decision:
+        """Whether a file from there may stand in a mail. `handed_over`: the other app opened it into one (open-in)."""
+        if isinstance(origin, DocumentApp):
+            return self.may(Action.ATTACH_DOCUMENT, origin)
+        if handed_over:
+            return self.may(Action.OPEN_FROM, origin)
+        return self.may(Action.ATTACH_PHOTO) if origin == PHOTOS else self.may(Action.ATTACH_FILE, origin)
 
     def disabled(self, flag: str) -> bool:
         """Whether `disabled_features` names `flag`."""

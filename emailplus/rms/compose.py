@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..errors import UsageError
+from ..model.account import RightsTemplate
 from ..model.rights import Licence, Right
 
 NO_RESTRICTION = "00000000-0000-0000-0000-000000000000"
@@ -20,6 +23,20 @@ class Protection:
     """The original's protection goes on."""
     inline: bool = True
     """Whether the original may stand within the answer; else the server attaches it, or it is left out."""
+
+
+def named(templates: Iterable[RightsTemplate], wanted: str) -> RightsTemplate:
+    """The template with that TemplateID, else the only one of that name; case does not matter. Raises `UsageError`."""
+    offered = list(templates)
+    key = wanted.strip().casefold()
+    by_id = [template for template in offered if template.id.strip("{}").casefold() == key.strip("{}")]
+    found = by_id or [template for template in offered if template.name.strip().casefold() == key]
+    if len(found) == 1 or by_id:
+        return found[0]
+    if found:
+        raise UsageError(f"{len(found)} templates are called {wanted!r}: name one by its id")
+    names = ", ".join(repr(template.name) for template in offered) or "none"
+    raise UsageError(f"the server has no template {wanted!r}; it offers {names}")
 
 
 def protection(template: str, original: Licence | None) -> Protection:

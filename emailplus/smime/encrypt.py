@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
 
 from ..errors import CertificateUnusable, RecipientsWithoutCertificate
+from ..mime.transfer import base64_stream
 from . import algorithms as alg
 from . import certificate as certs
 from . import der, envelope
-from .armour import base64_stream, pkcs7_head
+from .armour import pkcs7_head
 from .decrypt import derive
 from .keychain import Role, unusable
 from .sign import issuer_and_serial

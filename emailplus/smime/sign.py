@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from ..errors import CertificateUnusable
+from ..mime.transfer import base64_lines
 from . import algorithms as alg
 from . import certificate as certs
 from . import der
-from .armour import base64_lines, pkcs7_head
+from .armour import pkcs7_head
 from .entity import parse
 from .keychain import KeyEntry, Role, usable_for
 from .verify import canonical

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from ..errors import SmimeError
+from ..mime.transfer import base64_lines, base64_stream
 from . import algorithms as alg
 from . import envelope
-from .armour import base64_lines, base64_stream, pkcs7_head
+from .armour import pkcs7_head
 from .encrypt import CipherName, KeyTransport, recipient_infos, smime_type_of
 from .keychain import KeyEntry
 from .pieces import canonical

@@ -27,6 +27,9 @@ from .text import address_of, folded
 PAGE_SIZE = 8192
 """Halves the cost of writing mail against SQLCipher's default of 4096."""
 
+MEMORY_SECURITY = "ON"
+"""Whether all that SQLite allocates is kept out of swap and wiped when it is let go, as the keys always are."""
+
 Row = tuple[Any, ...]
 
 
@@ -294,7 +297,7 @@ def _connect(path: Path, secret: bytes) -> Any:
         sync_directory(path.parent)
     pragmas = [
         "cipher_log_level = NONE",
-        "cipher_memory_security = ON",
+        f"cipher_memory_security = {MEMORY_SECURITY}",
         f"key = \"x'{secret.hex()}'\"",
         f"cipher_page_size = {PAGE_SIZE}",
         "temp_store = MEMORY",

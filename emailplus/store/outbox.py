@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from ..errors import NotFound, UsageError
 from ..model import outbox as model
+from ..model.apps import FILES, App, DocumentApp, Origin
 from ..model.draft import Draft, DraftAttachment, DraftKind, Invitation, Quote, StoredDraft
 from ..model.folder import FolderType
 from ..model.mail_changes import ChangeKind, ChangeMail
@@ -145,6 +146,8 @@ def draft_as_dict(draft: Draft) -> dict[str, Any]:
             "content_id": attachment.content_id,
             "source": attachment.source,
             "announced": attachment.announced,
+            "origin": {"kind": type(attachment.origin).__name__, **asdict(attachment.origin)},
+            "handed_over": attachment.handed_over,
         }
         for attachment in draft.attachments
     ]
@@ -166,10 +169,15 @@ def draft_from_dict(plain: Mapping[str, Any], contents: Mapping[int, bytes], dra
     held = plain.get("invitation")
     values["invitation"] = Invitation(held["method"], held["calendar"].encode()) if held else None
     values["attachments"] = tuple(
-        DraftAttachment(**attachment, content=contents.get(position))
+        DraftAttachment(**{**attachment, "origin": _origin(attachment.get("origin"))}, content=contents.get(position))
         for position, attachment in enumerate(plain.get("attachments", ()))
     )
     return Draft(**{**values, "id": draft_id})
+
+
+def _origin(plain: Mapping[str, Any] | None) -> Origin:
+    values = dict(plain or {"kind": "App", "id": FILES.id})
+    return App(**values) if values.pop("kind") == "App" else DocumentApp(**values)
 
 
 # The outbox.

@@ -18,6 +18,7 @@ from email.policy import SMTP, default
 from email.utils import format_datetime, formataddr
 
 from ..errors import NotFound
+from ..mime.transfer import base64_stream
 from ..model.message import BodyType, StoredAttachment, StoredMessage, addresses
 from .store import Store
 
@@ -25,8 +26,6 @@ _IMPORTANCE = {0: "low", 2: "high"}
 _TYPE = re.compile(r"(?!multipart/)[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _CONTENT_ID = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,900}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]+")
-_LINE = 57
-"""Bytes in a line of 76 base64 digits (RFC 2045 6.8)."""
 
 Missing = list[tuple[str, str, str]]
 """(name, state, reason) of what is not in the store; name "" is the body."""
@@ -165,14 +164,7 @@ def _attachment(attachment: StoredAttachment, content: Iterator[bytes]) -> Itera
     if _CONTENT_ID.fullmatch(identifier):
         yield f"Content-ID: <{identifier}>\r\n".encode()
     yield b"\r\n"
-    yield from content if message else base64_lines(content)
-
-
-def base64_lines(content: Iterable[bytes]) -> Iterator[bytes]:
-    """Base64 in lines of 76 characters, piece by piece."""
-    for block in _blocks(content, _LINE * 4096):
-        text = b64encode(block)
-        yield b"".join(text[at : at + 76] + b"\r\n" for at in range(0, len(text), 76))
+    yield from content if message else base64_stream(content)
 
 
 def base64_run(content: Iterable[bytes]) -> Iterator[bytes]:

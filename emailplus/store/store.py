@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from ..errors import NotFound, StoreDamaged
-from ..mime.brief import files, view
+from ..errors import NotFound
+from ..mime.brief import announced_part, view
 from ..mime.html_text import linear
 from ..mime.parts import Part
 from ..mime.source import Source, Windowed
@@ -403,19 +403,17 @@ class Store:
         raise NotFound(f"attachment {attachment_id} is not in the store ({row[1]})")
 
     def _part_of_mime(self, attachment_id: int, message_id: int) -> Part:
-        """The MIME part that an announced attachment is: by name where that is unique, else by position."""
+        """The MIME part that an announced attachment is. Raises `NotFound` where that cannot be told."""
         announced = self.attachments(message_id)
-        parts = files(self.body_source(message_id))
         position = next(number for number, item in enumerate(announced) if item.id == attachment_id)
-        wanted = announced[position]
-        same_id = [part for part in parts if wanted.content_id and part.content_id == wanted.content_id.strip("<>")]
-        same_name = [part for part in parts if wanted.name and part.name == wanted.name]
-        for matching in (same_id, same_name):
-            if len(matching) == 1:
-                return matching[0]
-        if position < len(parts):
-            return parts[position]
-        raise StoreDamaged("the stored MIME does not hold the attachment that was announced with it")
+        named = [(item.name, item.content_id) for item in announced]
+        part = announced_part(self.body_source(message_id), named, position)
+        if part is None:
+            raise NotFound(
+                f"which part of message {message_id} the server means by its attachment {announced[position].name!r} "
+                "cannot be told; the message is here whole"
+            )
+        return part
 
     def stats(self) -> dict[str, Any]:
         """Counts of everything in the store."""

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,9 @@ class Browser:
         self._do("/url", {"url": page if isinstance(page, str) else page.resolve().as_uri()})
         time.sleep(wait)
 
-    def run(self, script: str) -> Any:
+    def run(self, script: str, given: Sequence[Any] = ()) -> Any:
         """Run a script of ours in the page. The page's own policy does not stop it, it is the driver's."""
-        return self._do("/execute/sync", {"script": script, "args": []})
+        return self._do("/execute/sync", {"script": script, "args": list(given)})
 
     def address(self) -> str:
         return str(self._do("/url", method="GET"))

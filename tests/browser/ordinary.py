@@ -1,4 +1,4 @@
-"""Ten ordinary messages as people see them: what the pictures in docs/view.md show."""
+"""Ten ordinary messages, and a draft, as people see them: what the pictures in docs/view.md show."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from emailplus.config import AppConfig
+from emailplus.mime.compose import compose
 from emailplus.mime.page import Cell, Look, Watermark, render
+from emailplus.mime.quoted import quotable
 from emailplus.mime.view import read
+from emailplus.model.draft import Draft, DraftAttachment, DraftKind, Quote
+from emailplus.model.message import Address
+from emailplus.reading import Reading
+from emailplus.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,7 @@ class Picture:
     width: int = 760
     height: int = 520
     scheme: str = "light"
+    """`height` is the most; the picture ends where the page does."""
 
 
 def png(width: int, height: int, colour: Callable[[int, int], tuple[int, int, int]]) -> bytes:
@@ -145,7 +156,7 @@ def wide_on_a_small_screen() -> Picture:
     mail = _mail("Timetable")
     row = "".join(f'<td width=150 style="border:1px solid #888888">{hour}:00</td>' for hour in range(8, 15))
     mail.set_content(f'<table width="1050"><tr>{row}</tr><tr>{row}</tr></table><p>Fits the screen.</p>', subtype="html")
-    return Picture(render(read(mail.as_bytes()), Look(fit_to_width=True)).html, width=390)
+    return Picture(render(read(mail.as_bytes()), Look(fit_to_width=True)).html, width=620)
 
 
 def other_scripts() -> Picture:
@@ -172,6 +183,32 @@ def in_the_dark() -> Picture:
     return Picture(render(read(mail.as_bytes()), Look(cells=(cell,))).html, scheme="dark", height=360)
 
 
+def draft() -> Picture:
+    """An answer before it is sent, as `Mailbox.preview` shows it."""
+    quote = Quote(
+        sender="Bob Baker <bob@example.com>",
+        sent="Wednesday, 25 November 2026 08:30 UTC",
+        to="Alice <alice@example.com>",
+        subject="The new sign",
+        html=quotable("<p>Shall it be <b>steel</b>?</p><p>Bob</p>"),
+    )
+    answer = Draft(
+        message_id="d@example.com", sender=Address("Alice", "alice@example.com"), kind=DraftKind.REPLY,
+        to=(Address("Bob Baker", "bob@example.com"), Address("Dave", "dave@elsewhere.example.net")),
+        subject="Re: The new sign", html="<p>Steel it is, <i>please</i>.</p>", text="Steel it is, please.",
+        signature="Alice Example\nHead of signs", importance=2, quote=quote,
+        attachments=(DraftAttachment(name="steel.pdf", content=bytes(81_000), content_type="application/pdf"),),
+    )  # fmt: skip
+    config = AppConfig.load({
+        "email_address": "alice@example.com", "email_device_id": "A" * 32, "email_exchange_host": "x.example.com",
+        "email_exchange_username": "alice", "email_watermark": "EXAMPLE CORP alice",
+        "email_safe_domains": "example.com",
+    })  # fmt: skip
+    with TemporaryDirectory() as folder, Store.open(Path(folder) / "store.db", bytes(32)) as store:
+        mime = compose(answer, datetime(2026, 11, 25, 9, 0, tzinfo=UTC)).message
+        return Picture(Reading(store, config).draft_page(mime).html, height=600)
+
+
 ORDINARY: dict[str, Callable[[], Picture]] = {
     "plain-reply": plain_reply,
     "newsletter": newsletter,
@@ -183,4 +220,5 @@ ORDINARY: dict[str, Callable[[], Picture]] = {
     "wide-on-a-small-screen": wide_on_a_small_screen,
     "other-scripts": other_scripts,
     "in-the-dark": in_the_dark,
+    "draft": draft,
 }

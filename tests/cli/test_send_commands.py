@@ -168,3 +168,68 @@ def test_changes(world: World, config: Path) -> None:
     assert world.alice.items("Deleted Items") == []
     for wrong in (("mark", 1), ("delete",), ("delete", 1, "--empty", "Inbox"), ("mark", 1, "--flag", "red")):
         assert run(world, config, *wrong).exit_code == 2
+
+
+def test_a_message_goes_on_to_others(world: World, config: Path) -> None:
+    assert run(world, config, "sync").exit_code == 0
+    assert run(world, config, "send", "--redirect", 1, "--to", "carol@example.test").exit_code == 0
+    (got,) = arrived(world, "carol")
+    assert (got["Subject"], got["Reply-To"]) == ("Plan", "Bob <bob@example.test>")
+    assert got.get_body().get_content().strip() == "Shall we?"
+    # Whole, byte for byte, where its MIME is here.
+    whole = ("--forward", 1, "--as-attachment", "--to", "carol@example.test")
+    assert run(world, config, "send", *whole).exit_code == 2
+    assert run(world, config, "send", "--as-attachment", "--reply", 1).exit_code == 2
+    assert run(world, config, "send", "--redirect", 1, "--forward", 1).exit_code == 2
+    assert run(world, config, "send", "--redirect", 99, "--to", "carol@example.test").exit_code == 1
+
+
+def test_an_image_in_the_text(world: World, config: Path, tmp_path: Path) -> None:
+    html, image, odd = tmp_path / "text.html", tmp_path / "logo.png", tmp_path / "my logo.png"
+    for file in (image, odd):
+        file.write_bytes(b"\x89PNG\r\n\x1a\n")
+    html.write_text("<p>Look: <img src='cid:logo.png'> <img src='cid:my logo.png'></p>")
+    options = ("send", "--to", "bob@example.test", "--html-file", html, "--reply-to", "desk@example.test")
+    assert run(world, config, *options, "--inline", image).exit_code == 0
+    (got,) = arrived(world)
+    (part,) = [part for part in got.walk() if part.get_content_type() == "image/png"]
+    assert (part["Content-ID"], part.get_content_disposition()) == ("<logo.png>", "inline")
+    assert got["Reply-To"] == "desk@example.test"
+    for wrong in ((odd, html), (image, None)):  # a name no Content-ID can have; nothing that shows it
+        options = ("send", "--to", "bob@example.test", "--text", "x", *(("--html-file", wrong[1]) if wrong[1] else ()))
+        refused = run(world, config, *options, "--inline", wrong[0], "--json")
+        assert (refused.exit_code, "cid:" in json.loads(refused.stdout)["error"]["message"]) == (2, True)
+
+
+def test_a_template_by_its_name(world: World, config: Path) -> None:
+    keys = json.loads(config.read_text())
+    config.write_text(json.dumps({**keys, "enabled_features": "rms_support"}))
+    identity = "a" * 8 + "-0000-0000-0000-000000000001"
+    world.exchange.rights_templates = [
+        (identity, "Do Not Forward", "No."),
+        ("b" * 36, "Twice", ""),
+        ("c" * 36, "Twice", ""),
+    ]
+    assert run(world, config, "sync").exit_code == 0
+    options = ("send", "--to", "bob@example.test", "--subject", "x", "--text", "y")
+    for wanted in ("do not forward", identity, f"{{{identity.upper()}}}"):
+        assert run(world, config, *options, "--template", wanted).exit_code == 0
+    assert [item.licence.template_id for item in world.exchange.user("bob").items() if item.licence] == [identity] * 3
+    for wanted, said in (("Secret", "'Do Not Forward'"), ("Twice", "name one by its id"), ("", "no template")):
+        refused = run(world, config, *options, "--template", wanted, "--json")
+        assert (refused.exit_code, said in json.loads(refused.stdout)["error"]["message"]) == (2, True)
+    # The template of an answer's original is taken off only where that is asked for.
+    assert run(world, config, "send", "--reply", 1, "--template", "none", "--text", "z").exit_code == 0
+    assert len(world.exchange.user("bob").items()) == 4
+
+
+@pytest.mark.parametrize("option", ["--sign", "--encrypt", "--no-sign", "--no-encrypt"])
+def test_s_mime_is_asked_for(world: World, config: Path, option: str) -> None:
+    """Alice has no certificate of her own, and none of Bob's is known: what is asked for is not left out."""
+    done = run(world, config, "send", "--to", "bob@example.test", "--subject", "x", option, "--json")
+    if option.startswith("--no"):
+        assert (done.exit_code, len(arrived(world))) == (0, 1)
+        return
+    assert done.exit_code != 0
+    assert arrived(world) == []
+    assert json.loads(done.stdout)["error"]["type"] in ("CertificateUnusable", "ConfirmationNeeded")

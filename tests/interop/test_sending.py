@@ -96,7 +96,9 @@ def test_answers_keep_every_byte(
         reply = mailbox.reply(original, text="Good.")
         other = mailbox.new(to=target.email).to
         assert mailbox.send(replace(reply, to=other), version=version).state is OutboxState.CONFIRMED
-        commands = [entry.command for entry in mailbox.outbox()]
+        onward = replace(mailbox.redirect(original, to=target.email), subject=f"Onward: {subject}")
+        assert mailbox.send(onward, version=version).state is OutboxState.CONFIRMED
+        commands = [entry.command for entry in mailbox.outbox()][:2]
     # SOGo answers 500 to a SmartForward of 12.1 (it does not decode the query line): the complete message goes instead.
     assert commands == (["SendMail", "SmartReply"] if version == "12.1" and server.is_sogo else SMART)
     imap = imap_of(target)
@@ -106,6 +108,9 @@ def test_answers_keep_every_byte(
     answer = received(imap, f"Re: {subject}")
     assert _words(answer).count("What do you think?") == 1
     assert _words(answer).lstrip().startswith("Good.")
+    passed = received(imap, f"Onward: {subject}")
+    assert [part.get_content() for part in _files(passed)] == [content]
+    assert _words(passed).strip() == "What do you think?"
 
 
 def _files(message: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from email.utils import getaddresses
 
 import fast_mail_parser
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emailplus.errors import UsageError
@@ -258,6 +258,7 @@ names = st.text(st.characters(exclude_categories=("Cs",)), max_size=120)
 
 @settings(max_examples=150, deadline=None)
 @given(names)
+@example("0  0")
 def test_any_subject_is_read_back(subject: str) -> None:
     line = text_field("Subject", subject)
     obeys_the_line_rules(line)

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emailplus.mime import headers
+from emailplus.mime.brief import announced_part
 from emailplus.mime.parts import MAX_DEPTH, MAX_PARTS, PIECE, parse
 
 from ..shared import root
@@ -217,3 +218,32 @@ def test_any_bytes(data: bytes, glue: list[bytes]) -> None:
 def test_a_path_is_no_source() -> None:
     with pytest.raises(TypeError):
         parse(Path("x.eml"))  # type: ignore[arg-type]
+
+
+def mixed(*parts: bytes) -> bytes:
+    return MIXED + b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+
+
+TEXT, SECOND = b"Content-Type: text/plain\r\n\r\none", b"Content-Type: text/plain\r\n\r\ntwo"
+PICTURE = b"Content-Type: image/png\r\nContent-ID: <pic@x>\r\n\r\npicture"
+NAMED = b'Content-Type: application/pdf; name="a.pdf"\r\n\r\nnamed'
+
+
+@pytest.mark.parametrize(
+    ("raw", "announced", "contents"),
+    [
+        (mixed(TEXT, PICTURE, NAMED), [("", ""), ("", "")], [b"picture", b"named"]),
+        (mixed(TEXT, PICTURE, NAMED), [("a.pdf", ""), ("x", "<pic@x>")], [b"named", b"picture"]),
+        # A server that takes the second text for a file, and one that does not.
+        (mixed(TEXT, SECOND, PICTURE), [("text.txt", ""), ("image.png", "")], [b"two", b"picture"]),
+        (mixed(TEXT, SECOND, PICTURE), [("image.png", "")], [b"picture"]),
+        # Two of a name, and not as many as there are: rather none than the wrong one.
+        (mixed(TEXT, NAMED, NAMED, PICTURE), [("a.pdf", ""), ("z", "pic@x")], [None, b"picture"]),
+        (mixed(TEXT, NAMED), [("a.pdf", ""), ("b.pdf", "")], [b"named", None]),
+    ],
+)
+def test_the_part_that_a_server_means(
+    raw: bytes, announced: list[tuple[str, str]], contents: list[bytes | None]
+) -> None:
+    found = [announced_part(raw, announced, position) for position in range(len(announced))]
+    assert [part and part.content() for part in found] == contents

@@ -89,6 +89,22 @@ def test_a_preview_shows_what_will_arrive(world: World) -> None:
     assert box(world, "bob") == []
 
 
+def test_a_preview_loads_no_picture_that_the_view_does_not(world: World) -> None:
+    """Answering does not tell the sender that the mail was read either."""
+    deliver(world.alice, _html_mail(HOSTILE))
+    with world.open(RICH) as mailbox:
+        mailbox.sync()
+        (message,) = mailbox.search("subject:offer")
+        draft = mailbox.reply(message.id, html="<p>Thanks</p>")
+        page = mailbox.preview(draft)
+        assert 'src="http' not in page.html
+        assert page.body.blocked == 1
+        assert "1 picture not loaded" in page.html
+        mailbox.show_pictures(message.id)
+        assert 'src="http://shop.test/logo.png"' in mailbox.preview(draft).html
+        assert 'src="http' not in mailbox.preview(mailbox.new(html='<img src="http://shop.test/a.png" width=90>')).html
+
+
 def test_the_same_for_asyncio(world: World) -> None:
     async def look() -> str:
         opening = AsyncMailbox.open(world.config(email_watermark="SEEN"), store=world.path, key=KEY)

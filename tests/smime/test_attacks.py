@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emailplus.errors import DecryptionFailed, EmailplusError, MalformedCms, SmimeLimitExceeded
+from emailplus.mime.transfer import base64_lines
 from emailplus.smime import algorithms as alg
 from emailplus.smime import cms, der
-from emailplus.smime.armour import base64_lines
 from emailplus.smime.ber import encode_length, to_der
 from emailplus.smime.decrypt import decompress, decrypt
 from emailplus.smime.encrypt import encrypt_for, enveloped_data

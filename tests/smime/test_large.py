@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from emailplus.errors import MalformedCms, SmimeError
+from emailplus.mime.transfer import base64_stream
 from emailplus.smime import cms, tlv
 from emailplus.smime.apart import take_apart
-from emailplus.smime.armour import base64_stream, pkcs7_head
+from emailplus.smime.armour import pkcs7_head
 from emailplus.smime.ber import encode_length
 from emailplus.smime.encrypt import enveloped_data
 from emailplus.smime.large import OpenedLarge, open_large

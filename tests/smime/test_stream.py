@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emailplus.errors import CertificateUnusable, SmimeError
-from emailplus.smime.armour import base64_lines, base64_stream
+from emailplus.mime.transfer import base64_lines, base64_stream
 from emailplus.smime.message import open_message
 from emailplus.smime.report import Word
 from emailplus.smime.stream import encrypt_stream, sign_clear_stream

@@ -51,6 +51,18 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def test_memory_is_locked_and_wiped(tmp_path: Path) -> None:
+    """In a process of its own: the one of the tests does without (conftest.py), and it cannot be turned back."""
+    program = (
+        "import sys; from emailplus.store.store import Store\n"
+        f"with Store.open(sys.argv[1], {KEY!r}) as store: print(store.database.scalar('PRAGMA cipher_memory_security'))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "mailbox.db")], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "1\n"
+
+
 def test_a_wrong_key_changes_nothing(tmp_path: Path) -> None:
     filled(tmp_path / "mailbox.db")
     before = files(tmp_path)

@@ -181,7 +181,7 @@ def find_attachment(context: Context, reference: str, *, opened: bool = False) -
     if not index.isdecimal() or int(index) >= len(parts):
         return None
     part = parts[int(index)]
-    if part is message.root:  # a signed or enveloped message: the entity itself
+    if message.stands_for_all(part):
         return message.raw, "application/pkcs7-mime" if not part.children else "multipart/signed"
     return message.content(part), part.content_type
 
