@@ -16,6 +16,7 @@ from .calendar import invitation as invitations
 from .errors import EmailplusError, NotFound, PolicyDenied, UsageError
 from .mime.compose import plain_text
 from .mime.fields import checked_address
+from .mime.headers import decoded_people
 from .mime.quoted import quotable
 from .mime.view import PartView, header_text, view
 from .model.draft import Draft, DraftAttachment, DraftKind, Invitation
@@ -413,7 +414,7 @@ def _invitation(files: list[PartView]) -> tuple[list[PartView], Invitation | Non
 
 def _list(head: HeaderFields, name: str) -> str:
     """Every field of that name as one address list."""
-    return ", ".join(header_text(value) for value in head.get_all(name, []))
+    return ", ".join(decoded_people(str(value)) for value in head.get_all(name, []))
 
 
 def from_mime(sending: Sending, data: bytes) -> Draft:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from . import account
 from .errors import KeyImportFailed, NotFound, WrongKeyPassword
+from .mime.source import Source as MimeSource
 from .mime.view import header_text, view
 from .model.directory import CertificateVerdict, Resolution
 from .model.message import BodyType, Part, StoredMessage, addresses
@@ -21,6 +22,7 @@ from .model.rights import Licence
 from .policy.user_settings import Settings
 from .rms.gate import Door, Operation, judge, require
 from .smime import certificate as certs
+from .smime.aside import Aside
 from .smime.entity import addresses as written_addresses
 from .smime.entity import parse
 from .smime.headers import visible_text
@@ -127,6 +129,19 @@ class Protection:
         opened = open_large(source, keys=self.keychain.decrypting(), trust=self.trust(), known=known)
         return replace(opened, report=_with_sender(opened.report, authors, beginning(source, MAX_HEAD)))
 
+    def inside(self, message: StoredMessage) -> MimeSource | None:
+        """What lies inside the layers of a message, to be taken apart; None where there is none, or it stays shut.
+
+        A large one is read in pieces, and what comes out is put aside, encrypted, as long as it is used. Raises
+        `OSError` where there is no room for that, and `RightsDenied`.
+        """
+        self._admit(message.rights)
+        if message.size <= LARGE:
+            opened = self._open(message)
+            return opened.content if opened.report.layers else None
+        large = self._open_large(message)
+        return Aside(large.content(), self._store.path.parent).source() if large.report.layers else None
+
     def _open(self, message: StoredMessage) -> OpenedMessage:
         raw = self._store.body(message.id)
         authors, known = self._authors(message)
@@ -148,11 +163,17 @@ class Protection:
     def attach(self, message: StoredMessage, *, contents: bool = False) -> StoredMessage:
         """Give `message` its `security`; with `contents` also text, HTML and parts from inside its layers."""
         if message.body_type == BodyType.MIME and message.body_state == "stored":
-            if contents and judge(message.rights, Operation.READ, self._door, self._clock()):
+            readable = contents and judge(message.rights, Operation.READ, self._door, self._clock())
+            if readable and message.size <= LARGE:
                 opened = self._open(message)
                 message.judge = lambda: opened.report
                 if opened.report.layers:
                     _show(message, opened)
+            elif readable:
+                report = self._report(message)
+                message.judge = lambda: report
+                if report.layers:  # whoever wants it as objects gets it as objects
+                    _show(message, self._open(message))
             else:
                 message.judge = lambda: self._report(message)
         else:

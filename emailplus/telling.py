@@ -223,7 +223,7 @@ class Teller:
         if message.body_state != "stored" or message.message_class.startswith("IPM.Note.SMIME"):
             return ""
         if isinstance(message, StoredMessage):
-            return _beginning(self.store.body(message.id), message.body_type)
+            return _beginning(self.store.body(message.id, 4 * SNIPPET_SOURCE), message.body_type)
         return _beginning(message.body.data, message.body.type) if message.body is not None else ""
 
     # -- reminders

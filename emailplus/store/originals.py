@@ -50,7 +50,7 @@ def original(store: Store, message_id: int) -> Original:
     identifier = ""
     references: tuple[str, ...] = ()
     if message.body_type == BodyType.MIME and message.body_state == "stored":
-        identifier, references = _threading(store.body(message_id)[:_HEAD])
+        identifier, references = _threading(store.body(message_id, _HEAD))
     if not identifier and (written := _IDENTIFIER.fullmatch(conversation.decode("latin-1"))):
         identifier = written[1]  # SOGo's ConversationId is the Message-ID
     return Original(message, identifier, references, conversation, bytes(index or b""))
