@@ -107,6 +107,11 @@ class Protection:
         self._admit(rights.licence(self._store.database, message_id))
         return self._open(self._with_mime(message_id))
 
+    def _readable(self, message_id: int) -> bool:
+        """By the licence in the store, whatever the object says that was handed in."""
+        licence = rights.licence(self._store.database, message_id)
+        return bool(judge(licence, Operation.READ, self._door, self._clock()))
+
     def _admit(self, licence: Licence | None) -> None:
         require(licence, Operation.READ, self._door, self._clock())
 
@@ -135,7 +140,7 @@ class Protection:
         A large one is read in pieces, and what comes out is put aside, encrypted, as long as it is used. Raises
         `OSError` where there is no room for that, and `RightsDenied`.
         """
-        self._admit(message.rights)
+        self._admit(rights.licence(self._store.database, message.id))
         if message.size <= LARGE:
             opened = self._open(message)
             return opened.content if opened.report.layers else None
@@ -163,7 +168,7 @@ class Protection:
     def attach(self, message: StoredMessage, *, contents: bool = False) -> StoredMessage:
         """Give `message` its `security`; with `contents` also text, HTML and parts from inside its layers."""
         if message.body_type == BodyType.MIME and message.body_state == "stored":
-            readable = contents and judge(message.rights, Operation.READ, self._door, self._clock())
+            readable = contents and self._readable(message.id)
             if readable and message.size <= LARGE:
                 opened = self._open(message)
                 message.judge = lambda: opened.report

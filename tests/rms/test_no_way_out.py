@@ -18,12 +18,15 @@ import pytest
 
 from emailplus.errors import EmailplusError
 from emailplus.mailbox import AsyncMailbox, Mailbox
+from emailplus.mime.view import read
 from emailplus.mock import MockUser
 from emailplus.mock.mailbox import long_id
 from emailplus.model.draft import Draft, DraftAttachment, DraftKind
 from emailplus.model.events import MessageReceived
-from emailplus.model.message import Address, Message
+from emailplus.model.message import Address, Message, StoredMessage
 from emailplus.model.search import FoundMail
+from emailplus.protection import Protection
+from emailplus.reading import Reading
 from emailplus.rms.compose import NO_RESTRICTION
 from emailplus.store.guarded import GuardedStore
 from emailplus.store.store import Store
@@ -350,7 +353,13 @@ def test_after_expiry(prepared: Walk) -> None:
 
 # -- what hangs on it
 
-STORE_LETS_OUT = {"message", "body", "body_pieces", "attachment_content", "messages"}
+STORE_LETS_OUT = {"message", "body", "body_source", "body_pieces", "attachment_content", "messages"}
+
+
+def bare(store: Store, number: int) -> StoredMessage:
+    """A message as a list has it, its licence struck out."""
+    (message,) = store.messages([number])
+    return replace(message, rights=None)
 
 
 @pytest.mark.parametrize("prepared", ["16.1"], indirect=True)
@@ -366,6 +375,7 @@ def test_what_hangs_on_a_mailbox(prepared: Walk) -> None:
                 "store.message": lambda n=number, s=store: s.message(n),
                 "store.messages": lambda n=number, s=store: s.messages([n]),
                 "store.body": lambda n=number, s=store: s.body(n),
+                "store.body_source": lambda n=number, s=store: bytes(s.body_source(n)[:]),
                 "store.body_pieces": lambda n=number, s=store: list(s.body_pieces(n)),
                 "store.attachments": lambda n=number, s=store: s.attachments(n),
                 "store.attachment_content": lambda f=file, s=store: list(s.attachment_content(f)),
@@ -374,7 +384,8 @@ def test_what_hangs_on_a_mailbox(prepared: Walk) -> None:
                 "reading.terminal": lambda n=number, r=reading: r.terminal(n),
                 "protection.open": lambda n=number, p=protection: p.open(n),
                 "protection.open_large": lambda n=number, p=protection: list(p.open_large(n).content()),
-                "protection.attach": lambda n=number, p=protection, s=store: p.attach(*s.messages([n]), contents=True),
+                "protection.inside": lambda n=number, p=protection, s=store: read(p.inside(bare(s, n)) or b""),
+                "protection.attach": lambda n=number, p=protection, s=store: p.attach(bare(s, n), contents=True),
                 "protection.import_attachment": lambda f=file, p=protection: p.import_attachment(f, lambda name: None),
             }  # fmt: skip
             for name, call in made.items():
@@ -389,6 +400,15 @@ def test_what_a_store_lets_out_is_known() -> None:
     """Content comes out of a `Store` by these names and no others; a new one has to be thought about."""
     assert public(Store) == STORE_LETS_OUT | {
         "account", "apply", "attachments", "blob_writer", "close", "folders", "ids", "load", "open", "path", "stats",
+    }  # fmt: skip
+
+
+def test_what_reading_and_protection_let_out_is_known() -> None:
+    """The same for what else hangs on a mailbox; those asked above come first."""
+    assert public(Reading) == {"view", "page", "terminal"} | {"config", "draft_page", "look", "show_pictures"}
+    assert public(Protection) == {"attach", "import_attachment", "inside", "open", "open_large"} | {
+        "choose", "examine", "import_archive", "import_recipient", "install", "mark_revoked", "remember", "settle",
+        "take_directory", "trust",
     }  # fmt: skip
 
 
