@@ -24,7 +24,7 @@ from .mime import page as pages
 from .mime import terminal
 from .mime.names import guessed_type
 from .mime.page import Cell, Look, Page, Tone, Watermark
-from .mime.view import AnnouncedFile, AttachmentView, MessageView, from_body, read
+from .mime.view import MAX_BODY, AnnouncedFile, AttachmentView, MessageView, from_body, read
 from .model.message import BodyType, StoredAttachment, StoredMessage, addresses
 from .model.rights import Licence
 from .policy import links, recipients
@@ -183,15 +183,13 @@ class Reading:
             return seen
         rights.require(self.store.database, message_id, Operation.READ, self.door)
         announced = self.store.attachments(message_id)
-        data = self.store.body(message_id) if message.body_state == "stored" else b""
-        apart = message.body_type != BodyType.MIME or not data
-        files = [self._file(item) for item in announced if item.state == "stored"] if apart else []
-        seen = from_body(message.body_type if data else BodyType.PLAIN, data, files)
-        if not apart and (seen.protection or is_protected(message)):
-            opened = self.protection.open(message_id)
-            if opened.report.layers:
-                seen = read(opened.content)
-        if not apart:
+        apart = message.body_type != BodyType.MIME or message.body_state != "stored"
+        if apart:
+            data = self.store.body(message_id, MAX_BODY) if message.body_state == "stored" else b""
+            files = [self._file(item) for item in announced if item.state == "stored"]
+            seen = from_body(message.body_type if data else BodyType.PLAIN, data, files)
+        else:
+            seen = self._mime(message)
             _number(seen.attachments, announced)
         _fill(seen, message)
         if message.meeting is not None or _MEETING.match(message.message_class):
@@ -207,6 +205,18 @@ class Reading:
             if item.state != "stored"
         ]
         return seen
+
+    def _mime(self, message: StoredMessage) -> MessageView:
+        """A message whose MIME is here, opened as far as the keys of the store do it."""
+        seen = read(self.store.body_source(message.id))
+        if not seen.protection and not is_protected(message):
+            return seen
+        try:
+            inside = self.protection.inside(message)
+        except OSError as error:
+            seen.problems.append(f"there is no room to open what is protected: {error.strerror}")
+            return seen
+        return read(inside) if inside is not None else seen
 
     def _file(self, item: StoredAttachment) -> AnnouncedFile:
         kind = item.content_type.partition(";")[0].strip().lower()

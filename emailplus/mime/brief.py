@@ -8,6 +8,7 @@ from email.message import Message as MimePart
 
 from . import charset, headers
 from .parts import Part, parse
+from .source import Source
 
 
 @dataclass(slots=True)
@@ -38,17 +39,18 @@ def is_attached(part: Part) -> bool:
     return part.disposition == "attachment" or bool(part.name)
 
 
-def view(data: bytes, *, contents: bool = True) -> MimeView:
+def _is_body(part: Part) -> bool:
+    return part.content_type in _TEXTS and not is_attached(part)
+
+
+def view(source: Source, *, contents: bool = True) -> MimeView:
     """The texts and attachments of a message. `contents` False leaves the attachments' bytes out."""
     texts: list[str] = []
     rich: list[str] = []
     result = MimeView()
-    for part in parse(data).leaves():
-        attached = is_attached(part)
-        if part.content_type == "text/plain" and not attached:
-            texts.append(part.text()[0])
-        elif part.content_type == "text/html" and not attached:
-            rich.append(part.text()[0])
+    for part in parse(source).leaves():
+        if _is_body(part):
+            (texts if part.content_type == "text/plain" else rich).append(part.text()[0])
         else:
             inline = part.disposition == "inline"
             content = part.content() if contents else b""
@@ -58,15 +60,15 @@ def view(data: bytes, *, contents: bool = True) -> MimeView:
     return result
 
 
-def announced_part(data: bytes, announced: Sequence[tuple[str, str]], position: int) -> Part | None:
+def announced_part(source: Source, announced: Sequence[tuple[str, str]], position: int) -> Part | None:
     """The part that a server means by one of the attachments it announced, each a name and a Content-ID.
 
     By Content-ID or name where that is unique, else by its place, but only where both sides count the same: servers
     differ in which texts they take for the body. None where it cannot be told.
     """
-    leaves = list(parse(data).leaves())
-    body = {kind: part for part in reversed(leaves) if not is_attached(part) and (kind := part.content_type) in _TEXTS}
-    files = [part for part in leaves if is_attached(part) or part.content_type not in _TEXTS]
+    leaves = list(parse(source).leaves())
+    body = {part.content_type: part for part in reversed(leaves) if _is_body(part)}
+    files = [part for part in leaves if not _is_body(part)]
     others = [part for part in leaves if part is not body.get(part.content_type)]  # a second text is a file to some
     name, content_id = announced[position][0], announced[position][1].strip("<>")
     for matching in (

@@ -1,7 +1,8 @@
 """A MIME message taken apart in place (RFC 2045, RFC 2046): offsets into the bytes, no copies, nothing decoded early.
 
 The splitter looks for boundary lines and reads header blocks; a content is decoded when it is asked for, attachments
-piece by piece. It takes `bytes` or an `mmap`, so a large message costs no more memory than its largest text.
+piece by piece. It takes `bytes`, an `mmap`, or a `Windowed` source, so a large message costs no more memory than its
+largest text.
 
 Everything is bounded, and what was left out is told in `Tree.problems`: parts (`MAX_PARTS`), levels (`MAX_DEPTH`), the
 length of headers, and the bytes searched for boundaries (`SCANS` times the message).
@@ -13,10 +14,9 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from mmap import mmap
-from typing import TypeAlias
 
 from . import charset, headers
+from .source import Source, search
 
 MAX_PARTS = 1000
 MAX_DEPTH = 60
@@ -24,8 +24,10 @@ SCANS = 12
 """How many times the whole message may be gone through in search of boundaries: bounds deep nesting of large parts."""
 PIECE = 768 * 1024
 """Bytes decoded at a time."""
-
-Source: TypeAlias = "bytes | mmap"
+MAX_DELIMITER_LINE = 1000
+"""Bytes behind a boundary in which its line must end."""
+FALSE_DELIMITER = 256
+"""What a line that only begins like a boundary costs of the bytes that may be searched."""
 
 _HEADERS_END = re.compile(rb"\r?\n\r?\n")
 _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
@@ -74,6 +76,15 @@ class Part:
         """The content still encoded."""
         return self.source[self.body : self.end]
 
+    def beginning(self, limit: int) -> bytes:
+        """The first `limit` bytes of the content, decoded; the rest is not read."""
+        data = bytearray()
+        for piece in self.pieces():
+            data += piece
+            if len(data) >= limit:
+                break
+        return bytes(data[:limit])
+
     def content(self) -> bytes:
         """The content, decoded. Encodings that are not known, or broken, give what can be had."""
         if self.encoding in _IDENTITY:
@@ -99,12 +110,8 @@ class Part:
     def text(self, limit: int | None = None) -> tuple[str, str]:
         """The content as text, at most about `limit` bytes of it, and what had to be repaired ("" for nothing)."""
         if limit is not None and self.end - self.body > 2 * limit:
-            data = b""
-            for piece in self.pieces():
-                data += piece
-                if len(data) >= limit:
-                    break
-            text, note = charset.decode(data[:limit].rstrip(b"=\r\n"), self.parameters.get("charset", ""))
+            data = self.beginning(limit).rstrip(b"=\r\n")
+            text, note = charset.decode(data, self.parameters.get("charset", ""))
             return text.rstrip("\ufffd"), note
         return charset.decode(self.content(), self.parameters.get("charset", ""))
 
@@ -187,16 +194,16 @@ class _Splitter:
         if first[:1] == b"\n" or first == b"\r\n":
             return start, min(end, start + (1 if first[:1] == b"\n" else 2))
         limit = min(end, start + headers.MAX_HEADER)
-        match = _HEADERS_END.search(source, start, limit)
-        if match is not None:
-            return match.start(), match.end()
+        found = search(_HEADERS_END, source, start, limit)
+        if found is not None:
+            return found
         if limit == end:
             return end, end
         self.problems[f"a header of more than {headers.MAX_HEADER:,} bytes was cut"] = None
         for blank in (b"\n\r\n", b"\n\n"):
-            found = source.find(blank, limit, end)
-            if found >= 0:
-                return limit, found + len(blank)
+            at = source.find(blank, limit, end)
+            if at >= 0:
+                return limit, at + len(blank)
         return limit, end
 
     def split(self, part: Part) -> None:
@@ -228,28 +235,40 @@ class _Splitter:
     def _spans(self, part: Part, delimiter: bytes) -> tuple[list[tuple[int, int]], bool]:
         """(start, end) of each child, and whether the closing boundary was there (RFC 2046 5.1.1)."""
         source, at, end = self.source, part.body, part.end
+        line = b"\n" + delimiter
         spans: list[tuple[int, int]] = []
         begun = -1
+        first = source[at : min(end, at + len(delimiter))] == delimiter
         while True:
-            found = source.find(delimiter, at, end)
-            if found < 0:
+            found = at if first else source.find(line, max(part.body, at - 1), end) + 1
+            if not first and not found:
                 break
+            first = False
             at = found + len(delimiter)
-            if found > part.body and source[found - 1 : found] != b"\n":
-                continue
-            after = _AFTER_BOUNDARY.match(source, at, end)
+            after = self._after_boundary(at, end)
             if after is None:
-                continue
+                self.budget -= FALSE_DELIMITER
+                if self.budget >= 0:
+                    continue
+                self.problems["too many lines that begin like a boundary: what follows was not taken apart"] = None
+                break
             if begun >= 0:
                 spans.append((begun, self._without_line_end(begun, found)))
-            if after[1] is not None:
+            begun, closing = after
+            at = begun
+            if closing or len(spans) > MAX_PARTS:
                 return spans, True
-            begun = at = after.end()
-            if len(spans) > MAX_PARTS:
-                return spans, True
-        if begun >= 0 and begun <= end:
+        if 0 <= begun <= end:
             spans.append((begun, end))
         return spans, False
+
+    def _after_boundary(self, at: int, end: int) -> tuple[int, bool] | None:
+        """(byte after the line, closing) behind a boundary; None where more stands on its line."""
+        block = self.source[at : min(end, at + MAX_DELIMITER_LINE)]
+        match = _AFTER_BOUNDARY.match(block)
+        if match is None or (match.end() == len(block) < end - at and block[-1:] != b"\n"):
+            return None
+        return at + match.end(), match[1] is not None
 
     def _without_line_end(self, start: int, found: int) -> int:
         """The line end before a boundary belongs to the boundary."""

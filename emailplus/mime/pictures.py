@@ -37,12 +37,14 @@ def inline_pictures(html: str, resources: Mapping[str, Callable[[], bytes]]) -> 
     if not resources:
         return found, problems
     together = 0
+    tried: set[str] = set()
     for written in _USED.findall(html):
         key = written.lower().removeprefix("cid:")
         for candidate in (key, unquote(key)):
             load = resources.get(candidate)
-            if load is None or key in found:
+            if load is None or key in found or candidate in tried:
                 continue
+            tried.add(candidate)
             data = load()
             kind = raster_type(data[:16])
             if not kind:

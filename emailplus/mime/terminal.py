@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from ..model.message import addresses
-from . import cards
+from . import cards, disguise
 from .page import Look, readable_size
 from .view import MessageView
 
@@ -35,8 +35,11 @@ def _lines(seen: MessageView, look: Look, width: int) -> Iterator[str]:
     for cell in look.cells:
         yield _one_line(f"{_TONES[cell.tone]} {cell.title}{': ' + cell.text if cell.text else ''}")
     yield from head(seen, look)
+    body = None if seen.text_is_written else seen.safe_html()
+    for warning in disguise.of(seen, body.links if body is not None else ()):
+        yield _one_line(f"! {warning}")
     yield ""
-    yield from _wrapped(plain(seen.readable_text()).strip("\n"), width)
+    yield from _wrapped(plain(seen.readable_text(body)).strip("\n"), width)
     for event in seen.events:
         yield _one_line(f"[{cards.title(event)}: {event.summary}]")
         yield from (f"  {_one_line(f'{name}: {value}')}" for name, value in cards.rows(event))
@@ -71,7 +74,7 @@ def _people(header: str, look: Look) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(plain(text).split())
+    return " ".join(plain(disguise.shown(text)).split())
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:

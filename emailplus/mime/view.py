@@ -20,7 +20,9 @@ from typing import Literal
 from ..model.message import BodyType
 from . import cards, charset, headers, html_text, names, quotes, rtf, sanitise, tnef
 from .brief import MimeView, PartView, decoded_text, header_text, is_attached, view
-from .parts import MAX_PARTS, Part, Source, parse
+from .parts import MAX_PARTS, Part, parse
+from .pictures import MAX_PICTURE
+from .source import Source
 
 __all__ = [
     "MAX_PARTS", "AnnouncedFile", "AttachmentView", "MessageView", "MimeView", "PartView", "SafeBody", "decoded_text",
@@ -29,6 +31,8 @@ __all__ = [
 
 MAX_TEXT = 4 << 20
 """Bytes of one text part that are read, and characters of all together."""
+MAX_BODY = 2 * rtf.MAX_RTF + 2 * MAX_TEXT + 1
+"""Bytes of a body that came apart that are looked at, whatever its form."""
 MAX_TNEF = 64 << 20
 MAX_NESTED_TNEF = 3
 
@@ -82,12 +86,7 @@ class AnnouncedFile:
 
     def text(self) -> str:
         """Its beginning as text."""
-        data = b""
-        for piece in self.pieces():
-            data += piece
-            if len(data) >= MAX_TEXT:
-                break
-        return charset.decode(data[:MAX_TEXT], self.charset)[0]
+        return charset.decode(_beginning(self.pieces, MAX_TEXT), self.charset)[0]
 
 
 @dataclass(slots=True)
@@ -132,7 +131,8 @@ class MessageView:
     """The HTML body as it came, or "". Show `safe_html` instead."""
     attachments: list[AttachmentView] = field(default_factory=list)
     resources: dict[str, Callable[[], bytes]] = field(default_factory=dict)
-    """Content-ID or location (lower case) -> bytes, for pictures within the text."""
+    """Content-ID or location (lower case) -> bytes, for pictures within the text; what is larger than one may be comes
+    cut."""
     events: list[cards.EventView] = field(default_factory=list)
     contacts: list[cards.ContactView] = field(default_factory=list)
     protection: str = ""
@@ -176,11 +176,12 @@ class MessageView:
             body.problems += second.problems
         return body
 
-    def readable_text(self) -> str:
-        """The text for a terminal: the plain body, else the HTML as text with its links."""
+    def readable_text(self, body: SafeBody | None = None) -> str:
+        """The text for a terminal: the plain body, else the HTML as text with its links. `body` where it is known."""
         if not self.html or self.text_is_written:
             return self.text
-        return html_text.readable(self.safe_html().new + self.safe_html().history) or self.text
+        body = body or self.safe_html()
+        return html_text.readable(body.new + body.history) or self.text
 
     text_is_written: bool = True
     """False: there was no plain text, `text` was made from the HTML."""
@@ -190,7 +191,7 @@ class MessageView:
 
 
 def read(source: Source) -> MessageView:
-    """A MIME message (`bytes`, or an `mmap` of a file). Never fails."""
+    """A MIME message (`bytes`, an `mmap` of a file, or a `Windowed` source). Never fails."""
     tree = parse(source)
     root = tree.root
     seen = MessageView(problems=list(tree.problems))
@@ -205,7 +206,8 @@ def read(source: Source) -> MessageView:
             seen.message_id = value.strip()
     for name, values in met.items():
         written = values[0] if name in ("subject", "from") else ", ".join(values)
-        setattr(seen, wanted[name], headers.decoded(written))
+        decode = headers.decoded if name == "subject" else headers.decoded_people
+        setattr(seen, wanted[name], decode(written))
     work = _Reading(seen)
     work.part(root)
     work.finish()
@@ -301,7 +303,7 @@ class _Reading:
             form = part.parameters.get("smime-type", "").lower()
             self.seen.protection = "signed" if form == "signed-data" else "encrypted"
         elif content_type in _RTF and not is_attached(part) and not self.blocks:
-            self.rich(part.content()[: rtf.MAX_RTF])
+            self.rich(part.beginning(rtf.MAX_RTF))
             return
         content_id = part.content_id
         self.file(
@@ -358,7 +360,7 @@ class _Reading:
         if given.content_type.startswith("image/") or given.content_id:
             for key in (given.content_id, given.location):
                 if key:
-                    self.seen.resources.setdefault(key.lower(), item.content)
+                    self.seen.resources.setdefault(key.lower(), partial(_beginning, given.pieces, MAX_PICTURE + 1))
 
     def _opened(self, given: AnnouncedFile) -> bool:
         """Whether a winmail.dat could be opened."""
@@ -426,6 +428,15 @@ class _Reading:
 
 def _as_html(block: _Block) -> str:
     return block.html if block.html is not None else html_text.to_html(block.plain or "")
+
+
+def _beginning(pieces: Pieces, limit: int) -> bytes:
+    data = bytearray()
+    for piece in pieces():
+        data += piece
+        if len(data) >= limit:
+            break
+    return bytes(data[:limit])
 
 
 def _one(data: bytes) -> Iterator[bytes]:

@@ -50,7 +50,7 @@ def original(store: Store, message_id: int) -> Original:
     identifier = ""
     references: tuple[str, ...] = ()
     if message.body_type == BodyType.MIME and message.body_state == "stored":
-        identifier, references = _threading(store.body(message_id)[:_HEAD])
+        identifier, references = _threading(store.body(message_id, _HEAD))
     if not identifier and (written := _IDENTIFIER.fullmatch(conversation.decode("latin-1"))):
         identifier = written[1]  # SOGo's ConversationId is the Message-ID
     return Original(message, identifier, references, conversation, bytes(index or b""))
@@ -67,11 +67,12 @@ def _threading(data: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def mime_of(store: Store, message_id: int) -> bytes | None:
-    """The MIME of a message byte for byte; None where the store has it in another form. Raises `NotFound`."""
+    """The MIME of a message byte for byte; None where the store has it in another form: of protected mail it has what
+    the server opened. Raises `NotFound`."""
     message = store.messages([message_id])
     if not message:
         raise NotFound(f"there is no message {message_id} in this store")
-    if message[0].body_type == BodyType.MIME and message[0].body_state == "stored":
+    if message[0].rights is None and message[0].body_type == BodyType.MIME and message[0].body_state == "stored":
         return store.body(message_id)
     return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import StoreDamaged
+from ..errors import NotFound, StoreDamaged
 from ..model.changes import ClaimBlob, FinishBlob, SettleFetch, StoreContents
 from .database import Database
 from .mail import unindex
@@ -127,6 +127,21 @@ def read(database: Database, blob: int) -> Iterator[bytes]:
             raise StoreDamaged("a piece of a stored body or attachment is missing; run `store verify`")
         offset += len(piece)
         yield piece
+
+
+def window(database: Database, blob: int, at: int) -> tuple[int, bytes]:
+    """The piece of a blob that holds the byte `at`: (offset of its first byte, its bytes).
+
+    Raises `NotFound` once the blob was removed, `StoreDamaged` if a piece of it is missing.
+    """
+    row = database.one(
+        "SELECT offset, data FROM chunks WHERE blob = ? AND offset <= ? ORDER BY offset DESC LIMIT 1", (blob, at)
+    )
+    if row is None or at >= row[0] + len(row[1]):
+        if database.scalar("SELECT 1 FROM blobs WHERE id = ?", (blob,)) is None:
+            raise NotFound("this content is no longer in the store")
+        raise StoreDamaged("a piece of a stored body or attachment is missing; run `store verify`")
+    return row[0], bytes(row[1])
 
 
 def read_all(database: Database, blob: int, limit: int | None = None) -> bytes:

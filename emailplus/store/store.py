@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from ..errors import NotFound
-from ..mime.brief import announced_part
+from ..mime.brief import announced_part, view
 from ..mime.html_text import linear
 from ..mime.parts import Part
-from ..mime.view import view
+from ..mime.source import Source, Windowed
 from ..model import changes, queries
 from ..model.folder import CLASS_OF_TYPE, ITEM_TYPES, MAIL_TYPES, Collection, Folder, FolderType
 from ..model.message import BodyType, StoredAttachment, StoredMessage
@@ -50,6 +51,8 @@ from .keys import KeyProvider, as_provider
 from .schema.keychain import NAMES as KEYCHAIN_TABLES
 from .values import loads
 
+HELD = 4 << 20
+"""Bytes of a body that are read whole where parts of it are wanted; what is larger is read where it lies."""
 _MESSAGE = (
     "m.id, f.name, m.server_id, m.subject, m.sender, m.recipients, m.cc, m.reply_to, m.received, m.importance, "
     "m.read, m.flag_status, m.message_class, m.thread, m.thread_topic, m.categories, m.preview, m.body_size, "
@@ -254,6 +257,8 @@ class Store:
         return [changes.Trouble(*(*row[:8], bool(row[8]))) for row in rows]
 
     def _end_run(self, batch: changes.EndRun) -> int:
+        if batch.now is not None:
+            rights.purge(self.database, batch.now)
         with self.database.transaction():
             self.database.execute("DELETE FROM messages WHERE gone = 1")
             self.database.execute("DELETE FROM items WHERE gone = 1")
@@ -266,8 +271,6 @@ class Store:
                     (batch.cutoff, int(FolderType.DRAFTS)),
                 )
                 removed = max(0, int(cursor.rowcount))
-            if batch.now is not None:
-                rights.purge(self.database, batch.now)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum(2000)")  # a page for each row of the answer
         return removed
@@ -345,24 +348,30 @@ class Store:
         if not found:
             raise NotFound(f"there is no message {message_id} in this store")
         message = found[0]
-        if message.body_state == "stored":
-            data = self.body(message_id)
-            if message.body_type == BodyType.MIME:
-                parts = view(data, contents=False)
-                message.html = parts.html
-                message.text = parts.text or linear(parts.html)
-            elif message.body_type == BodyType.HTML:
-                message.html = data.decode(errors="replace")
-                message.text = linear(message.html)
-            else:
-                message.text = data.decode(errors="replace")
+        if message.body_state == "stored" and message.body_type == BodyType.MIME:
+            parts = view(self.body_source(message_id), contents=False)
+            message.html = parts.html
+            message.text = parts.text or linear(parts.html)
+        elif message.body_state == "stored":
+            written = self.body(message_id).decode(errors="replace")
+            message.html = written if message.body_type == BodyType.HTML else ""
+            message.text = linear(written) if message.body_type == BodyType.HTML else written
         message.attachments = self.attachments(message_id)
         return message if self.shown is None else self.shown(message)
 
-    def body(self, message_id: int) -> bytes:
-        """The body's bytes as stored (MIME: the whole message)."""
+    def body(self, message_id: int, limit: int | None = None) -> bytes:
+        """The body's bytes as stored (MIME: the whole message), at most `limit` of them."""
         blob = self.database.scalar("SELECT body_blob FROM messages WHERE id = ?", (message_id,))
-        return index.body_bytes(self.database, message_id, blob)
+        return index.body_bytes(self.database, message_id, blob, limit)[:limit]
+
+    def body_source(self, message_id: int) -> Source:
+        """The same for reading parts of it: a large one stays where it is and comes a window at a time."""
+        row = self.database.one(
+            "SELECT b.id, b.size FROM messages m JOIN blobs b ON b.id = m.body_blob WHERE m.id = ?", (message_id,)
+        )
+        if row is None or row[1] <= HELD:
+            return self.body(message_id)
+        return Windowed(row[1], partial(spool.window, self.database, row[0]))
 
     def body_pieces(self, message_id: int) -> Iterator[bytes]:
         """The same in the pieces in which it is stored."""
@@ -398,7 +407,7 @@ class Store:
         announced = self.attachments(message_id)
         position = next(number for number, item in enumerate(announced) if item.id == attachment_id)
         named = [(item.name, item.content_id) for item in announced]
-        part = announced_part(self.body(message_id), named, position)
+        part = announced_part(self.body_source(message_id), named, position)
         if part is None:
             raise NotFound(
                 f"which part of message {message_id} the server means by its attachment {announced[position].name!r} "

@@ -139,6 +139,32 @@ def test_a_large_message_is_judged_in_pieces(mailbox: Mailbox, post: Post, monke
     assert {Word.TRUSTED, Word.INVALID} <= words
 
 
+def test_a_large_message_is_seen_as_a_small_one(mailbox: Mailbox, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is inside is put aside, encrypted, and read there."""
+    found = mailbox.search(limit=None)[::4]
+    whole = {message.id: mailbox.view(message.id) for message in found}
+    monkeypatch.setattr("emailplus.protection.LARGE", 0)
+    monkeypatch.setattr("emailplus.protection.open_message", lambda *_, **__: pytest.fail("read into memory"))
+    alike = 0
+    for message in found:
+        large = mailbox.opened_in_pieces(message.id).report
+        if "zip bomb" in message.subject or any(f.reason is Reason.NOT_OPENED for f in large.findings):
+            continue
+        seen, expected = mailbox.view(message.id), whole[message.id]
+        assert (seen.text, seen.html) == (expected.text, expected.html), message.subject
+        assert [item.name for item in seen.attachments] == [item.name for item in expected.attachments]
+        assert [item.content() for item in seen.attachments] == [item.content() for item in expected.attachments]
+        alike += 1
+    assert alike > len(found) * 0.8
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("emailplus.protection.Aside", full)
+    problems = {problem for message in found[:9] for problem in mailbox.view(message.id).problems}
+    assert "there is no room to open what is protected: No space left on device" in problems
+
+
 def test_escrow_opened_what_three_retired_certificates_received(mailbox: Mailbox, post: Post) -> None:
     keys = set()
     for message in mailbox.search(limit=None):
