@@ -27,6 +27,7 @@ from emailplus.model.search import FoundMail
 from emailplus.rms.compose import NO_RESTRICTION
 from emailplus.store.guarded import GuardedStore
 from emailplus.store.store import Store
+from emailplus.store.values import dumps
 
 from ..flows.world import KEY, NOW, World
 from ..watch.watcher import Watcher
@@ -227,6 +228,9 @@ def prepared(request: pytest.FixtureRequest, make_world: Any) -> Walk:
     drafts, entries = [], []
     with world.open(KEYS, acting_for_person=True) as mailbox:
         numbers = ids(mailbox)
+        for planted in PLANTED:  # what other servers send beside the body
+            content = (f"The word is {planted.body}.", dumps({"voice_notes": planted.body}), numbers[planted.name])
+            mailbox.store.database.execute("UPDATE messages SET preview = ?, details = ? WHERE id = ?", content)
         files = [mailbox.store.attachments(number)[0].id for number in numbers.values()]
         for number in numbers.values():
             for write in (mailbox.reply, mailbox.reply_all, mailbox.forward):
@@ -346,7 +350,7 @@ def test_after_expiry(prepared: Walk) -> None:
 
 # -- what hangs on it
 
-STORE_LETS_OUT = {"message", "body", "body_pieces", "attachment_content", "messages"}
+STORE_LETS_OUT = {"message", "body", "body_source", "body_pieces", "attachment_content", "messages"}
 
 
 @pytest.mark.parametrize("prepared", ["16.1"], indirect=True)
@@ -362,6 +366,7 @@ def test_what_hangs_on_a_mailbox(prepared: Walk) -> None:
                 "store.message": lambda n=number, s=store: s.message(n),
                 "store.messages": lambda n=number, s=store: s.messages([n]),
                 "store.body": lambda n=number, s=store: s.body(n),
+                "store.body_source": lambda n=number, s=store: s.body_source(n)[:],
                 "store.body_pieces": lambda n=number, s=store: list(s.body_pieces(n)),
                 "store.attachments": lambda n=number, s=store: s.attachments(n),
                 "store.attachment_content": lambda f=file, s=store: list(s.attachment_content(f)),
@@ -369,6 +374,7 @@ def test_what_hangs_on_a_mailbox(prepared: Walk) -> None:
                 "reading.page": lambda n=number, r=reading: r.page(n),
                 "reading.terminal": lambda n=number, r=reading: r.terminal(n),
                 "protection.open": lambda n=number, p=protection: p.open(n),
+                "protection.inside": lambda n=number, p=protection, s=store: p.inside(*s.messages([n])),
                 "protection.open_large": lambda n=number, p=protection: list(p.open_large(n).content()),
                 "protection.attach": lambda n=number, p=protection, s=store: p.attach(*s.messages([n]), contents=True),
                 "protection.import_attachment": lambda f=file, p=protection: p.import_attachment(f, lambda name: None),
