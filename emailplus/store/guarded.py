@@ -18,8 +18,8 @@ from .store import Store
 
 
 class GuardedStore(Store):
-    """A `Store` whose `message`, bodies and `attachment_content` raise `RightsDenied` where a licence does not give
-    content to whoever reads here, and whose `messages` then have no preview."""
+    """A `Store` that raises `RightsDenied` where a licence does not give content to whoever reads here: `message`,
+    `body`, `body_source`, `body_pieces`, `attachment_content`; what `messages` gives has no preview then."""
 
     def __init__(self, inside: Store, door: Door, clock: Callable[[], datetime]) -> None:
         super().__init__(inside.database)

@@ -375,7 +375,7 @@ def test_what_hangs_on_a_mailbox(prepared: Walk) -> None:
                 "store.message": lambda n=number, s=store: s.message(n),
                 "store.messages": lambda n=number, s=store: s.messages([n]),
                 "store.body": lambda n=number, s=store: s.body(n),
-                "store.body_source": lambda n=number, s=store: bytes(s.body_source(n)[:]),
+                "store.body_source": lambda n=number, s=store: s.body_source(n)[:],
                 "store.body_pieces": lambda n=number, s=store: list(s.body_pieces(n)),
                 "store.attachments": lambda n=number, s=store: s.attachments(n),
                 "store.attachment_content": lambda f=file, s=store: list(s.attachment_content(f)),
