@@ -245,6 +245,8 @@ def _replace(database: Database, local_id: int, message: Message, values: Row, f
     new = dict(zip(_COLUMNS, values, strict=True))
     before = dict(zip(_COLUMNS, old, strict=False))
     same_mail = before["fingerprint"] is not None and before["fingerprint"] == new["fingerprint"]
+    if before["licence"] and not new["licence"]:
+        same_mail = False  # what the server had opened is under its licence, and does not stay without it
     keeps_body = same_mail and _has_body(database, local_id, message, before["body_state"], before["body_type"])
     if keeps_body:
         new.update({name: before[name] for name in _BODY_COLUMNS})

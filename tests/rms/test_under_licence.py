@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from emailplus.errors import NotFound, PolicyDenied, RightsDenied, UsageError
 from emailplus.mock import MockLicence
+from emailplus.model.changes import SyncWindows, Window
 from emailplus.model.draft import DraftAttachment
+from emailplus.model.message import Body, Message
 from emailplus.model.outbox import OutboxState
 from emailplus.model.rights import Licence, Right
 from emailplus.rms.compose import NO_RESTRICTION
@@ -257,6 +259,26 @@ def test_rms_support_switched_off(world: World) -> None:
         request for request in list(world.exchange.requests)[before:] if "RightsManagementSupport" in repr(request.tree)
     ]
     assert asked == []
+
+
+def test_what_was_opened_does_not_stay_without_its_licence(world: World) -> None:
+    """An Add of the same mail that names no licence and brings no body: the body from before is not kept under none."""
+    world.alice.deliver(mail("Plan", BODY), received=NOW - timedelta(hours=1), licence=SHUT)
+    world.sync(RMS)
+    with world.open(RMS) as mailbox:
+        (message,) = mailbox.store.messages(list(mailbox.store.ids()))
+        folder = mailbox.store.database.scalar("SELECT folder_id FROM messages")
+        again = Message(
+            server_id=message.server_id, subject=message.subject, sender=message.sender, to=message.to,
+            received=message.received, body=Body(message.body_type, b"", 100, truncated=True), body_state="pending",
+        )  # fmt: skip
+        index = mailbox.store.database.scalar("SELECT conversation_index FROM messages")
+        again.conversation_index = bytes(index or b"")
+        key = mailbox.store.database.scalar("SELECT sync_key FROM folders WHERE id = ?", (folder,))
+        mailbox.store.apply(SyncWindows([Window(folder, key, "", added=[again])]))
+        (message,) = mailbox.store.messages([message.id])
+        assert (message.rights, message.body_state) == (None, "pending")
+        assert mailbox.store.database.scalar("SELECT count(*) FROM bodies") == 0
 
 
 # -- the end
