@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from .errors import ConfirmationNeeded, Declined, NotFound, ReadOnlyMailbox, UsageError
+from .model.draft import StoredDraft
 from .model.folder import MAIL_TYPES, Folder
 from .model.mail_changes import ChangeKind, ChangeMail, ConflictPolicy
-from .model.outbox import OutboxState
+from .model.outbox import OutboxEntry, OutboxState
 from .model.questions import Confirm, DeleteMany, MoveMessages, Question
-from .store import answers, held, item_changes, mail_changes, outbox
+from .rms.gate import Door, Operation, judge
+from .store import answers, held, item_changes, mail_changes, outbox, rights
+from .store.database import Database
 from .store.held import answer_as_dict, change_as_dict, item_change_as_dict
 from .store.outbox import draft_as_dict
 from .store.store import Store
@@ -133,28 +137,48 @@ def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 
 
-def export_pending(store: Store) -> dict[str, Any]:
+def export_pending(store: Store, door: Door, now: datetime) -> dict[str, Any]:
     """Everything that is only here and not on the server: changes, drafts, what waits to be sent. For JSON, without the
-    content of attachments."""
+    content of attachments, and without what holds content of protected mail that may not be taken through `door`."""
+    database = store.database
     return {
-        "changes": [change_as_dict(change) for change in mail_changes.pending(store.database)],
-        "items": [item_change_as_dict(change) for change in item_changes.every(store.database)],
-        "answers": [answer_as_dict(answer) for answer in answers.pending(store.database)],
-        "held": held.listing(store.database),
+        "changes": [change_as_dict(change) for change in mail_changes.pending(database)],
+        "items": [item_change_as_dict(change) for change in item_changes.every(database)],
+        "answers": [answer_as_dict(answer) for answer in answers.pending(database)],
+        "held": held.listing(database),
         "drafts": [
-            {"id": entry.id, **draft_as_dict(outbox.load_draft(store.database, entry.id))}
-            for entry in outbox.drafts(store.database)
+            {"id": entry.id, **_draft(database, entry, door, now)} for entry in outbox.drafts(database)
         ],
-        "outbox": [
-            {
-                "id": entry.id,
-                "state": entry.state.value,
-                "subject": entry.subject,
-                "recipients": entry.recipients,
-                "message_id": entry.message_id,
-                "mime": outbox.content(store.database, entry.id).decode("utf-8", "surrogateescape"),
-            }
-            for entry in outbox.entries(store.database)
-            if entry.state is not OutboxState.CONFIRMED
-        ],
+        "outbox": [_unsent(database, entry, door, now) for entry in outbox.entries(database)
+                   if entry.state is not OutboxState.CONFIRMED],
+    }  # fmt: skip
+
+
+def _withheld(database: Database, draft_id: int | None, door: Door, now: datetime) -> str:
+    """Why what a draft holds may not be taken; "" where it may."""
+    under = rights.of_draft(database, draft_id) if draft_id is not None else None
+    return judge(under, Operation.READ, door, now).reason
+
+
+def _draft(database: Database, entry: StoredDraft, door: Door, now: datetime) -> dict[str, Any]:
+    reason = _withheld(database, entry.id, door, now)
+    if reason:
+        return {"subject": entry.subject, "recipients": entry.recipients, "withheld": reason}
+    return draft_as_dict(outbox.load_draft(database, entry.id))
+
+
+def _unsent(database: Database, entry: OutboxEntry, door: Door, now: datetime) -> dict[str, Any]:
+    facts = {
+        "id": entry.id,
+        "state": entry.state.value,
+        "subject": entry.subject,
+        "recipients": entry.recipients,
+        "message_id": entry.message_id,
     }
+    reason = _withheld(database, entry.draft_id, door, now)
+    if reason:
+        return {**facts, "withheld": reason}
+    try:
+        return {**facts, "mime": outbox.content(database, entry.id).decode("utf-8", "surrogateescape")}
+    except NotFound:  # a licence ran out
+        return {**facts, "withheld": entry.reason}

@@ -16,6 +16,7 @@ from .calendar import invitation as invitations
 from .errors import EmailplusError, NotFound, PolicyDenied, UsageError
 from .mime.compose import plain_text
 from .mime.fields import checked_address
+from .mime.headers import decoded_people
 from .mime.quoted import quotable
 from .mime.view import PartView, header_text, view
 from .model.draft import Draft, DraftAttachment, DraftKind, Invitation
@@ -172,7 +173,7 @@ def redirect(sending: Sending, source: int | Draft, *, to: People, cc: People = 
 def _taken_over(sending: Sending, source: Original) -> Draft:
     """What a message says, as a draft that says it."""
     message, sender = source.message, me(sending)
-    protecting.take_over(sending, message)
+    protecting.take_over(sending, message.rights)
     if not source.complete:
         raise NotFound(f"the text of message {message.id} is not all in the store; synchronise, or forward it")
     wrote = _known(message.reply_to) or _known(message.sender)
@@ -180,7 +181,8 @@ def _taken_over(sending: Sending, source: Original) -> Draft:
     return Draft(
         message_id=new_message_id(sender), sender=sender, kind=DraftKind.REDIRECT, reply_to=() if ours else wrote,
         subject=message.subject, text=message.text, html=quotable(message.html), attachments=_carried_files(message),
-        original=message.id, thread_topic=message.thread_topic, importance=message.importance,
+        original=message.id, original_rights=message.rights, thread_topic=message.thread_topic,
+        importance=message.importance,
     )  # fmt: skip
 
 
@@ -237,6 +239,7 @@ def _answer(
         signature=sending.settings.signature,
         quote=quote_of(message) if protecting.begin(sending, message, kind) else None,
         original=message.id,
+        original_rights=message.rights,
         in_reply_to=source.message_id,
         references=references,
         thread_topic=message.thread_topic,
@@ -293,10 +296,13 @@ def _keys(given: tuple[Address, ...]) -> set[str]:
 def save(sending: Sending, draft: Draft) -> int:
     """Keep a draft; contents that it only names come along, so that it outlives its original. Raises `NotFound`."""
     kept = tuple(
-        replace(attachment, content=sending.content(attachment)) if sending.has_content(attachment) else attachment
+        replace(attachment, content=sending.content(attachment))
+        if sending.has_content(attachment) and protecting.may_keep(sending, draft, attachment)
+        else attachment
         for attachment in draft.attachments
     )
-    number: int = sending.store.apply(SaveDraft(replace(draft, attachments=kept), sending.now.timestamp()))
+    licence = protecting.held(sending, draft)
+    number: int = sending.store.apply(SaveDraft(replace(draft, attachments=kept), sending.now.timestamp(), licence))
     return number
 
 
@@ -408,7 +414,7 @@ def _invitation(files: list[PartView]) -> tuple[list[PartView], Invitation | Non
 
 def _list(head: HeaderFields, name: str) -> str:
     """Every field of that name as one address list."""
-    return ", ".join(header_text(value) for value in head.get_all(name, []))
+    return ", ".join(decoded_people(str(value)) for value in head.get_all(name, []))
 
 
 def from_mime(sending: Sending, data: bytes) -> Draft:

@@ -49,6 +49,7 @@ from .rms.gate import Door, Operation, require
 from .settings import PICTURES_FACT, MailboxSettings
 from .store import app_policy as governance
 from .store import rights
+from .store.guarded import GuardedStore
 from .store.keys import KeyProvider, as_provider
 from .store.store import Store
 
@@ -111,7 +112,8 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         self.config = config
         self.door = Door.PERSON if acting_for_person else Door.PROGRAM
         """Who reads here: it decides about protected content (`emailplus.rms.gate`)."""
-        self.store = store
+        self.store: Store = GuardedStore(store, self.door, account.utc_now)
+        """The store; what a licence does not give out at this door, it does not either."""
         self._password, self._token = password, token
         self._query_form = query_form
         given = password if isinstance(password, str) else None
@@ -132,7 +134,7 @@ class Mailbox(Commands, Governed, Items, Diagnosing, Changing, Protected, Protec
         self.classification = MailboxClassification(store, lambda: self.config)
         """Markings: what may be chosen for a message, and what is wrong with the configuration; see
         `emailplus.markings`."""
-        self.protection = Protection(store, settings=self.settings.in_force)
+        self.protection = Protection(store, settings=self.settings.in_force, door=self.door)
         self.protection.install()
         self.settings.listeners.append(self.protection.settle)
         self.reading = Reading(store, lambda: self.config, door=self.door, protection=self.protection)

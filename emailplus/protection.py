@@ -18,7 +18,9 @@ from .mime.source import Source as MimeSource
 from .mime.view import header_text, view
 from .model.directory import CertificateVerdict, Resolution
 from .model.message import BodyType, Part, StoredMessage, addresses
+from .model.rights import Licence
 from .policy.user_settings import Settings
+from .rms.gate import Door, Operation, judge, require
 from .smime import certificate as certs
 from .smime.aside import Aside
 from .smime.entity import addresses as written_addresses
@@ -33,7 +35,7 @@ from .smime.recipients import Choice, Source, choose, with_encryption_use
 from .smime.report import Finding, Layer, Reason, Revocation, SecurityReport, Word
 from .smime.revocation import distribution_points, revocation
 from .smime.trust import Trust, find_path
-from .store import certificates, keychain
+from .store import certificates, keychain, rights
 from .store.index import MAX_UNWRAPPED
 from .store.store import Store
 from .store.text import html_to_text
@@ -62,9 +64,12 @@ class Protection:
         *,
         settings: Callable[[], Settings] | None = None,
         clock: Callable[[], datetime] | None = None,
+        door: Door = Door.PERSON,
     ) -> None:
-        """`settings` gives the user's settings in force; without, nothing is switched on."""
+        """`settings` gives the user's settings in force; without, nothing is switched on. `door`: who opens messages
+        and takes files here, which decides about mail under a licence (`rms.gate`)."""
         self._store = store
+        self._door = door
         self._settings = settings
         self._lists: tuple[tuple[int, float], tuple[x509.CertificateRevocationList, ...]] | None = None
         self._clock = clock or account.utc_now
@@ -97,8 +102,13 @@ class Protection:
     # Reading.
 
     def open(self, message_id: int) -> OpenedMessage:
-        """A stored message without its layers, with the report. Raises `NotFound` where its MIME is not here."""
+        """A stored message without its layers, with the report. Raises `NotFound` where its MIME is not here, and
+        `RightsDenied`."""
+        self._admit(rights.licence(self._store.database, message_id))
         return self._open(self._with_mime(message_id))
+
+    def _admit(self, licence: Licence | None) -> None:
+        require(licence, Operation.READ, self._door, self._clock())
 
     def _with_mime(self, message_id: int) -> StoredMessage:
         (message,) = self._store.messages([message_id]) or (None,)
@@ -110,9 +120,12 @@ class Protection:
 
     def open_large(self, message_id: int) -> OpenedLarge:
         """The same in memory that does not grow with the message; its content comes in pieces, as often as wanted."""
-        message = self._with_mime(message_id)
+        self._admit(rights.licence(self._store.database, message_id))
+        return self._open_large(self._with_mime(message_id))
+
+    def _open_large(self, message: StoredMessage) -> OpenedLarge:
         authors, known = self._authors(message)
-        source = partial(self._store.body_pieces, message_id)
+        source = partial(self._store.body_pieces, message.id)
         opened = open_large(source, keys=self.keychain.decrypting(), trust=self.trust(), known=known)
         return replace(opened, report=_with_sender(opened.report, authors, beginning(source, MAX_HEAD)))
 
@@ -120,12 +133,13 @@ class Protection:
         """What lies inside the layers of a message, to be taken apart; None where there is none, or it stays shut.
 
         A large one is read in pieces, and what comes out is put aside, encrypted, as long as it is used. Raises
-        `OSError` where there is no room for that.
+        `OSError` where there is no room for that, and `RightsDenied`.
         """
+        self._admit(message.rights)
         if message.size <= LARGE:
             opened = self._open(message)
             return opened.content if opened.report.layers else None
-        large = self.open_large(message.id)
+        large = self._open_large(message)
         return Aside(large.content(), self._store.path.parent).source() if large.report.layers else None
 
     def _open(self, message: StoredMessage) -> OpenedMessage:
@@ -143,18 +157,19 @@ class Protection:
 
     def _report(self, message: StoredMessage) -> SecurityReport:
         if message.size > LARGE:
-            return self.open_large(message.id).report
+            return self._open_large(message).report
         return self._open(message).report
 
     def attach(self, message: StoredMessage, *, contents: bool = False) -> StoredMessage:
         """Give `message` its `security`; with `contents` also text, HTML and parts from inside its layers."""
         if message.body_type == BodyType.MIME and message.body_state == "stored":
-            if contents and message.size <= LARGE:
+            readable = contents and judge(message.rights, Operation.READ, self._door, self._clock())
+            if readable and message.size <= LARGE:
                 opened = self._open(message)
                 message.judge = lambda: opened.report
                 if opened.report.layers:
                     _show(message, opened)
-            elif contents:
+            elif readable:
                 report = self._report(message)
                 message.judge = lambda: report
                 if report.layers:  # whoever wants it as objects gets it as objects
@@ -196,8 +211,9 @@ class Protection:
         """Take in the PFX that a user mailed to himself (guide, "Importing S/MIME certificates through email").
 
         `ask` is called until the password is right or it gives None. Raises `WrongKeyPassword` then, `NotFound`,
-        `KeyImportFailed`.
+        `KeyImportFailed`, `RightsDenied`.
         """
+        self._admit(rights.licence_of_attachment(self._store.database, attachment_id))
         data = b"".join(self._store.attachment_content(attachment_id))
         name = self._store.database.scalar("SELECT name FROM attachments WHERE id = ?", (attachment_id,)) or "archive"
         try:  # an archive without a password is asked nothing

@@ -86,7 +86,7 @@ def with_snippet(found: FoundMail, door: Door, now: datetime) -> FoundMail:
     through `door` is left out (guide, "Rights Management System": `rms.gate`)."""
     message = found.message
     if not judge(message.rights, Operation.NOTIFY, door, now):
-        message.preview = ""
+        message.preview, message.body_part, message.voice_notes, message.extra = "", None, "", b""
     elif not message.preview and message.body is not None:
         message.preview = " ".join(message.body.data.decode(errors="replace").split())[:255]  # MS-ASAIRS 2.2.2.35
     message.body = None

@@ -277,4 +277,7 @@ def prepare(draft: Draft, sending: Sending, *, without: Collection[str] = ()) ->
         if stage is not None and name not in without:
             outgoing = stage(outgoing, sending)
     shown = ", ".join(person.address for person in draft.recipients)
-    return QueueMail(draft.message_id, outgoing.draft.subject, shown, outgoing.parcels, sending.now.timestamp(), draft)
+    return QueueMail(
+        draft.message_id, outgoing.draft.subject, shown, outgoing.parcels, sending.now.timestamp(), draft,
+        protecting.held(sending, draft),
+    )  # fmt: skip

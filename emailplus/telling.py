@@ -28,7 +28,7 @@ from .notify import rules as policy
 from .notify.rules import App, Decision, Kind, Occasion, Registration, Rules, Telling
 from .rms.gate import Door, Operation, judge
 from .settings import MailboxSettings
-from .store import items, watch
+from .store import items, rights, watch
 from .store.store import Store
 from .store.text import address_of
 
@@ -175,6 +175,7 @@ class Teller:
         message: StoredMessage | Message
         if found:
             message, snippet = found[0], self._snippet(found[0])
+            rights.withheld(found, self._door, self.now())
             message.preview = snippet
         else:
             message = self.passed.pop(place, Message(server_id=place[1]))

@@ -3,46 +3,97 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any, cast
 
 try:
     import typer
+    from typer.core import TyperGroup
 except ImportError:  # pragma: no cover - the core is installed without the extra
     sys.exit("the command line needs an extra: pip install 'emailplus[cli]'")
 
 from .. import __version__
-from . import (
-    change_commands,
-    demo,
-    export_command,
-    mock_commands,
-    read_commands,
-    rights_commands,
-    send_commands,
-    server_commands,
-    show_command,
-    sign_in_commands,
-    sync_command,
-    watch_command,
-)
-from .classify_commands import classify_app
-from .config_commands import config_app
-from .ews_commands import ews_app, files_app
-from .notify_commands import notify_app
-from .policy_commands import policy_app
-from .report_command import report
-from .settings_command import settings
-from .smime_commands import smime_app
-from .store_commands import store_app
-from .wbxml_commands import app as wbxml_app
+
+_HOMES = {
+    "demo": "demo.demo",
+    "sync": "sync_command.sync",
+    "sign-in": "sign_in_commands.sign_in",
+    "sign-out": "sign_in_commands.sign_out",
+    "watch": "watch_command.watch",
+    "search": "read_commands.search",
+    "gal": "server_commands.gal",
+    "oof": "server_commands.oof",
+    "discover": "server_commands.discover",
+    "show": "show_command.show",
+    "templates": "rights_commands.templates",
+    "send": "send_commands.send",
+    "drafts": "send_commands.drafts",
+    "outbox": "send_commands.outbox",
+    "mark": "change_commands.mark",
+    "move": "change_commands.move",
+    "delete": "change_commands.delete",
+    "pending": "change_commands.pending",
+    "export": "export_command.export",
+    "report": "report_command.report",
+    "settings": "settings_command.settings",
+    "folders": "server_commands.folders_app",
+    "event-files": "ews_commands.files_app",
+    "ews": "ews_commands.ews_app",
+    "config": "config_commands.config_app",
+    "policy": "policy_commands.policy_app",
+    "classify": "classify_commands.classify_app",
+    "smime": "smime_commands.smime_app",
+    "wbxml": "wbxml_commands.app",
+    "store": "store_commands.store_app",
+    "notify": "notify_commands.notify_app",
+    "mock": "mock_commands.mock_app",
+}
+"""Sub-command -> the module of this package that has it, and its name there: a function, or a Typer of its own."""
+
+_FORM: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+
+
+@cache
+def _loaded(name: str) -> Any:
+    """The sub-command as Typer makes it."""
+    module, _, attribute = _HOMES[name].partition(".")
+    found = getattr(import_module(f".{module}", __package__), attribute)
+    alone = typer.Typer(**_FORM)
+    alone.callback()(lambda: None)  # a group, with one command as with many
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name)
+    else:
+        alone.command(name)(found)
+    return cast(TyperGroup, typer.main.get_command(alone)).commands[name]
+
+
+class _Members(Mapping[str, Any]):
+    """The sub-commands; each is loaded when it is asked for, since one run of the command needs one of them."""
+
+    def __getitem__(self, name: str) -> Any:
+        return _loaded(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOMES)
+
+    def __len__(self) -> int:
+        return len(_HOMES)
+
+
+class _Root(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = cast(Any, _Members())
+
 
 app = typer.Typer(
     name="emailplus",
+    cls=_Root,
     help="A headless Exchange mail engine: sync a mailbox into an encrypted store, search it, read it.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    **_FORM,
 )
 
 
@@ -59,40 +110,6 @@ def _root(
     ] = False,
 ) -> None:
     """A headless Exchange mail engine: sync a mailbox into an encrypted store, search it, read it."""
-
-
-app.command("demo")(demo.demo)
-app.command("sync")(sync_command.sync)
-app.command("sign-in")(sign_in_commands.sign_in)
-app.command("sign-out")(sign_in_commands.sign_out)
-app.command("watch")(watch_command.watch)
-app.command("search")(read_commands.search)
-app.command("gal")(server_commands.gal)
-app.command("oof")(server_commands.oof)
-app.command("discover")(server_commands.discover)
-app.command("show")(show_command.show)
-app.command("templates")(rights_commands.templates)
-app.command("send")(send_commands.send)
-app.command("drafts")(send_commands.drafts)
-app.command("outbox")(send_commands.outbox)
-app.command("mark")(change_commands.mark)
-app.command("move")(change_commands.move)
-app.command("delete")(change_commands.delete)
-app.command("pending")(change_commands.pending)
-app.command("export")(export_command.export)
-app.command("report")(report)
-app.command("settings")(settings)
-app.add_typer(server_commands.folders_app, name="folders")
-app.add_typer(files_app, name="event-files")
-app.add_typer(ews_app, name="ews")
-app.add_typer(config_app, name="config")
-app.add_typer(policy_app, name="policy")
-app.add_typer(classify_app, name="classify")
-app.add_typer(smime_app, name="smime")
-app.add_typer(wbxml_app, name="wbxml")
-app.add_typer(store_app, name="store")
-app.add_typer(notify_app, name="notify")
-app.add_typer(mock_commands.mock_app, name="mock")
 
 
 def main() -> None:

@@ -33,12 +33,12 @@ from ..errors import (
 from ..model.sign_in import AskPassword, PasswordWanted
 from ..policy.dlp import Action, Unlock
 from ..policy.sign_in import decide
-from ..store.app_policy import guard
 from ..store.keys import ENVIRONMENT_VARIABLE, EnvironmentKey, KeyFile, KeyProvider, KeyringKey, Passphrase
-from ..store.store import Store
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from ..store.store import Store
 
 PASSWORD_VARIABLE = "EMAILPLUS_PASSWORD"
 
@@ -213,6 +213,9 @@ def read_secret(path: Path, what: str) -> str:
 
 def open_store(path: Path, key_file: Path | None, passphrase_file: Path | None) -> Store:
     """An existing store, for reading. Raises `PolicyDenied` where its app policy does not let it be opened."""
+    from ..store.app_policy import guard
+    from ..store.store import Store
+
     key = store_key(key_file, passphrase_file)
     opened = Store.open(path, key, create=False)
     try:

@@ -14,14 +14,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UsageError
-from ..mailbox import Mailbox
 from ..model.push import PushRegistration
 from . import common
+
+if TYPE_CHECKING:
+    from ..mailbox import Mailbox
 
 notify_app = typer.Typer(
     name="notify", help="The notification proxy, and the registration at one.", no_args_is_help=True
@@ -185,6 +187,8 @@ def _mailbox(
     config: Path, store: Path, key_file: Path | None, passphrase_file: Path | None, password_file: Path | None = None
 ) -> Iterator[Mailbox]:
     """Only a push subscription signs in at Exchange: without one, a password may be wanting."""
+    from ..mailbox import Mailbox  # not for `serve`
+
     settings = common.load_config(config)
     key = common.store_key(key_file, passphrase_file, settings, new=not store.exists())
     given = password_file is not None or os.environ.get(common.PASSWORD_VARIABLE)

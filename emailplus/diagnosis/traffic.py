@@ -2,7 +2,8 @@
 
 Written on request only, and only under `allow_logging`. By default the elements of `SHOWN`, which are the protocol's
 own, keep their values; every other value is replaced by its size. Whoever needs the values says so (`full=True`):
-then the file holds mail in the clear. Passwords, the Authorization header and cookies are in neither form.
+then the file holds mail in the clear. Passwords, the Authorization header, cookies and the content of mail under a
+licence (MS-ASRM) are in neither form.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import re
 import secrets
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -97,6 +98,9 @@ SECRET: Final = frozenset({
 })  # fmt: skip
 """Credentials, in neither form of the log."""
 
+_LICENCE, _TEMPLATE = "RightsManagement:RightsManagementLicense", "RightsManagement:TemplateID"
+_OPENED, _FILE = "RightsManagement:RightsManagementSupport", "ItemOperations:Data"
+
 HEADERS: Final = frozenset({
     "accept-encoding", "allow", "cache-control", "content-encoding", "content-length", "content-type", "date",
     "ms-asacceptmultipart", "ms-asprotocolcommands", "ms-asprotocolversion", "ms-asprotocolversions",
@@ -125,6 +129,8 @@ class TrafficLog:
         self._half = max(limit // 2, 4096)
         self._salt = secrets.token_bytes(16)
         self._number = 0
+        self._opened = False
+        """The request asks for protected mail to be opened: files in the answer may be of it."""
         self._lock = Lock()
         try:
             self._file: TextIO | None = _create(self.path)
@@ -144,22 +150,28 @@ class TrafficLog:
     def answered(self, request: HttpRequest, response: HttpResponse, received: int, seconds: float) -> None:
         """One exchange."""
         head = f"HTTP {response.status}, {received} bytes in {seconds:.3f} s"
-        self._take(request, [f"< {head}\n", *self._headers("<", response.headers), self._answer(response, received)])
+
+        def answer() -> list[str]:
+            return [f"< {head}\n", *self._headers("<", response.headers), self._answer(response, received)]
+
+        self._take(request, answer)
 
     def unanswered(self, request: HttpRequest, problem: EmailplusError, seconds: float) -> None:
         """A request without a whole answer."""
-        self._take(request, [f"< no answer in {seconds:.3f} s: {type_name(problem)}\n"])
+        self._take(request, lambda: [f"< no answer in {seconds:.3f} s: {type_name(problem)}\n"])
 
-    def _take(self, request: HttpRequest, answer: list[str]) -> None:
+    def _take(self, request: HttpRequest, answer: Callable[[], list[str]]) -> None:
         with self._lock:
             if self._file is None:
                 return
             self._number += 1
+            self._opened = False
             sent = f"> {request.method}, {len(request.content)} bytes\n"
             pieces = [f"\n## {self._number} {command_of(request)} {_now()}\n", sent]
             pieces += self._headers(">", request.headers)
             kind = request.headers.get("Content-Type", "")
-            pieces += [self._body(request.content, kind), *answer]
+            pieces.append(self._body(request.content, kind))
+            pieces += answer()
             self._write("".join(pieces))
 
     def _write(self, text: str) -> None:
@@ -223,20 +235,23 @@ class TrafficLog:
         text = text.partition("\n")[2]
         return text if len(text) <= BODY_LIMIT else f"{text[:BODY_LIMIT]}\n({len(text) - BODY_LIMIT} more characters)\n"
 
-    def _redacted(self, root: Node) -> Node:
-        """`root` with its values replaced where they must be; the depth is that of the decoder's limit."""
+    def _redacted(self, root: Node, shut: bool = False) -> Node:
+        """`root` with its values replaced where they must be; the depth is that of the decoder's limit. `shut`: it is
+        of mail under a licence, or of mail that goes out under a template."""
         tag, content = root
         if isinstance(content, list):
-            return tag, [self._redacted(child) for child in content]
-        return tag, self._value(tag, content)
+            shut = shut or any(child[0] in (_LICENCE, _TEMPLATE) for child in content)
+            return tag, [self._redacted(child, shut) for child in content]
+        self._opened |= tag == _OPENED
+        return tag, self._value(tag, content, shut or (self._opened and tag == _FILE))
 
-    def _value(self, tag: str, content: Content) -> Content:
+    def _value(self, tag: str, content: Content, shut: bool) -> Content:
         if content is None or content == "" or isinstance(content, list):
             return content
         size = f"({len(content)} {'bytes' if isinstance(content, bytes) else 'characters'})"
         if tag in SECRET:
             return "(hidden)"
-        if self.full:
+        if self.full and not shut:
             return content
         namespace, _, name = tag.partition(":")
         if not isinstance(content, str) or tag == TEXT:

@@ -11,6 +11,7 @@ from .. import account, changing
 from ..model.mail_changes import ChangeKind, ConflictPolicy, PendingChange
 from ..model.questions import Confirm
 from ..policy.features import Features
+from ..rms.gate import Door
 from ..store import mail_changes
 from . import AsyncOnline, Online
 
@@ -19,6 +20,7 @@ class Changing(Online):
     """Methods of `Mailbox`. Messages are named by our own ids, which stay the same through moves."""
 
     read_only: bool
+    door: Door
 
     def mark_read(
         self, message_ids: Iterable[int], read: bool = True, *, conflict: str = ConflictPolicy.SERVER_WINS
@@ -75,8 +77,9 @@ class Changing(Online):
         return mail_changes.pending(self.store.database)
 
     def export_pending(self) -> dict[str, Any]:
-        """Everything that is only here: changes, drafts and unsent mail, for JSON; without attachments of drafts."""
-        return changing.export_pending(self.store)
+        """Everything that is only here: changes, drafts and unsent mail, for JSON; without attachments of drafts. Where
+        content of protected mail is in it that may not be taken, "withheld" says why."""
+        return changing.export_pending(self.store, self.door, account.utc_now())
 
     @staticmethod
     def _moment() -> float:

@@ -31,8 +31,9 @@ class Diagnosing(Writing):
     def traffic_log(self, path: str | os.PathLike[str], *, full: bool = False) -> TrafficLog:
         """Write every request and answer from now on to `path`, readable, until the mailbox or the log is closed.
 
-        Values are replaced by their sizes; `full` keeps them, and then the file holds mail in the clear. Raises
-        `PolicyDenied` unless `allow_logging` is true, and `UsageError` if the file cannot be made.
+        Values are replaced by their sizes; `full` keeps them, and then the file holds mail in the clear, but for mail
+        under a licence (MS-ASRM). Raises `PolicyDenied` unless `allow_logging` is true, and `UsageError` if the file
+        cannot be made.
         """
         return self._diagnosis.write_traffic(path, full=full)
 

@@ -28,7 +28,7 @@ from ..model.queries import QueuedChange
 from ..model.questions import Confirm
 from ..model.task import Task
 from ..policy import recipients
-from ..store import item_changes, items
+from ..store import item_changes, items, rights
 from ..store.text import folded
 from ..store.values import write_instance
 from .writing import Writing
@@ -100,7 +100,10 @@ class Items(Writing):
 
     def event_of(self, message_id: int) -> Event | None:
         """The event in the calendar that a meeting mail is about; None where there is none. Raises `NotFound`."""
-        meeting = self.store.message(message_id).meeting
+        (message,) = self.store.messages([message_id]) or (None,)
+        if message is None:
+            raise NotFound(f"there is no message {message_id} in this store")
+        meeting = message.meeting
         return items.event_by_uid(self.store.database, meeting.uid) if meeting is not None else None
 
     def mails_of(self, event_id: int) -> list[StoredMessage]:
@@ -111,7 +114,9 @@ class Items(Writing):
             "SELECT id FROM messages WHERE meeting_uid = ? AND meeting_uid <> '' AND gone = 0 ORDER BY received, id",
             (uid,),
         )
-        return self.store.messages([row[0] for row in rows])
+        found = self.store.messages([row[0] for row in rows])
+        rights.withheld(found, self.door)
+        return found
 
     # -- changing
 

@@ -117,7 +117,7 @@ class Meetings(Writing):
             meeting_response.build([MeetingAnswer(RESPONSES[response], "0", "0", reply=wanted)], version)
         mail = None
         if reply is not None and (version is None or version.code < MAILS_BY_ITSELF):
-            message = self.store.message(message_id)
+            (message,) = self.store.messages([message_id])  # `place` found it
             if message.meeting is not None:  # what is no request the server refuses
                 mail = inviting.reply(self._sending(confirm), message, response, text=reply, proposed=proposed)
         now = account.utc_now().timestamp()

@@ -10,7 +10,7 @@ from ..config import AppConfig
 from ..eas.commands.search import Credentials
 from ..eas.flows import operations, search
 from ..eas.flows.folders import find_folder
-from ..errors import UsageError
+from ..errors import NotFound, UsageError
 from ..model.message import Message
 from ..model.search import Document, FoundMail
 from ..policy.body_preference import BodyPreference, BodyRequest
@@ -40,7 +40,10 @@ def _credentials(user: str | None, password: str | None) -> Credentials | None:
 
 def _conversation(store: Store, message_id: int, folder: str) -> Dialogue[None]:
     folders = [known for known, _, _ in store.folders()]
-    written = store.message(message_id).conversation_id
+    found = store.messages([message_id])
+    if not found:
+        raise NotFound(f"there is no message {message_id} in this store")
+    written = found[0].conversation_id
     try:
         identity = bytes.fromhex(written)
     except ValueError:

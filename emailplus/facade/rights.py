@@ -6,14 +6,15 @@ from dataclasses import replace
 from functools import partial
 
 from .. import account
+from ..config import AppConfig
 from ..eas.flows import rights as flows
 from ..eas.flows import settings
-from ..errors import NotFound
+from ..errors import NotFound, PolicyDenied
 from ..model.account import RightsTemplate
 from ..model.draft import Draft
 from ..model.rights import Licence
 from ..policy.body_preference import BodyPreference, BodyRequest
-from ..policy.features import TEMPLATES
+from ..policy.features import TEMPLATES, Features
 from ..rms.compose import NO_RESTRICTION, named
 from ..rms.gate import Door, Operation, Verdict, judge
 from ..store import rights
@@ -45,7 +46,13 @@ def _kept(store: Store, found: list[RightsTemplate]) -> list[RightsTemplate]:
     return found
 
 
-def _again(store: Store, message_id: int, *, remove: bool, door: Door) -> Dialogue[Licence | None]:
+def require_rms(config: AppConfig) -> None:
+    """Raises `PolicyDenied` where rights management is off: nothing protected is asked for then."""
+    if not Features.of(config).rights_management:
+        raise PolicyDenied("rights management is off (enabled_features, rms_support)", rule="enabled_features")
+
+
+def _again(config: AppConfig, store: Store, message_id: int, *, remove: bool, door: Door) -> Dialogue[Licence | None]:
     """The dialogue that fetches a protected message anew. Raises `NotFound` and `RightsDenied`."""
     row = store.database.one(
         "SELECT f.server_id, m.server_id FROM messages m JOIN folders f ON f.id = m.folder_id WHERE m.id = ?",
@@ -53,6 +60,7 @@ def _again(store: Store, message_id: int, *, remove: bool, door: Door) -> Dialog
     )
     if row is None:
         raise NotFound(f"there is no message {message_id} in this store")
+    require_rms(config)
     if remove:
         rights.require(store.database, message_id, Operation.REMOVE_PROTECTION, door, account.utc_now())
     return partial(
@@ -93,14 +101,14 @@ class Protecting(Online):
 
         Raises `RightsDenied` without ExportAllowed, `NotOffered` below 14.1, `RightsManagementFailed` from the server.
         """
-        self._converse(_again(self.store, message_id, remove=True, door=self.door))
+        self._converse(_again(self.config, self.store, message_id, remove=True, door=self.door))
 
     def renew(self, message_id: int) -> Licence | None:
         """Fetch the content and licence of a protected message again, after it expired say (MS-ASRM_R25); the licence.
 
         Raises as `remove_protection`.
         """
-        return self._converse(_again(self.store, message_id, remove=False, door=self.door))
+        return self._converse(_again(self.config, self.store, message_id, remove=False, door=self.door))
 
 
 class AsyncProtecting(AsyncOnline):
@@ -130,9 +138,9 @@ class AsyncProtecting(AsyncOnline):
     async def remove_protection(self, message_id: int) -> None:
         """See `Mailbox.remove_protection`."""
         held = self._held
-        await self._converse(_again(held.store, message_id, remove=True, door=held.door))
+        await self._converse(_again(held.config, held.store, message_id, remove=True, door=held.door))
 
     async def renew(self, message_id: int) -> Licence | None:
         """See `Mailbox.renew`."""
         held = self._held
-        return await self._converse(_again(held.store, message_id, remove=False, door=held.door))
+        return await self._converse(_again(held.config, held.store, message_id, remove=False, door=held.door))

@@ -26,10 +26,11 @@ from ..model.event import Event
 from ..model.outbox import OutboxEntry, OutboxState
 from ..model.questions import Confirm
 from ..reading import Reading
-from ..rms.gate import Door
+from ..rms.gate import Door, Operation, require
 from ..sending import Sending
 from ..settings import MailboxSettings
-from ..store import originals, outbox
+from ..store import originals, outbox, rights
+from ..store.guarded import inside
 from . import AsyncOnline, Listener, Online
 
 _RECIPIENTS = frozenset({116, 119, 183})
@@ -51,7 +52,7 @@ class Writing(Online):
         return Sending(
             self.config,
             self.settings.in_force(),
-            self.store,
+            inside(self.store),
             account.utc_now(),
             confirm,
             classifier=self.classification.classifier,
@@ -115,7 +116,9 @@ class Writing(Online):
         return drafting.save(self._sending(), draft)
 
     def draft(self, draft_id: int) -> Draft:
-        """A saved draft, whole. Raises `NotFound`."""
+        """A saved draft, whole. Raises `NotFound`, and `RightsDenied` where it answers protected mail whose content is
+        not for here: what was taken from it is under its licence."""
+        require(rights.of_draft(self.store.database, draft_id), Operation.READ, self.door, account.utc_now())
         return outbox.load_draft(self.store.database, draft_id)
 
     def drafts(self) -> list[StoredDraft]:
@@ -187,8 +190,8 @@ class Writing(Online):
         return self.send(draft, confirm=confirm, listener=listener)
 
     def original_mime(self, message_id: int) -> bytes:
-        """The MIME of a message, byte for byte: from the store, else from the server. Raises `NotFound`,
-        `ItemUnavailable`, and as `sync`."""
+        """The MIME of a message, byte for byte: from the store, else from the server. That of protected mail is sealed,
+        as it arrived. Raises `NotFound`, `ItemUnavailable`, and as `sync`."""
         kept = originals.mime_of(self.store, message_id)
         if kept is not None:
             return kept

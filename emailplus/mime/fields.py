@@ -29,6 +29,8 @@ _Q = ["_" if byte == 32 else chr(byte) if byte in _Q_SAFE else f"={byte:02X}" fo
 """Each byte as the Q encoding writes it (RFC 2047 4.2)."""
 _WORD_FRAME = len("=?utf-8?q??=")
 _LINE = 76
+_SECTION = 54
+"""Characters of a value in one section of a parameter (RFC 2231 3)."""
 _HARD_LINE = 998
 """Characters a line may never exceed (RFC 5322 2.1.1)."""
 
@@ -132,11 +134,15 @@ def parameter(name: str, value: str) -> str:
     value = one_line(value)
     if _PLAIN_VALUE.fullmatch(value) and len(value) <= 60:
         return f';\r\n {name}="{value}"'
-    encoded = percent_encoded(value, safe="!#$&+-.^_`{}~", encoding="utf-8")
-    first = f";\r\n {name}*=utf-8''{encoded}"
+    characters = [percent_encoded(character, safe="!#$&+-.^_`{}~", encoding="utf-8") for character in value]
+    first = f";\r\n {name}*=utf-8''{''.join(characters)}"
     if len(first) - 3 <= _LINE:
         return first
-    pieces = re.findall(r"(?:%[0-9A-F]{2}|[^%]){1,18}", encoded)
+    pieces = [""]
+    for character in characters:  # whole characters in each section: not every reader puts them together first
+        if len(pieces[-1]) + len(character) > _SECTION:
+            pieces.append("")
+        pieces[-1] += character
     lines = [f"{name}*{number}*={'' if number else chr(39).join(('utf-8', '', ''))}{piece}"
              for number, piece in enumerate(pieces)]  # fmt: skip
     return "".join(f";\r\n {line}" for line in lines)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from . import charset
@@ -20,6 +21,10 @@ _CONTROL = r"\t\r\n\x0b\x0c\x1c-\x1f\x85\u2028\u2029"
 _BREAK = re.compile(rf"(?<! ) *+[{_CONTROL}][ {_CONTROL}]*+")
 _WORD = re.compile(r"=\?([A-Za-z0-9_.:()+-]{1,60})(?:\*[A-Za-z0-9-]{0,20})?\?([bBqQ])\?([^?]{0,8000})\?=")
 _PARAMETER = re.compile(r';\s*([^\s=;"()<>]{1,80})\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))', re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.|\\\Z)*+)(?:"|\Z)', re.DOTALL)
+_TO_ESCAPE = re.compile(r'[\\"]')
+_SPECIAL = re.compile(r'[()<>\[\]:;@\\,"]')
+"""What has a meaning of its own in an address list (RFC 5322 3.2.3), the full stop aside."""
 _ESCAPED = re.compile(r"\\([\\\"])")
 """Only these two: mailers write ``C:\\TEMP`` without escaping it."""
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
@@ -62,14 +67,35 @@ def decoded(value: str) -> str:
     return _one_line(_words(value))
 
 
+def decoded_people(value: str) -> str:
+    """An address list as people read it, and as it can be taken apart again: what an encoded word says is a name or a
+    piece of one (RFC 2047 5), so it stands in quotes where it would otherwise count as an address or end one."""
+    if (value.isascii() and "=?" not in value) or "@" not in _WORD.sub("", value):
+        return decoded(value)  # some mailers encode the addresses too
+    if not value.isascii():
+        value = charset.decode(value.encode("utf-8", "surrogateescape"))[0]
+    pieces = _QUOTED.split(value)  # text and the inside of quoted strings by turns
+    pieces[1::2] = [_in_quotes(_words(_ESCAPED.sub(r"\1", inside))) for inside in pieces[1::2]]
+    pieces[::2] = [_words(outside, _phrase) for outside in pieces[::2]]
+    return _one_line("".join(pieces))
+
+
+def _in_quotes(text: str) -> str:
+    return '"' + _TO_ESCAPE.sub(r"\\\g<0>", text) + '"'
+
+
+def _phrase(text: str) -> str:
+    return _in_quotes(text) if _SPECIAL.search(text) else text
+
+
 def _one_line(text: str) -> str:
     """Line breaks and tabs, with the blanks around them, as one blank; other blanks are what the writer meant."""
     return _BREAK.sub(" ", text).strip(" ")
 
 
-def _words(value: str) -> str:
+def _words(value: str, write: Callable[[str], str] = str) -> str:
     """RFC 2047 6.2: blanks between two encoded words vanish; neighbours of one charset are decoded together, since
-    some mailers cut a character in two."""
+    some mailers cut a character in two. `write` has the last word about what they say."""
     out: list[str] = []
     at = 0
     run, run_charset = b"", ""
@@ -80,7 +106,7 @@ def _words(value: str) -> str:
             run += data
         else:
             if run:
-                out.append(charset.decode(run, run_charset)[0])
+                out.append(write(charset.decode(run, run_charset)[0]))
             if not run or between.strip():
                 out.append(between)
             run, run_charset = data, match[1].lower()
@@ -88,7 +114,7 @@ def _words(value: str) -> str:
             run_charset = ""
         at = match.end()
     if run:
-        out.append(charset.decode(run, run_charset)[0])
+        out.append(write(charset.decode(run, run_charset)[0]))
     out.append(value[at:])
     return "".join(out)
 

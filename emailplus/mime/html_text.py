@@ -12,6 +12,8 @@ from collections.abc import Callable
 from html import escape, unescape
 from typing import Any
 
+from .disguise import INVISIBLE
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -31,8 +33,6 @@ _APART = _words("blockquote dl h1 h2 h3 h4 h5 h6 ol p pre table ul")
 
 _URL = re.compile(r"""\b(https?://[^\s<>"'\u201c\u201d]{1,2000}|www\.[^\s<>"']{1,2000})""", re.IGNORECASE)
 _AFTER_URL = ".,;:!?)]}"
-_INVISIBLE = re.compile(r"[\x00-\x20\x7f-\xa0\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
-"""Never part of an address: a link leads where it seems to."""
 
 
 def linear(html: str) -> str:
@@ -186,7 +186,7 @@ def to_html(text: str, link: Callable[[str], str | None] | None = None) -> str:
     for match in _URL.finditer(text):
         url = match[1].rstrip(_AFTER_URL)
         start, end = match.start(), match.start() + len(url)
-        address = _INVISIBLE.sub("", url if "://" in url else f"http://{url}")
+        address = INVISIBLE.sub("", url if "://" in url else f"http://{url}")
         target = address if link is None else link(address)
         out.append(escape(text[at:start]))
         if target:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from ..config.convert import WatermarkParameters
 from ..model.message import Address, addresses
-from . import cards, html_text
+from . import cards, disguise, html_text
 from .view import AttachmentView, MessageView, SafeBody
 
 SMALLEST = 0.25
@@ -118,12 +118,13 @@ def render(seen: MessageView, look: Look | None = None) -> Page:
         '<meta name="referrer" content="no-referrer">',
         '<meta http-equiv="x-dns-prefetch-control" content="off">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(seen.subject or '(no subject)')}</title>",
+        f"<title>{_text(seen.subject or '(no subject)')}</title>",
         f"<style>{_STYLE}{_fitting(markup) if look.fit_to_width else ''}{_rights(look)}</style></head><body>",
         *(_cell(cell) for cell in look.cells if cell.kind != "rights"),
         _head(seen, look),
         *(_cell(cell) for cell in look.cells if cell.kind == "rights"),  # guide: below the subject
         *_notices(body),
+        _care(disguise.of(seen, body.links)),
         f'<main class="message {"paper" if _COLOURED.search(markup) else "plain"}"><div class="fit">{body.new}',
         f'<details class="history"><summary>Earlier messages</summary>{body.history}</details>' if body.history else "",
         "</div></main>",
@@ -151,8 +152,8 @@ def policy(pictures: bool) -> str:
 
 def _cell(cell: Cell) -> str:
     style = f' style="border-color:{cell.colour}"' if re.fullmatch(r"#[0-9A-Fa-f]{6}", cell.colour) else ""
-    text = f"<span>{escape(cell.text)}</span>" if cell.text else ""
-    return f'<section class="cell {escape(cell.kind)} {cell.tone}"{style}><b>{escape(cell.title)}</b> {text}</section>'
+    text = f"<span>{_text(cell.text)}</span>" if cell.text else ""
+    return f'<section class="cell {escape(cell.kind)} {cell.tone}"{style}><b>{_text(cell.title)}</b> {text}</section>'
 
 
 def _head(seen: MessageView, look: Look) -> str:
@@ -163,7 +164,7 @@ def _head(seen: MessageView, look: Look) -> str:
     if seen.date is not None:
         rows.append(("Date", escape(f"{seen.date:%Y-%m-%d %H:%M %z}".strip())))
     lines = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows if value)
-    return f"<header><h1>{escape(seen.subject or '(no subject)')}</h1><dl>{lines}</dl></header>"
+    return f"<header><h1>{_text(seen.subject or '(no subject)')}</h1><dl>{lines}</dl></header>"
 
 
 def _people(header: str, look: Look) -> str:
@@ -171,8 +172,8 @@ def _people(header: str, look: Look) -> str:
 
 
 def _person(person: Address, look: Look) -> str:
-    name = f"{escape(person.name)} " if person.name and person.name != person.address else ""
-    written = f"{name}&lt;{escape(person.address)}&gt;" if name else escape(person.address)
+    name = f"{_text(person.name)} " if person.name and person.name != person.address else ""
+    written = f"{name}&lt;{_text(person.address)}&gt;" if name else _text(person.address)
     if look.unsafe is not None and look.unsafe(person.address):
         return f'<span class="unsafe" title="outside your organisation">{written} <small>outside</small></span>'
     return f"<span>{written}</span>"
@@ -194,17 +195,29 @@ def _notices(body: SafeBody) -> Iterable[str]:
         yield f'<section class="notice {kind}">{escape(text)}</section>'
 
 
+def _care(warnings: list[str]) -> str:
+    if not warnings:
+        return ""
+    items = "".join(f"<li>{_text(warning)}</li>" for warning in warnings)
+    return f'<section class="notice care"><b>Take care</b><ul>{items}</ul></section>'
+
+
+def _text(written: str) -> str:
+    """What a stranger wrote, for a place of ours: every character where it seems to be."""
+    return escape(disguise.shown(written))
+
+
 def _event(event: cards.EventView) -> str:
-    lines = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in cards.rows(event))
-    return f'<section class="card event"><b>{cards.title(event)}: {escape(event.summary)}</b><dl>{lines}</dl></section>'
+    lines = "".join(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in cards.rows(event))
+    return f'<section class="card event"><b>{cards.title(event)}: {_text(event.summary)}</b><dl>{lines}</dl></section>'
 
 
 def _contact(contact: cards.ContactView) -> str:
     rows = [("Organisation", contact.organization), ("Title", contact.title), *contact.details]
     lines = "".join(
-        f"<dt>{escape(name[:1].upper() + name[1:])}</dt><dd>{escape(value)}</dd>" for name, value in rows if value
+        f"<dt>{_text(name[:1].upper() + name[1:])}</dt><dd>{_text(value)}</dd>" for name, value in rows if value
     )
-    return f'<section class="card contact"><b>{escape(contact.name or "Contact")}</b><dl>{lines}</dl></section>'
+    return f'<section class="card contact"><b>{_text(contact.name or "Contact")}</b><dl>{lines}</dl></section>'
 
 
 def _files(attachments: list[AttachmentView], used: set[str]) -> str:
@@ -212,7 +225,7 @@ def _files(attachments: list[AttachmentView], used: set[str]) -> str:
     if not shown:
         return ""
     items = "".join(
-        f"<li><b>{escape(item.name)}</b> <small>{escape(item.content_type)}, {readable_size(item.size)}</small></li>"
+        f"<li><b>{_text(item.name)}</b> <small>{_text(item.content_type)}, {readable_size(item.size)}</small></li>"
         for item in shown
     )
     return f'<section class="files"><h2>{len(shown)} file{"s" if len(shown) > 1 else ""}</h2><ul>{items}</ul></section>'
@@ -233,7 +246,7 @@ def readable_size(size: int) -> str:
 def _problems(problems: list[str]) -> str:
     if not problems:
         return ""
-    items = "".join(f"<li>{escape(problem)}</li>" for problem in dict.fromkeys(problems))
+    items = "".join(f"<li>{_text(problem)}</li>" for problem in dict.fromkeys(problems))
     return f'<section class="notice problems"><b>Not everything could be read</b><ul>{items}</ul></section>'
 
 
@@ -293,7 +306,7 @@ _STYLE = (
     "header+.cell{margin-top:6px}"
     ".cell.good{border-color:var(--good)}.cell.warning{border-color:var(--warning)}.cell.bad{border-color:var(--bad)}"
     ".notice{background:var(--soft);border:1px solid var(--line);padding:6px 10px;margin:8px 0;font-size:.93em}"
-    ".notice ul{margin:.2em 0;padding-left:1.4em}"
+    ".notice.care{border-left:6px solid var(--bad)}.notice ul{margin:.2em 0;padding-left:1.4em}"
     ".message{margin:12px 0;padding:12px;overflow:auto;max-height:200000px;isolation:isolate;contain:layout paint;"
     "border:1px solid var(--line);border-radius:6px}"
     ".message.paper{background:#fff;color:#000;color-scheme:light}.message .text{white-space:pre-wrap}"

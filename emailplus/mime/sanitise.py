@@ -23,6 +23,7 @@ from html import escape, unescape
 from typing import Any, Final
 
 from ..errors import UsageError
+from . import disguise
 
 
 def _words(text: str) -> frozenset[str]:
@@ -36,6 +37,8 @@ MAX_REOPENED: Final = 500_000
 """Tags, times the formatting elements left open at once: so many elements may a parser make of a text at worst."""
 MAX_PICTURES: Final = 2_000
 """Pictures and links that are listed."""
+MAX_WORDS: Final = 2_000
+"""Characters of markup in which the words of a link are looked for."""
 
 PREFIX: Final = "m-"
 """Before every id of the message: its anchors cannot name anything of the page around it."""
@@ -95,7 +98,6 @@ _DISPLAYS: Final = _words(
 
 _RASTER: Final = re.compile(r"data:image/(?:png|jpe?g|gif|webp|bmp|x-icon);base64,[A-Za-z0-9+/=\s]*", re.I)
 _LINK: Final = re.compile(r"(?:https?|mailto|tel|sms|callto|xmpp|geo|news|ftps?):", re.I)
-_INVISIBLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 _SPECIAL: Final = re.compile(
     r"(</?)(?:script|style|title|textarea|select|noscript|noembed|noframes|template|iframe|object|embed|applet|svg|math|"
     r"xmp|plaintext|frameset|audio|video|canvas|marquee)(?=[\s/>])",
@@ -121,6 +123,8 @@ _DO_NOT_NEST: Final = _words(
 _FORMATTING: Final = _words("a b big code em font i nobr s small strike strong tt u")
 """Opened again in every block until they are closed (HTML 13.2.4.3): a few bytes can become many elements."""
 _PICTURE: Final = re.compile(r'<img((?: [^\s="<>/]+="[^"]*")*)>')
+_HREF: Final = re.compile(r' href="([^"]*)"')
+_MARKUP: Final = re.compile(r"<[^>]*>")
 _PAIR: Final = re.compile(r' ([^\s="<>/]+)="([^"]*)"')
 _TRACKERS: Final = re.compile(
     r"(?:/open(?:\.aspx|\.php|\.gif|\.png)?(?:[/?]|$)|/track(?:ing)?/|/pixel|/beacon|/wf/open|/trk\b|/o\.gif|"
@@ -158,6 +162,10 @@ class Link:
 
     url: str
     target: str
+    words: str = ""
+    """What it says, as far as it is text."""
+    deceit: str = ""
+    """Why it does not lead where its words say, in words (`disguise.link`); "" where nothing speaks against it."""
 
 
 @dataclass(slots=True)
@@ -234,7 +242,27 @@ def sanitise(html: str, choice: Choice) -> SafeHtml:
         id_prefix=PREFIX,
     )  # fmt: skip
     markup = _PICTURE.sub(work.picture, markup)
-    return SafeHtml(markup, list(work.pictures.values()), work.links, work.used, problems)
+    return SafeHtml(markup, list(work.pictures.values()), _judged(work.links, markup), work.used, problems)
+
+
+def _judged(links: list[Link], markup: str) -> list[Link]:
+    """The links with their words. One pass over the finished markup: it is well-formed."""
+    words: dict[str, list[str]] = {}
+    at = markup.find("<a ")
+    while at >= 0 and links:
+        opened, closed = markup.find(">", at), markup.find("</a>", at)
+        if opened < 0 or closed < 0:
+            break
+        if found := _HREF.search(markup, at, opened):
+            said = unescape(_MARKUP.sub("", markup[opened + 1 : min(closed, opened + MAX_WORDS)]))
+            words.setdefault(unescape(found[1]), []).append(" ".join(said.split()))
+        at = markup.find("<a ", closed)
+    result = []
+    for link in links:
+        spoken = words.get(link.target)
+        said = (spoken.pop(0) if len(spoken) > 1 else spoken[0]) if spoken else ""
+        result.append(Link(link.url, link.target, said, disguise.link(said, link.url)))
+    return result
 
 
 def _nh3() -> Any:
@@ -273,7 +301,7 @@ class _Filter:
         return value[:2000]
 
     def _source(self, value: str) -> str | None:
-        address = _INVISIBLE.sub("", value)
+        address = disguise.INVISIBLE.sub("", value)
         lower = address.lower()
         if lower.startswith("data:"):
             return address if _RASTER.fullmatch(value.strip()) else None
@@ -294,7 +322,7 @@ class _Filter:
     def _link(self, value: str) -> str | None:
         if value.startswith("#"):
             return f"#{PREFIX}{value[1:]}"
-        address = _INVISIBLE.sub("", value)
+        address = disguise.INVISIBLE.sub("", value)
         if not _LINK.match(address):
             return None
         target: str | None = address

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..errors import UsageError
 from ..model.message import addresses
-from . import cards
+from . import cards, disguise
 from .page import Cell, Look, notices, readable_size
 from .view import MessageView, SafeBody
 
@@ -39,6 +39,8 @@ def _lines(seen: MessageView, look: Look, width: int) -> Iterator[str]:
     body = _body(seen, look)
     for _, notice in notices(body):
         yield _one_line(f"[{notice}]")
+    for warning in disguise.of(seen, body.links):
+        yield _one_line(f"! {warning}")
     yield ""
     yield from _wrapped(plain(seen.readable_text(body)).strip("\n"), width)
     for event in seen.events:
@@ -102,7 +104,7 @@ def _people(header: str, look: Look) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(plain(text).split())
+    return " ".join(plain(disguise.shown(text)).split())
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:

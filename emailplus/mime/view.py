@@ -204,8 +204,7 @@ class MessageView:
         return body
 
     def readable_text(self, body: SafeBody | None = None) -> str:
-        """The text for a terminal: the plain body, else the HTML (`body`, or as `safe_html` gives it) as text with its
-        links."""
+        """The text for a terminal: the plain body, else the HTML as text with its links. `body` where it is known."""
         if not self.html or self.text_is_written:
             return self.text
         body = body or self.safe_html()
@@ -241,7 +240,8 @@ def read(source: Source, span: tuple[int, int] | None = None, *, depth: int = 0)
             seen.message_id = value.strip()
     for name, values in met.items():
         written = values[0] if name in ("subject", "from") else ", ".join(values)
-        setattr(seen, wanted[name], headers.decoded(written))
+        decode = headers.decoded if name == "subject" else headers.decoded_people
+        setattr(seen, wanted[name], decode(written))
     work = _Reading(seen, depth=depth)
     work.part(root)
     work.finish()

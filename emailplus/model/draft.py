@@ -9,6 +9,7 @@ from typing import Any
 
 from .apps import FILES, Origin
 from .message import Address
+from .rights import Licence
 
 
 class DraftKind(StrEnum):
@@ -105,6 +106,9 @@ class Draft:
     """Message-ID of the original, "" where it is not known."""
     references: tuple[str, ...] = ()
     thread_topic: str = ""
+    original_rights: Licence | None = None
+    """The licence of a protected original, as it was when the draft was begun: it holds here also when the original is
+    gone (`rms.gate`)."""
     thread_index: bytes = b""
     """Thread-Index of this message (MS-OXOMSG 2.2.1.3), for servers and clients that thread by it."""
     importance: int = 1

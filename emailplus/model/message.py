@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,8 +71,16 @@ class Address:
         return f"{self.name} <{self.address}>" if self.name else self.address
 
 
+_NAME = re.compile(r'"(?:[^"\\]|\\.)*+"|((?:^|(?<=[,;:]))[^",;:<>()\\]*+(?=<))', re.DOTALL)
+
+
 def addresses(header: str) -> list[Address]:
-    """The mailboxes of an address header in the form the Email class uses (RFC 5322 section 3.4)."""
+    """The mailboxes of an address header in the form the Email class uses (RFC 5322 section 3.4).
+
+    What stands before ``<`` is a name even where it looks like an address: nobody becomes two.
+    """
+    if "<" in header and "@" in header[: header.rfind("<")]:
+        header = _NAME.sub(lambda name: f'"{name[1].strip()}" ' if name[1] and "@" in name[1] else name[0], header)
     return [Address(name, address) for name, address in getaddresses([header]) if name or address]
 
 

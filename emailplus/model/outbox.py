@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .draft import Draft
+from .rights import Licence
 
 
 class OutboxState(StrEnum):
@@ -92,6 +93,8 @@ class SaveDraft:
 
     draft: Draft
     now: float
+    licence: Licence | None = None
+    """Content of a protected original is in it, or may be: it is under this licence too, and stays here."""
 
 
 @dataclass(slots=True)
@@ -116,6 +119,8 @@ class QueueMail:
     now: float
     draft: Draft | None = None
     """Kept among the drafts until the message is confirmed."""
+    licence: Licence | None = None
+    """See `SaveDraft`."""
 
 
 @dataclass(slots=True)

@@ -49,6 +49,12 @@ def protection(template: str, original: Licence | None) -> Protection:
         return Protection("" if template == NO_RESTRICTION else template)
     # Without a TemplateID the server puts boilerplate in place of the original (MS-ASRM_R367): inheriting names it.
     template = template or original.template_id
-    same = template == original.template_id
+    same = _key(template) == _key(original.template_id)
     edit, export = original.grants(Right.EDIT), original.grants(Right.EXPORT)
-    return Protection(template, inherited=same, inline=edit and (export or same))
+    # A licence that names no template can be passed on by the server alone: what we sent would be in the clear.
+    return Protection(template, inherited=same, inline=edit and bool(template) and (export or same))
+
+
+def _key(template: str) -> str:
+    """A TemplateID as it is compared: servers write GUIDs with braces and without, in either case."""
+    return template.strip().strip("{}").casefold()

@@ -71,10 +71,12 @@ RIGHTS: Final[dict[Operation, tuple[Right, ...]]] = {
     Operation.CHANGE_RECIPIENTS: (Right.MODIFY_RECIPIENTS,),
 }
 
-TAKES_CONTENT: Final = frozenset(
-    {Operation.READ, Operation.PRINT, Operation.COPY, Operation.SCREENSHOT, Operation.NOTIFY, Operation.EXPORT}
-)
-"""What hands content over: for a program it needs ProgrammaticAccessAllowed besides."""
+TAKES_CONTENT: Final = frozenset({
+    Operation.READ, Operation.PRINT, Operation.COPY, Operation.SCREENSHOT, Operation.NOTIFY, Operation.EXPORT,
+    Operation.REMOVE_PROTECTION,
+})  # fmt: skip
+"""What hands content over: for a program it needs ProgrammaticAccessAllowed besides. A program that may take the
+protection off could read what is left."""
 
 _WORDS: Final = {
     Right.EDIT: "edited or quoted", Right.EXPORT: "exported or freed of its protection", Right.EXTRACT: "copied",

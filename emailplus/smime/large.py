@@ -7,7 +7,6 @@ among other parts is not looked into.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,7 +41,8 @@ MAX_SIGNATURE = 16 << 20
 """Bytes of the part that holds a detached signature."""
 _BLANKS = 1_000
 """Bytes behind a delimiter in which its line must end."""
-_TRACES = re.compile(rb"pkcs7-|\.p7[mz]", re.IGNORECASE)
+_TRACES = (b"pkcs7-", b".p7m", b".p7z")
+"""In small letters; in capitals they count as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +104,13 @@ def _look_for_traces(source: Source, work: Work) -> None:
     """S/MIME among other parts would have to be judged part by part: seen, it is said, and the message is not green."""
     before = b""
     for piece in source():
-        if _TRACES.search(before + piece):
+        text = (before + piece).lower()  # and `in`: a pattern takes six times as long
+        if any(trace in text for trace in _TRACES):
             work.findings.append(
                 Finding(Reason.NOT_OPENED, "other protected parts in a message too large to look into")
             )
             return
-        before = piece[-8:]
+        before = text[-8:]
 
 
 # Clear signatures.

@@ -132,6 +132,18 @@ class Database:
             self._depth -= 1
             self._execute("COMMIT")
 
+    @contextmanager
+    def overwriting(self) -> Iterator[None]:
+        """What is deleted meanwhile is overwritten with zeros, and gone from the write-ahead log afterwards. Around a
+        transaction, not inside one."""
+        with self._mutex:
+            self._execute("PRAGMA secure_delete = ON")
+            try:
+                yield
+                self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self._execute("PRAGMA secure_delete = OFF")
+
     def execute(self, statement: str, parameters: Any = ()) -> Any:
         """Run one statement; the cursor it returns is read at once by the caller."""
         with self._mutex:

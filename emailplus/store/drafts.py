@@ -17,7 +17,7 @@ from ..model.changes import StoreContents, SyncWindows
 from ..model.draft import Draft
 from ..model.folder import FolderType
 from ..model.message import addresses
-from . import mail_changes, outbox, spool
+from . import mail_changes, outbox, rights, spool
 from .database import Database, Handlers
 
 _ACCOUNT = "coalesce((SELECT value FROM account WHERE name = 'account'), '')"
@@ -38,7 +38,8 @@ def waiting(database: Database) -> list[model.WaitingDraft]:
     """See `WaitingDrafts`."""
     rows = database.all(
         "SELECT d.id, d.client_id, d.server_id, d.revision, d.refs, d.files, d.theirs FROM drafts d "
-        f"WHERE {_LIVE} AND d.revision <> d.known AND d.revision <> d.refused ORDER BY d.id"
+        # What holds protected content stays here: there is no template for a draft on the server (MS-ASRM 2.2.2.19).
+        f"WHERE {_LIVE} AND d.licence = '' AND d.revision <> d.known AND d.revision <> d.refused ORDER BY d.id"
     )
     found = []
     for number, client_id, server_id, revision, references, files, theirs in rows:
@@ -122,7 +123,7 @@ def _lost(database: Database, outcome: model.DraftOutcome, server_id: str) -> No
         domain = draft.message_id.rpartition("@")[2] or "emailplus"
         copy = replace(draft, id=None, message_id=f"{secrets.token_hex(16)}@{domain}")
         saved = database.scalar("SELECT saved FROM drafts WHERE id = ?", (outcome.draft_id,))
-        outbox.save_draft(database, copy, saved)
+        outbox.save_draft(database, copy, saved, rights.of_draft(database, outcome.draft_id))
     if outcome.lost == "client":  # the copy is gone: ours is a new one
         _as_new(database, outcome.draft_id)
     else:  # from here on it is what the server has

@@ -67,11 +67,12 @@ def _threading(data: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def mime_of(store: Store, message_id: int) -> bytes | None:
-    """The MIME of a message byte for byte; None where the store has it in another form. Raises `NotFound`."""
+    """The MIME of a message byte for byte; None where the store has it in another form: of protected mail it has what
+    the server opened. Raises `NotFound`."""
     message = store.messages([message_id])
     if not message:
         raise NotFound(f"there is no message {message_id} in this store")
-    if message[0].body_type == BodyType.MIME and message[0].body_state == "stored":
+    if message[0].rights is None and message[0].body_type == BodyType.MIME and message[0].body_state == "stored":
         return store.body(message_id)
     return None
 

@@ -17,6 +17,7 @@ from ..model.folder import FolderType
 from ..model.mail_changes import ChangeKind, ChangeMail
 from ..model.message import Address
 from ..model.outbox import OutboxEntry, OutboxState
+from ..model.rights import Licence
 from . import mail_changes, spool
 from .database import Database, Handlers, Row
 
@@ -37,8 +38,11 @@ _FROM = "FROM outbox o LEFT JOIN messages m ON m.id = o.source AND m.gone = 0 LE
 # Drafts.
 
 
-def save_draft(database: Database, draft: Draft, now: float) -> int:
-    """Write a draft; attachments whose bytes are not here keep the name of their source. Its id. Raises `NotFound`."""
+def save_draft(database: Database, draft: Draft, now: float, licence: Licence | None = None) -> int:
+    """Write a draft; attachments whose bytes are not here keep the name of their source. Its id. Raises `NotFound`.
+
+    `licence`: see `SaveDraft`. A draft that was under one stays under it, whoever writes over it.
+    """
     values = (
         draft.message_id, now, draft.kind.value, draft.subject,
         ", ".join(person.address for person in draft.recipients), json.dumps(draft_as_dict(draft)),
@@ -60,6 +64,10 @@ def save_draft(database: Database, draft: Draft, now: float) -> int:
             if not cursor.rowcount:
                 raise NotFound(f"there is no draft {number} in this store")
             database.execute("DELETE FROM draft_attachments WHERE draft_id = ?", (number,))
+        if licence is not None:
+            database.execute(
+                "UPDATE drafts SET licence = ?, original = ? WHERE id = ?", (licence.to_json(), draft.original, number)
+            )
         for position, attachment in enumerate(draft.attachments):
             if attachment.content is None:
                 continue
@@ -125,7 +133,7 @@ def drop_copy(database: Database, server_id: str) -> None:
 
 
 _NOT_WRITTEN = frozenset({"attachments", "id", "thread_index", "quote", "sender", "to", "cc", "bcc", "reply_to",
-                          "invitation"})  # fmt: skip
+                          "invitation", "original_rights"})  # fmt: skip
 
 
 def draft_as_dict(draft: Draft) -> dict[str, Any]:
@@ -135,6 +143,8 @@ def draft_as_dict(draft: Draft) -> dict[str, Any]:
         plain[name] = [[person.name, person.address] for person in getattr(draft, name)]
     plain["sender"] = [draft.sender.name, draft.sender.address]
     plain["thread_index"] = draft.thread_index.hex()
+    if draft.original_rights is not None:
+        plain["original_rights"] = draft.original_rights.to_json()
     if draft.quote is not None:
         plain["quote"] = {entry.name: getattr(draft.quote, entry.name) for entry in fields(Quote)}
     if draft.invitation is not None:
@@ -166,6 +176,8 @@ def draft_from_dict(plain: Mapping[str, Any], contents: Mapping[int, bytes], dra
     values["headers"] = tuple((name, value) for name, value in plain.get("headers", ()))
     values["thread_index"] = bytes.fromhex(plain.get("thread_index", ""))
     values["quote"] = Quote(**plain["quote"]) if plain.get("quote") else None
+    licence = plain.get("original_rights")
+    values["original_rights"] = Licence.from_json(licence) if licence else None
     held = plain.get("invitation")
     values["invitation"] = Invitation(held["method"], held["calendar"].encode()) if held else None
     values["attachments"] = tuple(
@@ -194,7 +206,7 @@ def queue(database: Database, batch: model.QueueMail) -> list[OutboxEntry]:
         database.executemany("DELETE FROM outbox WHERE id = ?", [(number,) for number, _ in there])
         draft_id = None
         if batch.draft is not None:
-            draft_id = save_draft(database, batch.draft, batch.now)
+            draft_id = save_draft(database, batch.draft, batch.now, batch.licence)
         numbers = [_insert(database, batch, parcel, draft_id) for parcel in batch.parcels]
         return [entry(database, number) for number in numbers]
 
@@ -273,10 +285,10 @@ def _entry(row: Row) -> OutboxEntry:
 
 
 def content(database: Database, entry_id: int) -> bytes:
-    """The MIME message of an entry. Raises `NotFound` for one that is confirmed."""
+    """The MIME message of an entry. Raises `NotFound` for one that is confirmed, or held what expired."""
     blob = database.scalar("SELECT id FROM blobs WHERE kind = 'outbox' AND item_id = ?", (entry_id,))
     if blob is None:
-        raise NotFound(f"message {entry_id} of the outbox has no content any more: it was sent")
+        raise NotFound(f"message {entry_id} of the outbox has no content any more: it was sent, or it expired")
     return spool.read_all(database, blob)
 
 
@@ -398,7 +410,7 @@ def _store_blob(database: Database, kind: str, item: int, data: bytes) -> None:
 
 
 APPLYING: Final[Handlers] = {
-    model.SaveDraft: lambda database, batch: save_draft(database, batch.draft, batch.now),
+    model.SaveDraft: lambda database, batch: save_draft(database, batch.draft, batch.now, batch.licence),
     model.DropDraft: lambda database, batch: drop_draft(database, batch.draft_id),
     model.QueueMail: queue,
     model.MarkSent: _mark_sent,

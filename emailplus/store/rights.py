@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ..model.account import RightsTemplate
@@ -11,7 +13,7 @@ from ..model.message import StoredMessage
 from ..model.rights import Licence
 from ..rms import gate
 from ..rms.gate import Door, Operation
-from . import mail
+from . import mail, outbox
 from .database import Database
 from .values import dumps, loads
 
@@ -36,6 +38,24 @@ def licence_of_attachment(database: Database, attachment_id: int) -> Licence | N
     )
 
 
+def of_source(database: Database, attachment_id: int) -> tuple[int, Licence | None] | None:
+    """The message that an attachment belongs to, and its licence; None where it is gone."""
+    row = database.one(
+        "SELECT m.id, m.licence FROM messages m JOIN attachments a ON a.message_id = m.id WHERE a.id = ?",
+        (attachment_id,),
+    )
+    return (row[0], stored(row[1])) if row is not None else None
+
+
+def of_draft(database: Database, draft_id: int) -> Licence | None:
+    """The licence that a draft is under: what its original's says now, else what it said; None: it holds nothing."""
+    row = database.one(
+        "SELECT d.licence, m.licence FROM drafts d LEFT JOIN messages m ON m.id = d.original WHERE d.id = ?",
+        (draft_id,),
+    )
+    return stored(row[1] or row[0]) if row is not None and row[0] else None
+
+
 def require(database: Database, message_id: int, operation: Operation, door: Door, now: datetime | None = None) -> None:
     """Pass the gate for one message, or raise `RightsDenied`. `now` is the clock's unless given."""
     gate.require(licence(database, message_id), operation, door, now or datetime.now(UTC))
@@ -45,7 +65,7 @@ def withheld(messages: Iterable[StoredMessage], door: Door, now: datetime | None
     """Take the previews from list entries whose content this door does not lead to."""
     moment = now or datetime.now(UTC)
     for message in messages:
-        if message.preview and not gate.judge(message.rights, Operation.NOTIFY, door, moment):
+        if not gate.judge(message.rights, Operation.NOTIFY, door, moment):
             message.preview = ""
             message.details = {name: value for name, value in message.details.items() if name not in CONTENT}
 
@@ -62,13 +82,16 @@ def refresh(database: Database, batch: RefreshMessage) -> Licence | None:
         return licence(database, batch.message_id)
     with database.transaction():
         mail.refresh(database, batch.message_id, message)
+        if message.rights is None:  # it is protected no longer, and neither is what was taken from it
+            database.execute("UPDATE drafts SET licence = '' WHERE original = ?", (batch.message_id,))
     return message.rights
 
 
 def purge(database: Database, now: float) -> int:
-    """Remove the content of what has expired (MS-ASRM_R24): bodies, attachments, previews, index. How many messages.
+    """Remove the content of what has expired (MS-ASRM_R24): bodies, attachments, previews, index, and what was taken
+    from it into drafts and the outbox. How many messages.
 
-    Header fields, the licence and the reason stay.
+    Header fields, the licence and the reason stay. Nothing of it is left in the file, or in its log.
     """
     rows = database.all(
         "SELECT id FROM messages WHERE licence_expires IS NOT NULL AND licence_expires <= ? AND "
@@ -76,12 +99,56 @@ def purge(database: Database, now: float) -> int:
         "EXISTS (SELECT 1 FROM attachments WHERE message_id = messages.id AND state <> 'expired'))",
         (now,),
     )
-    if not rows:
+    drafts = _expired_drafts(database, now)
+    if not rows and not drafts:
         return 0
-    with database.transaction():
+    with database.overwriting(), database.transaction():
         for (message_id,) in rows:
             _purge(database, message_id)
+        for draft_id in drafts:
+            _strip(database, draft_id, now)
+        if rows:  # the index strikes words out at first; this rewrites it without them
+            database.execute("INSERT INTO search (search) VALUES ('optimize')")
     return len(rows)
+
+
+def _expired_drafts(database: Database, now: float) -> list[int]:
+    """Drafts with content whose licence ran out that have something left to take away."""
+    moment = datetime.fromtimestamp(now, UTC)
+    found = []
+    for number, content in database.all("SELECT id, content FROM drafts WHERE licence <> ''"):
+        under = of_draft(database, number)
+        if under is None or under.undated or gate.readable(under, moment):
+            continue
+        waiting = database.scalar(
+            "SELECT 1 FROM outbox o JOIN blobs b ON b.kind IN ('outbox', 'outbox_complete') AND b.item_id = o.id "
+            "WHERE o.draft_id = ? AND o.state IN ('queued', 'failed')",
+            (number,),
+        )
+        if waiting or json.loads(content).get("quote"):
+            found.append(number)
+    return found
+
+
+def _strip(database: Database, draft_id: int, now: float) -> None:
+    """Take the original out of a draft; what was written to it stays. Where both were made one text, the draft stays as
+    it is, and shut."""
+    reason = "the licence of the message that it answers expired: its content was removed"
+    run = database.execute
+    run(
+        "DELETE FROM blobs WHERE kind IN ('outbox', 'outbox_complete') AND item_id IN "
+        "(SELECT id FROM outbox WHERE draft_id = ? AND state IN ('queued', 'failed'))",
+        (draft_id,),
+    )
+    run(
+        "UPDATE outbox SET state = 'failed', reason = ? WHERE draft_id = ? AND state IN ('queued', 'failed')",
+        (reason, draft_id),
+    )
+    draft = outbox.load_draft(database, draft_id)
+    if draft.quote is not None:
+        own = tuple(attachment for attachment in draft.attachments if attachment.source is None)
+        outbox.save_draft(database, replace(draft, quote=None, attachments=own), now)
+        run("UPDATE drafts SET licence = '' WHERE id = ?", (draft_id,))
 
 
 def _purge(database: Database, message_id: int) -> None:

@@ -257,6 +257,8 @@ class Store:
         return [changes.Trouble(*(*row[:8], bool(row[8]))) for row in rows]
 
     def _end_run(self, batch: changes.EndRun) -> int:
+        if batch.now is not None:
+            rights.purge(self.database, batch.now)
         with self.database.transaction():
             self.database.execute("DELETE FROM messages WHERE gone = 1")
             self.database.execute("DELETE FROM items WHERE gone = 1")
@@ -269,8 +271,6 @@ class Store:
                     (batch.cutoff, int(FolderType.DRAFTS)),
                 )
                 removed = max(0, int(cursor.rowcount))
-            if batch.now is not None:
-                rights.purge(self.database, batch.now)
             index.forget_if_empty(self.database)
         self.database.all("PRAGMA incremental_vacuum(2000)")  # a page for each row of the answer
         return removed

@@ -1,4 +1,4 @@
-"""Ten ordinary messages, and a draft, as people see them: what the pictures in docs/view.md show."""
+"""Ten ordinary messages, one that is none, and a draft, as people see them: what the pictures in docs/view.md show."""
 
 from __future__ import annotations
 
@@ -183,6 +183,17 @@ def in_the_dark() -> Picture:
     return Picture(render(read(mail.as_bytes()), Look(cells=(cell,))).html, scheme="dark", height=360)
 
 
+def phishing() -> Picture:
+    mail = _mail("Your account is locked", '"service@bank.example" <x7@evil.example.net>')
+    mail.set_content(
+        "<p>Dear customer,</p><p>please log in at <a href='https://evil.example.net/7'>https://www.bank.example</a> "
+        "within 24 hours.</p>",
+        subtype="html",
+    )
+    mail.add_attachment(b"MZ", "application", "octet-stream", filename="form.pdf.exe")
+    return Picture(render(read(mail.as_bytes()), Look(unsafe=_unsafe)).html)
+
+
 def draft() -> Picture:
     """An answer before it is sent, as `Mailbox.preview` shows it."""
     quote = Quote(
@@ -220,5 +231,6 @@ ORDINARY: dict[str, Callable[[], Picture]] = {
     "wide-on-a-small-screen": wide_on_a_small_screen,
     "other-scripts": other_scripts,
     "in-the-dark": in_the_dark,
+    "phishing": phishing,
     "draft": draft,
 }

@@ -29,10 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Server:
-    path = os.environ.get(VARIABLE)
-    if not path:
+    """Of several, each worker of xdist takes its own: the tests change mailboxes and look at all of them."""
+    paths = [path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path]
+    if not paths:
         pytest.skip(f"INTEROP NOT RUN: {VARIABLE} names no server.json; see docs/interop.md")
-    found = Server.read(path)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    found = Server.read(paths[worker % len(paths)])
     FIGURES.setdefault("server", found.name)
     return found
 
@@ -41,6 +43,17 @@ def server() -> Server:
 def figures() -> dict[str, Any]:
     """Filled by the tests, printed after them, and written to the file EMAILPLUS_INTEROP_REPORT."""
     return FIGURES
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["interop figures"] = json.dumps(FIGURES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of xdist has ended: its figures are printed with the others."""
+    FIGURES.update(json.loads(getattr(node, "workeroutput", {}).get("interop figures", "{}")))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from emailplus.mime import headers
 from emailplus.mime.brief import announced_part
 from emailplus.mime.parts import MAX_DEPTH, MAX_PARTS, PIECE, parse
+from emailplus.mime.view import read
+from emailplus.model.message import addresses
 
 from ..shared import root
 
@@ -150,6 +152,33 @@ MIXED = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
 def nested(levels: int) -> bytes:
     head = b"".join(f'Content-Type: multipart/mixed; boundary="b{n}"\r\n\r\n--b{n}\r\n'.encode() for n in range(levels))
     return head + b"\r\ndeep\r\n" + b"".join(f"--b{n}--\r\n".encode() for n in reversed(range(levels)))
+
+
+@pytest.mark.parametrize(
+    ("written", "people"),
+    [
+        ("=?utf-8?q?M=C3=BCller=2C_Hans?= <h@x.example>", [("M\u00fcller, Hans", "h@x.example")]),
+        ("=?utf-8?q?a=40b.example=2C?= <h@x.example>, B <b@x.example>",
+         [("a@b.example,", "h@x.example"), ("B", "b@x.example")]),
+        ("=?utf-8?q?Boss_=3Cboss=40bank.example=3E?= <evil@x.example>",
+         [("Boss <boss@bank.example>", "evil@x.example")]),
+        ('"=?utf-8?b?TcO8bGxlciwgIkhhbnMi?=" <h@x.example>', [('M\u00fcller, "Hans"', "h@x.example")]),
+        ('"M\u00fcller, Hans" <h@x.example>', [("M\u00fcller, Hans", "h@x.example")]),
+        ("=?utf-8?q?J=2E?= =?utf-8?q?_M=C3=BCller?= Esq. <j@x.example>", [("J. M\u00fcller Esq.", "j@x.example")]),
+        ("Bob <bob@x.example>", [("Bob", "bob@x.example")]),
+    ],
+)  # fmt: skip
+def test_what_an_encoded_word_says_is_no_address(written: str, people: list[tuple[str, str]]) -> None:
+    raw = b"From: a@x.example\r\nTo: " + written.encode() + b"\r\n\r\n"
+    seen = [(person.name, person.address) for person in addresses(read(raw).to)]
+    assert [person for person in seen if "@" in person[1]] == people
+
+
+@pytest.mark.parametrize("piece", ['"', '\\"', '"\\', "=?utf-8?q?,?=", "\u00fc\\"])
+def test_an_address_list_costs_linear_time(piece: str) -> None:
+    began = time.process_time()
+    headers.decoded_people("\u00fc" + piece * (64 * 1024))
+    assert time.process_time() - began < 3
 
 
 def test_a_boundary_that_begins_like_another() -> None:

@@ -33,7 +33,7 @@ NEEDED: dict[tuple[Operation, Door], set[Right]] = {
     (Operation.EXPORT, Door.PERSON): {Right.EXPORT},
     (Operation.EXPORT, Door.PROGRAM): {Right.EXPORT, Right.PROGRAMMATIC_ACCESS},
     (Operation.REMOVE_PROTECTION, Door.PERSON): {Right.EXPORT},
-    (Operation.REMOVE_PROTECTION, Door.PROGRAM): {Right.EXPORT},
+    (Operation.REMOVE_PROTECTION, Door.PROGRAM): {Right.EXPORT, Right.PROGRAMMATIC_ACCESS},
     (Operation.REPLY, Door.PERSON): {Right.REPLY},
     (Operation.REPLY, Door.PROGRAM): {Right.REPLY},
     (Operation.REPLY_ALL, Door.PERSON): {Right.REPLY_ALL},
@@ -197,9 +197,16 @@ E, X = Right.EDIT, Right.EXPORT
         ("T2", {E}, Protection("T2", inline=False)),
         ("T2", {X}, Protection("T2", inline=False)),
         (NO_RESTRICTION, {E, X}, Protection(NO_RESTRICTION, inline=True)),
+        ("{t1}", {E}, Protection("{t1}", inherited=True, inline=True)),  # the same GUID, written otherwise
     ],
 )
 def test_the_template_of_an_answer(template: str, granted: set[Right] | None, expected: Protection) -> None:
     """MS-ASRM_R261 to R269, R51, R367."""
     original = None if granted is None else licence(frozenset(granted), template_id="T1")
     assert protection(template, original) == expected
+
+
+def test_what_names_no_template_is_not_quoted() -> None:
+    """There is nothing that would protect the quotation."""
+    assert protection("", licence(ALL)) == Protection("", inherited=True, inline=False)
+    assert protection("T2", licence(ALL)) == Protection("T2", inline=True)

@@ -187,6 +187,14 @@ def test_protected_parts_among_others_are_never_green(authority: Authority) -> N
         assert Reason.NOT_OPENED in [finding.reason for finding in opened.report.findings]
 
 
+@pytest.mark.parametrize("trace", [b"application/PKCS7-mime", b'name="SMIME.P7M"', b"name=smime.p7z"])
+def test_traces_are_seen_however_they_are_written_and_cut(trace: bytes) -> None:
+    mail = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; %s\r\n\r\n\r\n--b--\r\n"
+    opened = open_large(lambda: iter([bytes([octet]) for octet in mail % trace]))
+    assert [finding.reason for finding in opened.report.findings] == [Reason.NOT_OPENED]
+    assert open_large(of_bytes(mail % b"name=smime.p7s")).report.findings == ()
+
+
 @pytest.mark.parametrize("cipher", ["aes256-gcm", "aes256-cbc"])
 def test_memory_does_not_grow_with_the_message(cipher: str, authority: Authority, tmp_path: Path) -> None:
     """100 MB signed and encrypted on the disk: verified and decrypted, in a few megabytes."""

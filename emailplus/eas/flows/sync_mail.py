@@ -328,7 +328,7 @@ def _told(message: Message, now: float) -> Message:
     """What a listener, a program, is told of a message: of protected mail only what its licence gives to programs."""
     if judge(message.rights, Operation.NOTIFY, Door.PROGRAM, datetime.fromtimestamp(now, UTC)):
         return message
-    return replace(message, body=None, preview="", extra=b"", attachments=[])
+    return replace(message, body=None, body_part=None, voice_notes="", preview="", extra=b"", attachments=[])
 
 
 def _wait_for(busy: list[tuple[Work, ServerBusy]]) -> Flow[list[Work]]:

@@ -48,6 +48,7 @@ MIGRATIONS: tuple[str, ...] = (
     pim.MOVES,
     pim.HELD,
     answers.TABLES,
+    rights.DRAFTS,
 )
 
 CURRENT = len(MIGRATIONS)

@@ -15,3 +15,8 @@ CREATE TABLE rights_templates (
     fetched     REAL NOT NULL                                      -- Unix time
 );
 """
+
+DRAFTS = """
+ALTER TABLE drafts ADD COLUMN licence  TEXT NOT NULL DEFAULT '';   -- that of the protected original it holds content of
+ALTER TABLE drafts ADD COLUMN original INTEGER;                    -- messages.id of that original
+"""
