@@ -24,11 +24,13 @@ TEST := $(BIN)/python -m pytest -n auto --maxprocesses $(JOBS) --dist worksteal
 # Two workers, and every command that a test starts, would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check lint types contracts documentation docs bench accelerator clean
+.PHONY: help environment demo test check lint types contracts documentation docs bench accelerator clean
 .DELETE_ON_ERROR:
 
 help:
 	@sed -n 's/^#   //p' Makefile
+
+environment: $(STAMP)/dev
 
 demo: $(STAMP)/run
 	$(BIN)/emailplus demo

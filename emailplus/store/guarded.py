@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+from ..mime.source import Source
 from ..model.message import StoredMessage
 from ..rms import gate
 from ..rms.gate import Door, Operation
@@ -17,8 +18,8 @@ from .store import Store
 
 
 class GuardedStore(Store):
-    """A `Store` whose `message`, `body`, `body_pieces` and `attachment_content` raise `RightsDenied` where a licence
-    does not give content to whoever reads here, and whose `messages` then have no preview."""
+    """A `Store` that raises `RightsDenied` where a licence does not give content to whoever reads here: `message`,
+    `body`, `body_source`, `body_pieces`, `attachment_content`; what `messages` gives has no preview then."""
 
     def __init__(self, inside: Store, door: Door, clock: Callable[[], datetime]) -> None:
         super().__init__(inside.database)
@@ -49,10 +50,15 @@ class GuardedStore(Store):
         self._admit(message_id)
         return self.inside.message(message_id)
 
-    def body(self, message_id: int) -> bytes:
+    def body(self, message_id: int, limit: int | None = None) -> bytes:
         """See `Store.body`."""
         self._admit(message_id)
-        return self.inside.body(message_id)
+        return self.inside.body(message_id, limit)
+
+    def body_source(self, message_id: int) -> Source:
+        """See `Store.body_source`."""
+        self._admit(message_id)
+        return self.inside.body_source(message_id)
 
     def body_pieces(self, message_id: int) -> Iterator[bytes]:
         """See `Store.body_pieces`."""

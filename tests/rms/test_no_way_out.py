@@ -346,7 +346,7 @@ def test_after_expiry(prepared: Walk) -> None:
 
 # -- what hangs on it
 
-STORE_LETS_OUT = {"message", "body", "body_pieces", "attachment_content", "messages"}
+STORE_LETS_OUT = {"message", "body", "body_source", "body_pieces", "attachment_content", "messages"}
 
 
 @pytest.mark.parametrize("prepared", ["16.1"], indirect=True)
@@ -362,6 +362,7 @@ def test_what_hangs_on_a_mailbox(prepared: Walk) -> None:
                 "store.message": lambda n=number, s=store: s.message(n),
                 "store.messages": lambda n=number, s=store: s.messages([n]),
                 "store.body": lambda n=number, s=store: s.body(n),
+                "store.body_source": lambda n=number, s=store: s.body_source(n)[:],
                 "store.body_pieces": lambda n=number, s=store: list(s.body_pieces(n)),
                 "store.attachments": lambda n=number, s=store: s.attachments(n),
                 "store.attachment_content": lambda f=file, s=store: list(s.attachment_content(f)),
@@ -369,6 +370,7 @@ def test_what_hangs_on_a_mailbox(prepared: Walk) -> None:
                 "reading.page": lambda n=number, r=reading: r.page(n),
                 "reading.terminal": lambda n=number, r=reading: r.terminal(n),
                 "protection.open": lambda n=number, p=protection: p.open(n),
+                "protection.inside": lambda n=number, p=protection, s=store: p.inside(*s.messages([n])),
                 "protection.open_large": lambda n=number, p=protection: list(p.open_large(n).content()),
                 "protection.attach": lambda n=number, p=protection, s=store: p.attach(*s.messages([n]), contents=True),
                 "protection.import_attachment": lambda f=file, p=protection: p.import_attachment(f, lambda name: None),
