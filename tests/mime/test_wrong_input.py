@@ -180,9 +180,10 @@ def test_a_licence_with_a_garbage_date(world: World, expiry: str, monkeypatch: p
     assert "does not say until when" in shown.output
 
 
-# -- 200 MB
+# -- large ones
 
-MEGABYTES = 200 if os.environ.get("EMAILPLUS_TORTURE") else 24
+MEGABYTES = 120 if os.environ.get("EMAILPLUS_TORTURE") else 24
+"""The mock writes no document of more than 128 MB; `test_source` has one of 200 MB in a store."""
 HELD = 48 << 20
 """Bytes of resident memory beyond that of an open mailbox: far less than such a message is, decoded or not."""
 CHILD = """
@@ -203,8 +204,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
 
-def test_a_message_of_200_mb(world: World) -> None:
-    """`EMAILPLUS_TORTURE` makes it as large as that; else it is a smaller one under the same bound."""
+def test_a_large_message(world: World) -> None:
+    """`EMAILPLUS_TORTURE` makes it as large as the mock can send; else it is a smaller one under the same bound."""
     size = MEGABYTES << 20
     deliver(
         world.alice, mail("large", "hello\n", attachments=(("z.zip", os.urandom(1 << 20) * (size * 3 // 4 >> 20)),))
