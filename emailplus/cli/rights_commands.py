@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..mailbox import Mailbox
+from ..mime.terminal import plain
 from . import common
 from .common import ConfigOption, JsonOption, KeyFileOption, PassphraseFileOption, PasswordFileOption, StoreOption
 
@@ -32,10 +33,12 @@ def templates(
             common.print_json([asdict(template) for template in found])
             return
         from rich.table import Table
+        from rich.text import Text
 
         table = Table("Template", "Description", "Id", box=None, padding=(0, 2, 0, 0))
         for template in found:
-            table.add_row(template.name, template.description, template.id)
+            shown = (template.name, template.description, template.id)
+            table.add_row(*(Text(" ".join(plain(text).split())) for text in shown))
         console = common.console()
         console.print(table)
         console.print(f"{len(found)} templates", style="dim")

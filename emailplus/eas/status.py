@@ -305,6 +305,15 @@ _RIGHTS: dict[int, type[RightsManagementFailed]] = {
 }
 """MS-ASCMD 2.2.2, IRM_FeatureDisabled to IRM_OperationNotPermitted."""
 
+_RIGHTS_ADVICE: dict[int, str] = {
+    168: "rights management is off on the server, or for this device; ask the administrator, or leave the template out",
+    169: "the server's rights management is not available at present; try again in a few minutes",
+    170: "the server's rights management fails, and will again; ask the administrator",
+    171: "the server does not offer that template any more; choose another one",
+    172: "the licence of the message does not permit it",
+}
+"""MS-ASRM_R196 to R201."""
+
 _BLOCKED = frozenset({126, 127, 128, 129, 130, 131, 139, 177})
 
 
@@ -322,7 +331,7 @@ def advice(action: str) -> str:
 def error(command: str, status: int, limit: int | None = None) -> EmailplusError:
     """The error that a status other than success stands for; `limit` is the bound that came with it."""
     name, action = describe(command, status)
-    text = f"{command} ended with status {status} ({name}): {advice(action)}"
+    text = f"{command} ended with status {status} ({name}): {_RIGHTS_ADVICE.get(status) or advice(action)}"
     if action == "provision":
         return ProvisioningRequired(text)
     if status in _BLOCKED:
@@ -330,7 +339,7 @@ def error(command: str, status: int, limit: int | None = None) -> EmailplusError
     if action == "reauth":
         return AuthenticationFailed(text)
     if status == 169:
-        return RightsServiceBusy(text)
+        return RightsServiceBusy(text, status=status)
     if status in _RIGHTS:
         return _RIGHTS[status](text, command=command, status=status, action=action)
     if action == "retry_later":

@@ -9,7 +9,7 @@ from .. import account
 from ..config import AppConfig
 from ..eas.flows import rights as flows
 from ..eas.flows import settings
-from ..errors import NotFound, PolicyDenied
+from ..errors import ConnectionFailed, NotFound, PolicyDenied, ServerBusy
 from ..model.account import RightsTemplate
 from ..model.draft import Draft
 from ..model.rights import Licence
@@ -38,6 +38,13 @@ def _known(store: Store) -> list[RightsTemplate] | None:
     found, fetched = rights.templates(store.database)
     fresh = fetched is not None and 0 <= account.utc_now().timestamp() - fetched < TEMPLATES_LAST
     return found if fresh else None
+
+
+def _last(store: Store, refresh: bool) -> list[RightsTemplate] | None:
+    """What the server offered when it was last reached; None where that is not wanted, or not known. A message under a
+    template that is gone since is refused by the server (status 171)."""
+    found, fetched = rights.templates(store.database)
+    return None if refresh or fetched is None else found
 
 
 def _kept(store: Store, found: list[RightsTemplate]) -> list[RightsTemplate]:
@@ -81,12 +88,23 @@ class Protecting(Online):
         return _permits(self.store, message_id, operation, self.door)
 
     def templates(self, *, refresh: bool = False) -> list[RightsTemplate]:
-        """The rights policy templates that a message can be protected with, at most 20; asked for once a day.
+        """The rights policy templates that a message can be protected with, at most 20; asked for once a day, and after
+        the server refused one. Without the server those are given that it offered last, unless `refresh` wants others.
 
-        Raises `NotOffered` where the server has none to give: below 14.1, or rights management switched off.
+        Raises `PolicyDenied` without `rms_support`, `NotOffered` where the server has none to give (below 14.1, or
+        rights management switched off), and as `sync`.
         """
+        require_rms(self.config)
         known = None if refresh else _known(self.store)
-        return known if known is not None else _kept(self.store, self._converse(settings.rights_templates))
+        if known is not None:
+            return known
+        try:
+            return _kept(self.store, self._converse(settings.rights_templates))
+        except (ConnectionFailed, ServerBusy):
+            last = _last(self.store, refresh)
+            if last is None:
+                raise
+            return last
 
     def protect(self, draft: Draft, template: str | None) -> Draft:
         """The draft, to be sent under a template, which its name or TemplateID tells (`templates`).
@@ -126,8 +144,17 @@ class AsyncProtecting(AsyncOnline):
     async def templates(self, *, refresh: bool = False) -> list[RightsTemplate]:
         """See `Mailbox.templates`."""
         store = self._held.store
+        require_rms(self._held.config)
         known = None if refresh else _known(store)
-        return known if known is not None else _kept(store, await self._converse(settings.rights_templates))
+        if known is not None:
+            return known
+        try:
+            return _kept(store, await self._converse(settings.rights_templates))
+        except (ConnectionFailed, ServerBusy):
+            last = _last(store, refresh)
+            if last is None:
+                raise
+            return last
 
     async def protect(self, draft: Draft, template: str | None) -> Draft:
         """See `Mailbox.protect`."""

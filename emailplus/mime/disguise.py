@@ -2,7 +2,7 @@
 and its address, characters that cannot be seen. It may be innocent; what is said of it is true.
 
     shown(text)                    text without what turns or hides parts of it: for names, subjects, file names
-    link(words, address)           what is wrong with a link, "" where nothing is
+    link(words, target)            what is wrong with a link, "" where nothing is
     of(seen, links)                all of a message, in words
 """
 
@@ -39,6 +39,19 @@ _HIDDEN = re.compile(
 INVISIBLE = re.compile(r"[\x00-\x20\x7f-\xa0\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 """Never part of an address: a link leads where it seems to."""
 
+_WEB = re.compile(r"(https?):[/\\]*([^?#]*)", re.IGNORECASE)
+
+
+def address(written: str) -> str:
+    """An address as a browser reads it (WHATWG URL 4.4): without invisible characters; ``http:x``, ``http:///x`` and
+    ``http:\\\\x`` are ``http://x``. Whoever looks at it, a policy or a person, then sees where it leads."""
+    cleaned = INVISIBLE.sub("", written)
+    found = _WEB.match(cleaned)
+    if found is None:
+        return cleaned
+    return f"{found[1].lower()}://{found[2]}".replace("\\", "/") + cleaned[found.end() :]
+
+
 _HOST = re.compile(
     r"(?:^|[\s(<\[\"'])(?P<scheme>https?:/*|ftp:/*)?(?P<user>[^\s@/<>()\"']{1,100}@)?"
     r"(?P<host>(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24})\.?(?P<after>[:/?#]\S*)?(?=$|[\s)>\]\"',;!])",
@@ -73,13 +86,13 @@ def hides(text: str) -> str:
     return "holds invisible characters" if _HIDDEN.search(text.strip("\ufeff\u200b")) else ""
 
 
-def link(words: str, address: str) -> str:
-    """What is wrong with a link of these words to this address; "" where they agree, or the words name no address."""
+def link(words: str, target: str) -> str:
+    """What is wrong with a link of these words to `target` (see `address`); "" where they agree, or name no address."""
     said = hides(words)
     if said:
         return f"its text {said}"
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(target)
         host = parts.hostname or ""
     except ValueError:
         return ""
@@ -133,12 +146,12 @@ def _look_alike(host: str) -> str:
     return ""
 
 
-def person(name: str, address: str) -> str:
+def person(name: str, own: str) -> str:
     """An address that a name holds and that is not the person's; "" for none."""
     found = re.search(r"[^\s<>()\"',;:]{1,100}@((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})", shown(name))
-    if found is None or found[0].strip("'\"").lower() == address.lower():
+    if found is None or found[0].strip("'\"").lower() == own.lower():
         return ""
-    return "" if _registered(_ascii(found[1])) == _registered(_ascii(address.rpartition("@")[2])) else found[0]
+    return "" if _registered(_ascii(found[1])) == _registered(_ascii(own.rpartition("@")[2])) else found[0]
 
 
 def of(seen: MessageView, links: Iterable[Link]) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from html import escape, unescape
 from typing import Any
 
-from .disguise import INVISIBLE
+from .disguise import address as web_address
 
 
 def _words(text: str) -> frozenset[str]:
@@ -186,7 +186,7 @@ def to_html(text: str, link: Callable[[str], str | None] | None = None) -> str:
     for match in _URL.finditer(text):
         url = match[1].rstrip(_AFTER_URL)
         start, end = match.start(), match.start() + len(url)
-        address = INVISIBLE.sub("", url if "://" in url else f"http://{url}")
+        address = web_address(url if "://" in url else f"http://{url}")
         target = address if link is None else link(address)
         out.append(escape(text[at:start]))
         if target:

@@ -25,15 +25,24 @@ _LINES = re.compile(
     re.MULTILINE,
 )
 
-_HTML = re.compile(
-    r"""<div[^>]{0,300}\bclass\s*=\s*["']?[^"'>]{0,100}\b(?:gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote|"""
-    r"""zmail_extra|OutlookMessageHeader)\b|<blockquote[^>]{0,300}\btype\s*=\s*["']?cite\b"""
-    r"""|<div[^>]{0,300}\bid\s*=\s*["']?[^"'>]{0,40}(?:divRplyFwdMsg|appendonsend|mail-editor-reference-message-container)\b"""
-    r"""|<hr[^>]{0,200}\bid\s*=\s*["']?(?:stopSpelling|zwchr)\b"""
-    r"""|<div[^>]{0,300}border-top:\s*(?:solid\s+#(?:E1E1E1|B5C4DF)\s+1\.0pt|1\.0pt\s+solid\s+#(?:E1E1E1|B5C4DF))"""
-    r"""|(?<!-)-{3,20}\s{0,5}(?:Original Message|Forwarded message|Urspr(?:\u00fc|&uuml;)ngliche Nachricht)\s?-{3}""",
+_START = re.compile(
+    r"<(div|blockquote|hr)\b([^<>]{1,600})"
+    r"|(?<!-)-{3,20}\s{0,5}(?:Original Message|Forwarded message|Urspr(?:\u00fc|&uuml;)ngliche Nachricht)\s?-{3}",
     re.IGNORECASE,
 )
+"""Where a history may begin: a tag with attributes, or a line of words."""
+_MARKS = {
+    "div": re.compile(
+        r"""\bclass\s*=\s*["']?[^"']{0,100}\b(?:gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote|zmail_extra|"""
+        r"""OutlookMessageHeader)\b"""
+        r"""|\bid\s*=\s*["']?[^"']{0,40}(?:divRplyFwdMsg|appendonsend|mail-editor-reference-message-container)\b"""
+        r"""|border-top:\s*(?:solid\s+#(?:E1E1E1|B5C4DF)\s+1\.0pt|1\.0pt\s+solid\s+#(?:E1E1E1|B5C4DF))""",
+        re.IGNORECASE,
+    ),
+    "blockquote": re.compile(r"""\btype\s*=\s*["']?cite\b""", re.IGNORECASE),
+    "hr": re.compile(r"""\bid\s*=\s*["']?(?:stopSpelling|zwchr)\b""", re.IGNORECASE),
+}
+"""What the attributes of that tag say then."""
 
 SEARCHED = 400_000
 """Characters of a text in which the history is looked for."""
@@ -68,13 +77,21 @@ def _trailing_quote(text: str) -> int | None:
 
 def split_html(html: str) -> tuple[str, str]:
     """An HTML body as (new, history). Both halves are fragments that a parser completes."""
-    match = _HTML.search(html[:SEARCHED])
-    if match is None:
+    start = _history(html[:SEARCHED])
+    if start is None:
         return html, ""
-    before = html[: match.start()]
+    before = html[:start]
     visible = re.sub(
         r"<(head|style|title|script)\b.*?(?:</\1\s*>|\Z)|<[^<>]*>|&nbsp;|\s", "", before, flags=re.I | re.S
     )
     if not visible:
         return html, ""  # a forward without a word: all of it is what there is to read
-    return before, html[match.start() :]
+    return before, html[start:]
+
+
+def _history(html: str) -> int | None:
+    """Where the first mark stands. One pass: no tag is looked at twice."""
+    for found in _START.finditer(html):
+        if found[1] is None or _MARKS[found[1].lower()].search(found[2]):
+            return found.start()
+    return None

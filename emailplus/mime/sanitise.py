@@ -301,7 +301,7 @@ class _Filter:
         return value[:2000]
 
     def _source(self, value: str) -> str | None:
-        address = disguise.INVISIBLE.sub("", value)
+        address = disguise.address(value)
         lower = address.lower()
         if lower.startswith("data:"):
             return address if _RASTER.fullmatch(value.strip()) else None
@@ -311,7 +311,7 @@ class _Filter:
             self.used.add(key)
             return inline
         if lower.startswith("//"):
-            address = f"https:{address}"
+            address = disguise.address(f"https:{address}")
         elif not lower.startswith(("http://", "https://")):
             return None
         if len(self.pictures) >= MAX_PICTURES and address not in self.pictures:
@@ -322,7 +322,7 @@ class _Filter:
     def _link(self, value: str) -> str | None:
         if value.startswith("#"):
             return f"#{PREFIX}{value[1:]}"
-        address = disguise.INVISIBLE.sub("", value)
+        address = disguise.address(value)
         if not _LINK.match(address):
             return None
         target: str | None = address

@@ -232,6 +232,11 @@ class MockApns:
         for connection in list(self._open):
             connection.cut()
 
+    def forget_all(self) -> None:
+        """What comes over the connections of now is not read any more, as if something on the way forgot them."""
+        for connection in list(self._open):
+            connection.forgotten = True
+
     # -- the service
 
     def next_fault(self) -> Fault | None:
@@ -364,6 +369,7 @@ class _Connection(asyncio.Protocol):
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         self._transport: asyncio.Transport | None = None
         self._streams: dict[int, _Stream] = {}
+        self.forgotten = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -386,6 +392,8 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._service.down:
             self.cut()
+            return
+        if self.forgotten:
             return
         try:
             events = self._h2.receive_data(data)

@@ -24,6 +24,9 @@ from .database import Database, Handlers, Row
 KEPT_CONFIRMED = 200
 """Confirmed messages of which a line (no content) is kept."""
 
+INVALID_TEMPLATE = 171
+"""Status IRM_InvalidTemplateID (MS-ASRM_R200, R356)."""
+
 _WAITING = (OutboxState.QUEUED, OutboxState.SENT, OutboxState.UNCERTAIN)
 _ACCOUNT = "coalesce((SELECT value FROM account WHERE name = 'account'), '')"
 _ENTRY = (
@@ -314,6 +317,8 @@ def _settle(database: Database, batch: model.SettleMail) -> None:
                 batch.entry_id,
             ),
         )
+        if batch.status == INVALID_TEMPLATE:  # what is known of the server's templates is out of date
+            database.execute("DELETE FROM rights_templates")
         if batch.state is not OutboxState.CONFIRMED:
             return
         database.execute(

@@ -60,7 +60,7 @@ for (const article of articles) {
   for (const e of article.querySelectorAll('*')) {
     if (e.className === 'end') continue;
     const inside = e.closest('div.fit') && e.className !== 'fit' &&
-      !(e.matches('div.fit > details.history, div.fit > details.history > summary, div.text'));
+      !(e.matches('div.fit > details.history, div.fit > details.history > summary:first-child, div.text'));
     if (inside) judge(n, e, ALLOWED, ALL); else judge(n, e, OURS, '');
   }
   const fit = main.firstElementChild;

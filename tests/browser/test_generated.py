@@ -114,7 +114,9 @@ def run(
 ) -> tuple[str, int]:
     """What is wrong with them, in lines, and how many pictures were asked for. Ends where `enough` is wrong."""
     wrong: list[str] = []
+    allowed: set[str] = set()
     asked = 0
+    browser.show("about:blank", 0.3)  # what an earlier page still asks for is not ours
     browser.size(900, 700)
     for start in range(0, len(given), SIZE):
         few = given[start : start + SIZE]
@@ -123,7 +125,7 @@ def run(
         ways = {one.number: one.way for one in few}
         told = judged(browser, listener, folder, batch, **how)
         wrong += [f"{number} ({ways.get(number, f'of {start}...')}): {what}" for number, what in told]
-        allowed = set().union(*(each.allowed for each in drawn))
+        allowed.update(*(each.allowed for each in drawn))  # a path names its attack: late ones of earlier pages too
         for path in requests(list(listener.heard)):
             asked += 1
             if unquote(urlsplit(path).path) not in allowed and (path or not allowed):

@@ -24,7 +24,7 @@ from .test_generated import SEED, TORTURE, attacks, classics, in_view, run
 
 HURT = """
 return [...document.querySelectorAll('iframe.case')].filter(f => {
-  try { return f.contentWindow.ran !== undefined } catch (e) { return true }  // it led its frame elsewhere
+  try { return f.contentWindow.ran !== undefined } catch (e) { return false }  // it led its frame elsewhere
 }).map(f => f.dataset.n);
 """
 
@@ -34,23 +34,41 @@ def raw(number: int) -> str:
     return Grammar(Random(f"{SEED}/{number}"), number).body()
 
 
-@pytest.mark.parametrize("source", ["generated", "classic"])
-def test_bare_bodies_do_harm(source: str, browser: Browser, listener: Listener, tmp_path: Path) -> None:
-    """In frames of their own, without our page around them: they run and they fetch."""
+def framed(source: str, before: str, browser: Browser, listener: Listener, folder: Path) -> tuple[set[int], set[int]]:
+    """Which of a hundred bodies ran, and which fetched, each in a frame of its own behind `before`."""
     numbers = range(1, 355, 3)
     harmful: set[int] = set()
     fetched: set[int] = set()
     for start in range(0, len(numbers), 40):
         bodies = {n: raw(n) if source == "generated" else classic(n) for n in numbers[start : start + 40]}
         frames = "".join(
-            f'<iframe class=case data-n={n} srcdoc="{escape(body)}"></iframe>' for n, body in bodies.items()
+            f'<iframe class=case data-n={n} srcdoc="{escape(before + body)}"></iframe>' for n, body in bodies.items()
         )
-        path = tmp_path / "frames.html"
+        path = folder / "frames.html"
         path.write_text(f"<!DOCTYPE html><meta charset=utf-8>{frames}", encoding="utf-8", errors="replace")
         listener.heard.clear()
         browser.show(path, 0.4)
         harmful |= {int(number) for number in browser.run(HURT)}
         fetched |= {int(found[1]) for line in listener.heard if (found := re.search(r"/n(\d+)\b", line))}
+    return harmful, fetched
+
+
+@pytest.mark.parametrize("source", ["generated", "classic"])
+def test_the_second_wall_stands_alone(source: str, browser: Browser, listener: Listener, tmp_path: Path) -> None:
+    """Without the sanitiser the policy of our page still lets nothing run, and no picture, style, font or frame load.
+    It has no say over where a page is led and over hints, which are the first wall's alone."""
+    wall = f'<!DOCTYPE html><meta http-equiv="Content-Security-Policy" content="{pages.policy(False)}">'
+    ran, fetched = framed(source, wall, browser, listener, tmp_path)
+    assert ran == set()
+    led = re.compile(r"http-equiv|<link|\brel\b|speculationrules", re.IGNORECASE)
+    body = raw if source == "generated" else classic
+    assert [number for number in sorted(fetched) if not led.search(body(number))] == []
+
+
+@pytest.mark.parametrize("source", ["generated", "classic"])
+def test_bare_bodies_do_harm(source: str, browser: Browser, listener: Listener, tmp_path: Path) -> None:
+    """In frames of their own, without our page around them: they run and they fetch."""
+    harmful, fetched = framed(source, "", browser, listener, tmp_path)
     assert len(harmful) > 8
     assert len(fetched) > 5
     assert len(harmful | fetched) > 18, (len(harmful), len(fetched))

@@ -65,6 +65,23 @@ def test_links_that_do_not(words: str, address: str) -> None:
     assert disguise.link(words, address) == ""
 
 
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("http:evil.example", "http://evil.example"), ("HTTP:///evil.example/a", "http://evil.example/a"),
+        ("https:\\\\evil.example\\@bank.example", "https://evil.example/@bank.example"),
+        ("http://x.example/?a=\\b#\\c", "http://x.example/?a=\\b#\\c"), ("ht\ttp:/\u202ex.example", "http://x.example"),
+        ("mailto:a\\b@x.example", "mailto:a\\b@x.example"), ("", ""),
+    ],
+)  # fmt: skip
+def test_addresses_as_browsers_read_them(written: str, read_as: str) -> None:
+    assert disguise.address(written) == read_as
+    if read_as.startswith("http"):
+        links = sanitise(f'<a href="{written}">x</a><img src="//p.example\\x">', Choice(pictures=True))
+        assert [link.url for link in links.links] == ([] if "\t" in written else [read_as])  # nh3 drops that one itself
+        assert [picture.url for picture in links.pictures] == ["https://p.example/x"]
+
+
 def mail(subject: str = "Hi", sender: str = "Eve <eve@evil.example>", html: str = "<p>x</p>") -> EmailMessage:
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, sender, "alice@example.com"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import uuid
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from emailplus.auth.anonymous import Anonymous
 from emailplus.config.secret import Secret
-from emailplus.errors import ConfigurationError, ConnectionFailed, TlsFailed
+from emailplus.errors import ConfigurationError, ConnectionFailed, NetworkTimeout, TlsFailed
 from emailplus.flow import HttpResponse
 from emailplus.mock.apns import Answer, Cut, Lose, MockApns, Stall
 from emailplus.notify.proxy.apns import ApnsGateway, outcome_of
@@ -255,6 +256,27 @@ def test_a_cut_connection_is_opened_again(apns: MockApns, times: Times) -> None:
 
     run(work)
     assert len(apns.shown(DEVICE)) == 2
+
+
+def test_a_connection_that_falls_silent_is_given_up(apns: MockApns, times: Times) -> None:
+    """With the first request that is not answered; the next has a connection of its own."""
+    gateway = gateway_to(apns)
+
+    async def work() -> None:
+        way = Outgoing(Anonymous(), ca=apns.ca_pem.decode(), http2=True, timeout=1)
+        try:
+            await way.perform(gateway.deliver([notice(1)], times()))
+            apns.forget_all()
+            lost = [way.perform(gateway.deliver([notice(number)], times())) for number in (2, 3)]
+            for outcome in await asyncio.gather(*lost, return_exceptions=True):
+                assert isinstance(outcome, NetworkTimeout)
+            for number in (2, 3):
+                assert (await way.perform(gateway.deliver([notice(number)], times())))[0].verdict is Verdict.DONE
+        finally:
+            await way.close()
+
+    run(work)
+    assert len(apns.taken()) == 3
 
 
 def test_a_certificate_of_another_is_not_trusted(apns: MockApns, times: Times) -> None:

@@ -27,6 +27,7 @@ from emailplus.model.search import FoundMail
 from emailplus.rms.compose import NO_RESTRICTION
 from emailplus.store.guarded import GuardedStore
 from emailplus.store.store import Store
+from emailplus.store.values import dumps
 
 from ..flows.world import KEY, NOW, World
 from ..watch.watcher import Watcher
@@ -227,6 +228,9 @@ def prepared(request: pytest.FixtureRequest, make_world: Any) -> Walk:
     drafts, entries = [], []
     with world.open(KEYS, acting_for_person=True) as mailbox:
         numbers = ids(mailbox)
+        for planted in PLANTED:  # what other servers send beside the body
+            content = (f"The word is {planted.body}.", dumps({"voice_notes": planted.body}), numbers[planted.name])
+            mailbox.store.database.execute("UPDATE messages SET preview = ?, details = ? WHERE id = ?", content)
         files = [mailbox.store.attachments(number)[0].id for number in numbers.values()]
         for number in numbers.values():
             for write in (mailbox.reply, mailbox.reply_all, mailbox.forward):

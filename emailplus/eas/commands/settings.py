@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from ...errors import MalformedResponse, NotOffered, UsageError
 from ...model.account import MailAccount, OofState, OutOfOffice, Reply, RightsTemplate, UserInformation
+from ...rms.licence import MAX_DESCRIPTION, MAX_ID, MAX_NAME
 from .. import status, tree
 from ..items.values import read_date
 from ..versions import Version
@@ -207,10 +208,11 @@ def parse_rights_templates(root: Node) -> list[RightsTemplate]:
     found = tree.descend(
         _part(root, "RightsManagementInformation"), f"{NAME}:Get", "RightsManagement:RightsManagementTemplates"
     )
-    templates = []
+    templates: dict[str, RightsTemplate] = {}
     for node in tree.each(found, "RightsManagement:RightsManagementTemplate"):
-        identity = tree.text(node, "RightsManagement:TemplateID")
-        if identity:
-            name = tree.text(node, "RightsManagement:TemplateName") or identity
-            templates.append(RightsTemplate(identity, name, tree.text(node, "RightsManagement:TemplateDescription")))
-    return templates
+        identity = tree.text(node, "RightsManagement:TemplateID").strip()
+        if identity and len(identity) <= MAX_ID:  # no other could be sent
+            name = tree.text(node, "RightsManagement:TemplateName").strip()[:MAX_NAME] or identity
+            description = tree.text(node, "RightsManagement:TemplateDescription").strip()[:MAX_DESCRIPTION]
+            templates.setdefault(identity.casefold(), RightsTemplate(identity, name, description))
+    return list(templates.values())

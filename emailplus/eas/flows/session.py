@@ -23,6 +23,7 @@ from ...errors import (
     MalformedResponse,
     ProvisioningRequired,
     RedirectLoop,
+    RightsServiceBusy,
     ServerBusy,
     TlsFailed,
 )
@@ -161,7 +162,11 @@ def _exchange(
                     continue
                 if code in (None, status.OK) or action != "retry_later":
                     return response, root
-                problem = ServerBusy(f"{command.name}: {name} (status {code})", status=code)
+                told = status.error(command.name, code)
+                if isinstance(told, RightsServiceBusy):
+                    problem = told
+                else:
+                    problem = ServerBusy(f"{command.name}: {name} (status {code})", status=code)
                 if once:  # the caller knows when to try again
                     raise problem
             elif _wants_policy(response, session):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ...errors import FolderHierarchyChanged, ServerError
+from ...errors import FolderHierarchyChanged, RightsManagementOff, ServerError
 from ...flow import Flow, commit, emit, load
 from ...model.changes import EndRun, IndexMessages, ResetCollections, ReviewLimits, SaveAccount, TakeTroubles, Trouble
 from ...model.events import Phase, Progress, Warned
@@ -31,6 +31,10 @@ from .sync_mail import MailPlan, sync_mail
 
 FULL_SYNC_FACT = "full_sync"
 """When the last full sync ended (Unix time): one that began with a new store, account or device. Absent: it is due."""
+RIGHTS_OFF_FACT = "rights_off"
+"""Until when (Unix time) the server is not asked to open protected mail: it said that rights management is off
+(MS-ASRM_R196)."""
+RIGHTS_OFF_LASTS = 24 * 3600.0
 MAX_POLICY_CHANGES = 3
 """Times the server's policy may change under one run."""
 MAX_HIERARCHY_CHANGES = 3
@@ -63,7 +67,14 @@ def synchronise(session: Session, plan: RunPlan) -> Flow[list[Trouble]]:
     yield from begin(session, plan.now, plan.pinned)
     for _ in range(MAX_POLICY_CHANGES):
         facts: dict[str, str] = yield from load(AccountFacts())
-        yield from _under_policy(session, plan, facts)
+        try:
+            yield from _under_policy(session, plan, facts)
+        except RightsManagementOff as problem:
+            if not _mail_plan(plan, facts).content.rights:
+                raise
+            yield from commit(SaveAccount({RIGHTS_OFF_FACT: repr(plan.now + RIGHTS_OFF_LASTS)}))
+            yield from emit(Warned(f"protected mail comes as the server has it, sealed: {problem}"))
+            continue
         known: dict[str, str] = yield from load(AccountFacts())
         if known.get("policy") == facts.get("policy"):
             break
@@ -114,6 +125,8 @@ def _under_policy(session: Session, plan: RunPlan, facts: dict[str, str]) -> Flo
 
 def _mail_plan(plan: RunPlan, facts: dict[str, str]) -> MailPlan:
     mail, cutoff = plan.decide(ServerPolicy.from_json(facts["policy"]) if "policy" in facts else None)
+    if plan.now < float(facts.get(RIGHTS_OFF_FACT, 0)):
+        mail = replace(mail, content=replace(mail.content, rights=False))
     return replace(mail, cutoff=cutoff, now=plan.now, conflicts=plan.conflicts, read_only=plan.read_only)
 
 

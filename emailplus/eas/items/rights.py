@@ -12,4 +12,9 @@ def read_licence(content: Content) -> Licence:
     """The licence in a RightsManagementLicense container; what is odd about it denies and never raises."""
     if not isinstance(content, list):
         return parse({})
-    return parse({tag.partition(":")[2]: value((tag, inner)) for tag, inner in content if not isinstance(inner, list)})
+    values: dict[str, str] = {}
+    for tag, inner in content:
+        name, given = tag.partition(":")[2], "" if isinstance(inner, list) else value((tag, inner))
+        # What is said twice, and differently, is not said.
+        values[name] = given if values.get(name, given) == given else ""
+    return parse(values)

@@ -57,7 +57,9 @@ class Outgoing:
     ) -> None:
         self._auth = auth
         self._timeout = timeout
-        self._client = httpx2.AsyncClient(
+        self._renewed = http2 and transport is None
+        self._open = partial(
+            httpx2.AsyncClient,
             trust_env=False,
             verify=trust(ca),
             http1=not http2,
@@ -68,9 +70,31 @@ class Outgoing:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             limits=httpx2.Limits(max_connections=connections, keepalive_expiry=60),
         )
+        self._client = self._open()
+        self._left: dict[asyncio.Task[None], httpx2.AsyncClient] = {}
 
     async def close(self) -> None:
-        await self._client.aclose()
+        clients = [self._client, *self._left.values()]
+        for task in self._left:
+            task.cancel()
+        for client in clients:
+            await client.aclose()
+
+    def _silent(self, client: httpx2.AsyncClient) -> None:
+        """No answer came: the requests to come take another connection, those under way may end on this one.
+
+        One of HTTP/1.1 the client gives up by itself. One of HTTP/2 it would use on, and where something on the way has
+        forgotten the connection, no notification would arrive for minutes.
+        """
+        if self._renewed and client is self._client:
+            self._client = self._open()
+            task = asyncio.create_task(self._end(client))
+            self._left[task] = client
+            task.add_done_callback(self._left.pop)
+
+    async def _end(self, client: httpx2.AsyncClient) -> None:
+        await asyncio.sleep(self._timeout)
+        await client.aclose()
 
     async def perform(self, flow: Flow[T]) -> T:
         """Run a dialogue to its end. Raises what it raises."""
@@ -82,6 +106,7 @@ class Outgoing:
                 result, failure = None, None
                 if not isinstance(effect, Http):
                     raise UsageError(f"the proxy performs no {type(effect).__name__}")
+                client = self._client
                 try:
                     async with asyncio.timeout(self._timeout):
                         result = await self._send(effect.request)
@@ -89,6 +114,8 @@ class Outgoing:
                     failure = NetworkTimeout(f"no answer within {self._timeout:.0f} s")
                 except EmailplusError as problem:
                     failure = problem
+                if isinstance(failure, NetworkTimeout):
+                    self._silent(client)
         except StopIteration as end:
             value: T = end.value
             return value
