@@ -81,19 +81,34 @@ class Reading:
         given = self._config() if callable(self._config) else self._config
         return given if given is not None else remembered_config(self.store)
 
-    def view(self, message_id: int) -> MessageView:
-        """The message taken apart. Raises `NotFound`, and `RightsDenied` for protected content that is not for here."""
-        return self._view(self.store.messages([message_id]), message_id)
+    def view(self, message_id: int, *, within: str = "") -> MessageView:
+        """The message taken apart. Raises `NotFound`, and `RightsDenied` for protected content that is not for here.
 
-    def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
-        """The message as an HTML page. `pictures` overrules for this once what was chosen. Raises `NotFound`."""
-        message = self._message(message_id)
-        return pages.render(self._view([message], message_id), self.look(message, pictures))
+        `within`: a message attached to it, by its `AttachmentView.number`. Raises `UsageError` for another file.
+        """
+        return _within(self._view(self.store.messages([message_id]), message_id), within)
 
-    def terminal(self, message_id: int, *, width: int = 0) -> str:
-        """The message as lines for a terminal. Raises `NotFound`."""
+    def page(self, message_id: int, *, pictures: bool | None = None, within: str = "") -> Page:
+        """The message as an HTML page. `pictures` overrules for this once what was chosen. Raises as `view`."""
         message = self._message(message_id)
-        return terminal.render(self._view([message], message_id), self.look(message), width=width)
+        seen = _within(self._view([message], message_id), within)
+        return pages.render(seen, self._look_within(self.look(message, pictures), message, within, pictures))
+
+    def terminal(self, message_id: int, *, width: int = 0, within: str = "") -> str:
+        """The message as lines for a terminal. Raises as `view`."""
+        message = self._message(message_id)
+        seen = _within(self._view([message], message_id), within)
+        return terminal.render(seen, self._look_within(self.look(message), message, within, None), width=width)
+
+    @staticmethod
+    def _look_within(look: Look, message: StoredMessage, within: str, pictures: bool | None) -> Look:
+        """An attached message has none of the verdicts on the one it came with, and pictures only on demand: whoever
+        sent it is not whom the user trusts. Licence and marking hold for it too."""
+        if not within:
+            return look
+        kept = tuple(cell for cell in look.cells if cell.kind in ("classification", "rights"))
+        attached = Cell("attached", "Attached message", f"came with: {message.subject or '(no subject)'}")
+        return replace(look, cells=(attached, *kept), pictures=bool(pictures))
 
     def show_pictures(self, message_id: int, *, of_sender: bool = False, show: bool = True) -> str:
         """Remember the user's choice for a message, or for all mail of its sender; who or what it is about.
@@ -191,6 +206,8 @@ class Reading:
         else:
             seen = self._mime(message)
             _number(seen.attachments, announced)
+        for item in seen.attachments:
+            item.number = str(item.id) if item.id is not None else ""
         _fill(seen, message)
         if message.meeting is not None or _MEETING.match(message.message_class):
             from .calendar import meeting_card  # the tables of other calendars come with it
@@ -270,8 +287,23 @@ def _rights_cell(licence: Licence) -> Cell:
     return Cell("rights", licence.template_name or "Protected", " ".join(filter(None, words)))
 
 
+def _within(seen: MessageView, number: str) -> MessageView:
+    """The message that is attached to `seen` under that number: ``2``, or ``2.1`` for the first file of that one."""
+    reached = ""
+    for step in filter(None, number.split(".")):
+        reached = f"{reached}.{step}" if reached else step
+        found = next((item for item in seen.attachments if item.number == reached), None)
+        if found is None:
+            raise NotFound(f"there is no attachment {reached[:40]}")
+        seen = found.message()
+        for place, item in enumerate(seen.attachments, 1):
+            item.number = f"{reached}.{place}"
+    return seen
+
+
 def _number(seen: list[AttachmentView], announced: list[StoredAttachment]) -> None:
-    """Give files inside a MIME body the store's numbers: by Content-ID or name where that is unique."""
+    """Give files inside a MIME body the store's numbers: by Content-ID or name where that is unique, else by place
+    where both sides count the same (`mime.brief.announced_part` does so too)."""
     for item in announced:
         for matching in (
             [view for view in seen if item.content_id and view.content_id == item.content_id.strip("<>")],
@@ -280,6 +312,11 @@ def _number(seen: list[AttachmentView], announced: list[StoredAttachment]) -> No
             if len(matching) == 1 and matching[0].id is None:
                 matching[0].id = item.id
                 break
+    known = {view.id for view in seen}
+    if len(seen) == len(announced):
+        for view, item in zip(seen, announced, strict=True):
+            if view.id is None and item.id not in known:
+                view.id = item.id
 
 
 def _rewritten(config: AppConfig, link: str) -> str | None:

@@ -15,13 +15,16 @@ class Viewing:
 
     reading: Reading
 
-    def view(self, message_id: int) -> MessageView:
-        """One message taken apart: text, safe HTML, files, and what could not be read. Raises `NotFound`."""
-        return self.reading.view(message_id)
+    def view(self, message_id: int, *, within: str = "") -> MessageView:
+        """One message taken apart: text, safe HTML, files, and what could not be read. Raises `NotFound`.
 
-    def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
+        `within`: a message that is attached to it, by the number of the file; see `Reading.view`.
+        """
+        return self.reading.view(message_id, within=within)
+
+    def page(self, message_id: int, *, pictures: bool | None = None, within: str = "") -> Page:
         """One message as an HTML page that fetches nothing; see `Reading.page`. Raises `NotFound`."""
-        return self.reading.page(message_id, pictures=pictures)
+        return self.reading.page(message_id, pictures=pictures, within=within)
 
     def show_pictures(self, message_id: int, *, of_sender: bool = False, show: bool = True) -> str:
         """Remember that the pictures of a message, or of all mail of its sender, are shown; see `Reading`."""
@@ -33,13 +36,13 @@ class AsyncViewing:
 
     _mailbox: Viewing
 
-    async def view(self, message_id: int) -> MessageView:
+    async def view(self, message_id: int, *, within: str = "") -> MessageView:
         """See `Mailbox.view`."""
-        return await asyncio.to_thread(self._mailbox.view, message_id)
+        return await asyncio.to_thread(partial(self._mailbox.view, message_id, within=within))
 
-    async def page(self, message_id: int, *, pictures: bool | None = None) -> Page:
+    async def page(self, message_id: int, *, pictures: bool | None = None, within: str = "") -> Page:
         """See `Mailbox.page`."""
-        return await asyncio.to_thread(partial(self._mailbox.page, message_id, pictures=pictures))
+        return await asyncio.to_thread(partial(self._mailbox.page, message_id, pictures=pictures, within=within))
 
     async def show_pictures(self, message_id: int, *, of_sender: bool = False, show: bool = True) -> str:
         """See `Mailbox.show_pictures`."""

@@ -123,7 +123,7 @@ def render(seen: MessageView, look: Look | None = None) -> Page:
         *(_cell(cell) for cell in look.cells if cell.kind != "rights"),
         _head(seen, look),
         *(_cell(cell) for cell in look.cells if cell.kind == "rights"),  # guide: below the subject
-        *_pictures(body, look),
+        *_notices(body),
         _care(disguise.of(seen, body.links)),
         f'<main class="message {"paper" if _COLOURED.search(markup) else "plain"}"><div class="fit">{body.new}',
         f'<details class="history"><summary>Earlier messages</summary>{body.history}</details>' if body.history else "",
@@ -179,17 +179,20 @@ def _person(person: Address, look: Look) -> str:
     return f"<span>{written}</span>"
 
 
-def _pictures(body: SafeBody, look: Look) -> Iterable[str]:
+def notices(body: SafeBody) -> Iterable[tuple[str, str]]:
+    """(kind, text) of what is said about the pictures of a body."""
     if body.blocked:
         count = f"{body.blocked} picture{'s' if body.blocked > 1 else ''}"
-        yield f'<section class="notice pictures">{count} not loaded: the sender could see that you read this.</section>'
+        yield "pictures", f"{count} not loaded: the sender could see that you read this."
     if body.trackers:
         hosts = dict.fromkeys(re.sub(r"^https?://([^/?#]*).*", r"\1", url, flags=re.S | re.I) for url in body.trackers)
-        names = ", ".join(list(hosts)[:5])
-        yield (
-            f'<section class="notice trackers">{len(body.trackers)} tracking '
-            f"picture{'s' if len(body.trackers) > 1 else ''} removed ({escape(names)}).</section>"
-        )
+        count = f"{len(body.trackers)} tracking picture{'s' if len(body.trackers) > 1 else ''}"
+        yield "trackers", f"{count} removed ({', '.join(list(hosts)[:5])})."
+
+
+def _notices(body: SafeBody) -> Iterable[str]:
+    for kind, text in notices(body):
+        yield f'<section class="notice {kind}">{escape(text)}</section>'
 
 
 def _care(warnings: list[str]) -> str:

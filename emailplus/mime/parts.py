@@ -33,7 +33,7 @@ _HEADERS_END = re.compile(rb"\r?\n\r?\n")
 _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
 _TYPE = re.compile(r"[\w!#$&^.+-]{1,120}/[\w!#$&^.+-]{1,120}", re.ASCII)
 _BLANKS = b"\r\n\t "
-_IDENTITY = frozenset(("", "7bit", "8bit", "binary", "7-bit", "8-bit", "none"))
+IDENTITY = frozenset(("", "7bit", "8bit", "binary", "7-bit", "8-bit", "none"))
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Part:
 
     def content(self) -> bytes:
         """The content, decoded. Encodings that are not known, or broken, give what can be had."""
-        if self.encoding in _IDENTITY:
+        if self.encoding in IDENTITY:
             return self.raw()
         if self.encoding == "quoted-printable":
             return binascii.a2b_qp(self.raw())
@@ -183,7 +183,7 @@ class _Splitter:
                 part.name = parameters.get("filename", "")
         if not part.name and part.parameters:
             part.name = part.parameters.get("name", "")
-        if part.encoding not in _IDENTITY and part.content_type.startswith("multipart/"):
+        if part.encoding not in IDENTITY and part.content_type.startswith("multipart/"):
             part.encoding = ""  # RFC 2045 6.4: a multipart is not encoded, whatever it says
         return part
 

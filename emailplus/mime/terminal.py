@@ -6,10 +6,11 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from ..errors import UsageError
 from ..model.message import addresses
 from . import cards, disguise
-from .page import Look, readable_size
-from .view import MessageView
+from .page import Cell, Look, notices, readable_size
+from .view import MessageView, SafeBody
 
 _DRIVES = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]"
@@ -32,11 +33,13 @@ def render(seen: MessageView, look: Look | None = None, *, width: int = 0) -> st
 def _lines(seen: MessageView, look: Look, width: int) -> Iterator[str]:
     if look.watermark is not None:
         yield f"[{_one_line(look.watermark.text)}]"
-    for cell in look.cells:
-        yield _one_line(f"{_TONES[cell.tone]} {cell.title}{': ' + cell.text if cell.text else ''}")
+    yield from (_cell(cell) for cell in look.cells if cell.kind != "rights")
     yield from head(seen, look)
-    body = None if seen.text_is_written else seen.safe_html()
-    for warning in disguise.of(seen, body.links if body is not None else ()):
+    yield from (_cell(cell) for cell in look.cells if cell.kind == "rights")  # guide: below the subject
+    body = _body(seen, look)
+    for _, notice in notices(body):
+        yield _one_line(f"[{notice}]")
+    for warning in disguise.of(seen, body.links):
         yield _one_line(f"! {warning}")
     yield ""
     yield from _wrapped(plain(seen.readable_text(body)).strip("\n"), width)
@@ -44,11 +47,38 @@ def _lines(seen: MessageView, look: Look, width: int) -> Iterator[str]:
         yield _one_line(f"[{cards.title(event)}: {event.summary}]")
         yield from (f"  {_one_line(f'{name}: {value}')}" for name, value in cards.rows(event))
     for contact in seen.contacts:
-        details = ", ".join(f"{what} {value}" for what, value in contact.details[:10])
+        facts = (contact.organization, contact.title, *(f"{what} {value}" for what, value in contact.details[:10]))
+        details = ", ".join(filter(None, facts))
         yield _one_line(f"[contact: {contact.name}{', ' + details if details else ''}]")
     for item in seen.attachments:
-        number = f" {item.id}" if item.id is not None else ""
+        number = f" {item.number}" if item.number else ""
         yield _one_line(f"[attachment{number}: {item.name}, {item.content_type}, {readable_size(item.size)}]")
+    for problem in dict.fromkeys([*seen.problems, *body.problems]):
+        yield _one_line(f"[{problem}]")
+
+
+def _cell(cell: Cell) -> str:
+    return _one_line(f"{_TONES[cell.tone]} {cell.title}{': ' + cell.text if cell.text else ''}")
+
+
+def _body(seen: MessageView, look: Look) -> SafeBody:
+    """The HTML body, for what is to be said of it; empty where a message has a text and HTML cannot be read here."""
+    if not seen.html:
+        return SafeBody("")
+    try:
+        return seen.safe_html(pictures=look.pictures, rewrite=look.rewrite)
+    except UsageError:
+        if not seen.text_is_written:
+            raise
+        return SafeBody("")
+
+
+def structure(seen: MessageView) -> Iterator[str]:
+    """`MessageView.parts` as lines: each part below the multipart that it stands in."""
+    for part in seen.parts:
+        told = filter(None, (part.name, part.disposition, part.charset, part.encoding))
+        facts = ", ".join((f"{part.size:,} bytes", *told))
+        yield f"{'  ' * part.level}{_one_line(f'{part.content_type} ({facts})')}"
     for problem in seen.problems:
         yield _one_line(f"[{problem}]")
 

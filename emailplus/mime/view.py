@@ -17,10 +17,12 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Literal
 
+from ..errors import UsageError
 from ..model.message import BodyType
 from . import cards, charset, headers, html_text, names, quotes, rtf, sanitise, tnef
 from .brief import MimeView, PartView, decoded_text, header_text, is_attached, view
-from .parts import MAX_PARTS, Part, parse
+from .outline import Outline, outline
+from .parts import IDENTITY, MAX_PARTS, Part, parse
 from .pictures import MAX_PICTURE
 from .source import Source
 
@@ -35,6 +37,10 @@ MAX_BODY = 2 * rtf.MAX_RTF + 2 * MAX_TEXT + 1
 """Bytes of a body that came apart that are looked at, whatever its form."""
 MAX_TNEF = 64 << 20
 MAX_NESTED_TNEF = 3
+MAX_ATTACHED = 10
+"""Messages attached to each other that are opened."""
+MAX_MESSAGE = 32 << 20
+"""Bytes of an attached message that has to be decoded to be read."""
 
 Kind = Literal["file", "message", "signature", "calendar", "contact"]
 Pieces = Callable[[], Iterator[bytes]]
@@ -64,6 +70,18 @@ class AttachmentView:
     kind: Kind = "file"
     id: int | None = None
     """The store's number of it, where it lies there apart."""
+    number: str = ""
+    """What the command line calls it: that number, or that of the attached message it stands in and its place there."""
+    opens: Callable[[], MessageView] | None = field(default=None, repr=False, compare=False)
+
+    def message(self) -> MessageView:
+        """An attached message as a view of its own, at most `MAX_ATTACHED` in each other; nothing is fetched.
+
+        Raises `UsageError` for what is no message (`kind`).
+        """
+        if self.opens is None:
+            raise UsageError(f"{self.name!r} is no message")
+        return self.opens()
 
     def content(self) -> bytes:
         """All of it."""
@@ -83,6 +101,8 @@ class AnnouncedFile:
     id: int | None = None
     location: str = ""
     charset: str = ""
+    within: tuple[Source, tuple[int, int]] | None = None
+    """Where its bytes lie as they are."""
 
     def text(self) -> str:
         """Its beginning as text."""
@@ -138,6 +158,13 @@ class MessageView:
     protection: str = ""
     """"signed", "encrypted" or "": what the structure says, before anything is checked."""
     problems: list[str] = field(default_factory=list)
+    outlined: Callable[[], list[Outline]] = field(default=list, repr=False, compare=False)
+
+    @property
+    def parts(self) -> list[Outline]:
+        """The structure, at most `MAX_PARTS`: of MIME its tree, of protected MIME what lies inside; of a body that came
+        apart, the body and its files side by side."""
+        return self.outlined()
 
     @property
     def new_text(self) -> str:
@@ -190,11 +217,18 @@ class MessageView:
 # -- from MIME ---------------------------------------------------------------------------------------------------------
 
 
-def read(source: Source) -> MessageView:
-    """A MIME message (`bytes`, an `mmap` of a file, or a `Windowed` source). Never fails."""
-    tree = parse(source)
+def read(source: Source, span: tuple[int, int] | None = None, *, depth: int = 0) -> MessageView:
+    """A MIME message (`bytes`, an `mmap` of a file, or a `Windowed` source). Never fails.
+
+    `span`: the message is only those bytes of it; `depth`: it is attached to another, so many in each other.
+    """
+    if depth > MAX_ATTACHED:
+        return MessageView(
+            problems=[f"of more than {MAX_ATTACHED} messages attached to each other the rest stays shut"]
+        )
+    tree = parse(source, *(span or (0, None)))
     root = tree.root
-    seen = MessageView(problems=list(tree.problems))
+    seen = MessageView(problems=list(tree.problems), outlined=partial(outline, root))
     wanted = {"subject": "subject", "from": "sender", "to": "to", "cc": "cc", "bcc": "bcc", "reply-to": "reply_to"}
     met: dict[str, list[str]] = {}
     for name, value in root.fields:
@@ -208,7 +242,7 @@ def read(source: Source) -> MessageView:
         written = values[0] if name in ("subject", "from") else ", ".join(values)
         decode = headers.decoded if name == "subject" else headers.decoded_people
         setattr(seen, wanted[name], decode(written))
-    work = _Reading(seen)
+    work = _Reading(seen, depth=depth)
     work.part(root)
     work.finish()
     return seen
@@ -235,6 +269,8 @@ class _Reading:
     blocks: list[_Block] = field(default_factory=list)
     files: list[AttachmentView] = field(default_factory=list)
     length: int = 0
+    depth: int = 0
+    """How many messages this one is attached to."""
 
     def part(self, part: Part) -> None:
         kind = part.content_type
@@ -316,6 +352,7 @@ class _Reading:
                 part.pieces,
                 location=part.header("content-location").strip(),
                 charset=part.parameters.get("charset", ""),
+                within=(part.source, (part.body, part.end)) if part.encoding in IDENTITY else None,
             ),
             known=alternative and bool(self.seen.events),
         )
@@ -355,6 +392,7 @@ class _Reading:
             given.pieces,
             kind,
             given.id,
+            opens=partial(_attached, given, self.depth + 1) if kind == "message" else None,
         )
         self.files.append(item)
         if given.content_type.startswith("image/") or given.content_id:
@@ -443,6 +481,19 @@ def _one(data: bytes) -> Iterator[bytes]:
     yield data
 
 
+def _attached(given: AnnouncedFile, depth: int) -> MessageView:
+    """An attached message: read where it lies, else from its decoded bytes, which are bounded."""
+    if given.content_type != "message/rfc822":  # out of a winmail.dat, as text
+        return from_body(BodyType.PLAIN, _beginning(given.pieces, MAX_TEXT))
+    if given.within is not None:
+        return read(*given.within, depth=depth)
+    data = _beginning(given.pieces, MAX_MESSAGE + 1)
+    seen = read(data[:MAX_MESSAGE], depth=depth)
+    if len(data) > MAX_MESSAGE:
+        seen.problems.insert(0, f"of an attached message only the first {MAX_MESSAGE >> 20} MB were read")
+    return seen
+
+
 def _subject_of(part: Part) -> str:
     """The subject of an attached message."""
     block = part.source[part.body : min(part.end, part.body + headers.MAX_HEADER)]
@@ -463,7 +514,8 @@ def from_body(body_type: int, data: bytes, files: Iterable[AnnouncedFile] = ()) 
     """
     if body_type == BodyType.MIME:
         return read(data)
-    seen = MessageView()
+    files = list(files)
+    seen = MessageView(outlined=partial(_side_by_side, body_type, len(data), files))
     work = _Reading(seen)
     if len(data) > 2 * MAX_TEXT:
         work.problem("a text was cut: it is longer than what is shown")
@@ -476,3 +528,16 @@ def from_body(body_type: int, data: bytes, files: Iterable[AnnouncedFile] = ()) 
         work.file(given)
     work.finish()
     return seen
+
+
+_FORMS = {BodyType.PLAIN: "text/plain", BodyType.HTML: "text/html", BodyType.RTF: "application/rtf"}
+
+
+def _side_by_side(body_type: int, size: int, files: Iterable[AnnouncedFile]) -> list[Outline]:
+    form = next((name for kind, name in _FORMS.items() if kind == body_type), "text/plain")
+    body = [Outline(0, form, "", size, "inline", "utf-8")] if size else []
+    return body + [
+        Outline(0, file.content_type, names.safe_name(file.name, file.content_type), file.size,
+                "inline" if file.inline else "attachment")
+        for file in files
+    ][: MAX_PARTS - 1]  # fmt: skip

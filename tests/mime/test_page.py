@@ -8,6 +8,7 @@ import pytest
 
 from emailplus.config.convert import WatermarkParameters
 from emailplus.mime import page, terminal
+from emailplus.mime.cards import ContactView
 from emailplus.mime.page import Cell, Look, Watermark, natural_width, readable_size, render
 from emailplus.mime.view import MessageView, from_body, read
 from emailplus.model.message import BodyType
@@ -57,7 +58,9 @@ def test_cells_in_their_order_and_the_rights_below_the_subject() -> None:
     cells = (Cell("classification", "SECRET"), Cell("rights", "Do Not Forward", "no forwarding"))
     html = render(seen(subject="S"), Look(cells=cells)).html
     assert html.index("SECRET") < html.index("<h1>") < html.index("Do Not Forward") < html.index("<main")
-    assert terminal.render(seen(), Look(cells=cells)).splitlines()[:2] == ["SECRET", "Do Not Forward: no forwarding"]
+    lines = terminal.render(seen(subject="S"), Look(cells=cells)).splitlines()
+    assert lines[0] == "SECRET"
+    assert lines[lines.index("Subject: S") + 1] == "Do Not Forward: no forwarding"
 
 
 @pytest.mark.parametrize(
@@ -145,3 +148,27 @@ def test_html_for_a_terminal_has_its_links() -> None:
     text = terminal.render(seen('<p>See <a href="https://x.example/y">this</a></p>'))
     assert "See this <https://x.example/y>" in text
     assert page.policy(False).count("'none'") >= 9
+
+
+def test_a_terminal_says_what_the_page_says() -> None:
+    html = (
+        '<p><a href="http://x.example/a">link</a><img src="http://p.example/a.png" width="50" height="50">'
+        '<img src="http://t.example/open?u=1" width="1" height="1"></p>'
+    )
+    message = seen(html, text="")
+    message.text_is_written = False
+    message.contacts = [ContactView("Dan", "Shop", "Seller", [("tel", "1")])]
+    look = Look(rewrite=lambda link: link.replace("http:", "safe:"))
+    lines, page = terminal.render(message, look), render(message, look).html
+    for what in (
+        "1 picture not loaded",
+        "1 tracking picture removed (t.example)",
+        "safe://x.example/a",
+        "Shop",
+        "Seller",
+    ):
+        assert what in lines, what
+        assert what in page, what
+    deep = seen("<div>" * 5000 + "x", text="x")
+    assert render(deep).body.problems
+    assert all(problem in terminal.render(deep) for problem in render(deep).body.problems)
