@@ -22,6 +22,7 @@ MAX_PARTS = 1000
 MAX_DEPTH = 60
 SCANS = 12
 """How many times the whole message may be gone through in search of boundaries: bounds deep nesting of large parts."""
+_SMALL = 4096
 PIECE = 768 * 1024
 """Bytes decoded at a time."""
 MAX_DELIMITER_LINE = 1000
@@ -68,9 +69,12 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes of the content as it is written; close to the decoded size for what is not base64."""
+        """Bytes of the content, as far as they are known without decoding: exact for a small one in base64, and for a
+        larger one close to it; for the other encodings as it is written."""
         length = self.end - self.body
-        return length * 3 // 4 - length // 54 if self.encoding == "base64" else length
+        if self.encoding != "base64":
+            return length
+        return len(self.content()) if length <= _SMALL else length * 3 // 4 - length // 54
 
     def raw(self) -> bytes:
         """The content still encoded."""

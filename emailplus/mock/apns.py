@@ -39,6 +39,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ..errors import UsageError
+from .listening import stop_listening
 from .tls import ServerTls
 
 MAX_PAYLOAD: Final = 4096
@@ -165,7 +166,7 @@ class MockApns:
             self._address = server.sockets[0].getsockname()[:2]
             ready.set()
             await self._stop.wait()
-            server.close()
+            await stop_listening([server])
             self._cut_open()
 
         def run() -> None:

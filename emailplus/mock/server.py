@@ -39,6 +39,7 @@ from .faults import (
     Stall,
     Truncated,
 )
+from .listening import stop_listening
 from .mailbox import utc_now
 from .policy import MockPolicy
 from .record import Request
@@ -209,21 +210,21 @@ class MockExchange(Exchange):
             ready.set()
 
     async def _serve(self, ready: threading.Event) -> None:
-        self._loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         tasks: set[asyncio.Task[None]] = set()
 
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = loop.create_task(_Connection(self, reader, writer).run())
             tasks.add(task)
-            try:
-                await _Connection(self, reader, writer).run()
-            except asyncio.CancelledError:
-                pass
-            finally:
+
+            def ended(_: asyncio.Task[None]) -> None:  # also where it was cancelled before it began
                 tasks.discard(task)
                 writer.transport.abort()
+                if not task.cancelled() and (problem := task.exception()) is not None:
+                    loop.call_exception_handler({"message": "a connection of the mock failed", "exception": problem})
+
+            task.add_done_callback(ended)
 
         servers = []
         contexts: list[ssl.SSLContext | None] = [None, self._tls.context if self._tls is not None else None]
@@ -236,12 +237,12 @@ class MockExchange(Exchange):
         self.sign_in.oauth.base = (self.url_tls or self.url).removesuffix(PATH)
         ready.set()
         await self._stopping.wait()
-        for server in servers:
-            server.close()
+        await stop_listening(servers)
         for task in list(tasks):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=5)
+        await asyncio.sleep(0)  # what was aborted is closed in the next turn of the loop
         self._loop = None
 
     def _wake(self) -> None:
