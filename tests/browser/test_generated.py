@@ -68,7 +68,7 @@ Way = Callable[[Attack], Drawn]
 
 
 def paths(pictures: list[Any]) -> set[str]:
-    return {unquote(urlsplit(picture.url).path) for picture in pictures if picture.shown}
+    return {unquote(urlsplit(picture.url).path) or "/" for picture in pictures if picture.shown}
 
 
 def in_view(given: Attack) -> Drawn:
