@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from . import account
 from .errors import KeyImportFailed, NotFound, WrongKeyPassword
 from .mime.source import Source as MimeSource
+from .mime.source import beginning
 from .mime.view import header_text, view
 from .model.directory import CertificateVerdict, Resolution
 from .model.message import BodyType, Part, StoredMessage, addresses
@@ -30,7 +31,6 @@ from .smime.keychain import Keychain, KeyEntry, import_pkcs12, load_certificate
 from .smime.large import MAX_HEAD, OpenedLarge, open_large
 from .smime.limits import LARGE
 from .smime.message import OpenedMessage, open_message
-from .smime.pieces import beginning
 from .smime.recipients import Choice, Source, choose, with_encryption_use
 from .smime.report import Finding, Layer, Reason, Revocation, SecurityReport, Word
 from .smime.revocation import distribution_points, revocation

@@ -7,7 +7,7 @@ keeps the windows that were used last and asks for the others again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from mmap import mmap
 from threading import Lock
 from typing import TypeAlias
@@ -82,6 +82,16 @@ class Windowed:
             self._kept.insert(0, read)
             del self._kept[KEPT:]
             return read
+
+
+def beginning(pieces: Callable[[], Iterable[bytes]], size: int) -> bytes:
+    """The first `size` bytes of what comes in pieces, or all where there are fewer."""
+    found = bytearray()
+    for piece in pieces():
+        found += piece
+        if len(found) >= size:
+            break
+    return bytes(found[:size])
 
 
 Source: TypeAlias = "bytes | mmap | Windowed"

@@ -24,7 +24,7 @@ from .brief import MimeView, PartView, decoded_text, header_text, is_attached, v
 from .outline import Outline, outline
 from .parts import IDENTITY, MAX_PARTS, Part, parse
 from .pictures import MAX_PICTURE
-from .source import Source
+from .source import Source, beginning
 
 __all__ = [
     "MAX_PARTS", "AnnouncedFile", "AttachmentView", "MessageView", "MimeView", "PartView", "SafeBody", "decoded_text",
@@ -106,7 +106,7 @@ class AnnouncedFile:
 
     def text(self) -> str:
         """Its beginning as text."""
-        return charset.decode(_beginning(self.pieces, MAX_TEXT), self.charset)[0]
+        return charset.decode(beginning(self.pieces, MAX_TEXT), self.charset)[0]
 
 
 @dataclass(slots=True)
@@ -398,7 +398,7 @@ class _Reading:
         if given.content_type.startswith("image/") or given.content_id:
             for key in (given.content_id, given.location):
                 if key:
-                    self.seen.resources.setdefault(key.lower(), partial(_beginning, given.pieces, MAX_PICTURE + 1))
+                    self.seen.resources.setdefault(key.lower(), partial(beginning, given.pieces, MAX_PICTURE + 1))
 
     def _opened(self, given: AnnouncedFile) -> bool:
         """Whether a winmail.dat could be opened."""
@@ -468,15 +468,6 @@ def _as_html(block: _Block) -> str:
     return block.html if block.html is not None else html_text.to_html(block.plain or "")
 
 
-def _beginning(pieces: Pieces, limit: int) -> bytes:
-    data = bytearray()
-    for piece in pieces():
-        data += piece
-        if len(data) >= limit:
-            break
-    return bytes(data[:limit])
-
-
 def _one(data: bytes) -> Iterator[bytes]:
     yield data
 
@@ -484,10 +475,10 @@ def _one(data: bytes) -> Iterator[bytes]:
 def _attached(given: AnnouncedFile, depth: int) -> MessageView:
     """An attached message: read where it lies, else from its decoded bytes, which are bounded."""
     if given.content_type != "message/rfc822":  # out of a winmail.dat, as text
-        return from_body(BodyType.PLAIN, _beginning(given.pieces, MAX_TEXT))
+        return from_body(BodyType.PLAIN, beginning(given.pieces, MAX_TEXT))
     if given.within is not None:
         return read(*given.within, depth=depth)
-    data = _beginning(given.pieces, MAX_MESSAGE + 1)
+    data = beginning(given.pieces, MAX_MESSAGE + 1)
     seen = read(data[:MAX_MESSAGE], depth=depth)
     if len(data) > MAX_MESSAGE:
         seen.problems.insert(0, f"of an attached message only the first {MAX_MESSAGE >> 20} MB were read")

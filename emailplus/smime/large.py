@@ -22,6 +22,7 @@ from ..errors import (
     SmimeLimitExceeded,
     UnsupportedCms,
 )
+from ..mime.source import beginning
 from . import algorithms as alg
 from . import apart, cms, der, headers, pieces
 from . import certificate as certs
@@ -84,7 +85,7 @@ def open_large(
 
 def _entity(source: Source) -> Entity:
     """The head of an entity, with as much of its body as came along."""
-    return parse(pieces.beginning(source, MAX_HEAD))
+    return parse(beginning(source, MAX_HEAD))
 
 
 def _next(source: Source, work: Work) -> Source | None:
@@ -126,7 +127,7 @@ def _clear_signed(source: Source, entity: Entity, work: Work) -> Source | None:
         start, end = spans[1]
         if end - start > MAX_SIGNATURE:
             raise SmimeLimitExceeded(f"a signature of {end - start} bytes")
-        part = parse(pieces.beginning(pieces.span(source, start, end), end - start))
+        part = parse(beginning(pieces.span(source, start, end), end - start))
         signature = cms.parse(part.decoded()) if part.content_type in SIGNATURES else None
         if not isinstance(signature, cms.SignedData):
             raise MalformedCms("the signature part holds no signed data")
@@ -207,7 +208,7 @@ class _Streamed:
 
     def looks_like_attributes(self) -> bool:
         """No entity begins with the tag of a set; so what does is refused without a look at the rest."""
-        return pieces.beginning(self._source, 1) == b"\x31"
+        return beginning(self._source, 1) == b"\x31"
 
 
 # Opaque layers.

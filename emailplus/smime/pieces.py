@@ -48,16 +48,6 @@ def span(source: Source, start: int, end: int | None = None) -> Source:
     return cut
 
 
-def beginning(source: Source, size: int) -> bytes:
-    """The first `size` bytes, or all where there are fewer."""
-    found = bytearray()
-    for piece in source():
-        found += piece
-        if len(found) >= size:
-            break
-    return bytes(found[:size])
-
-
 def canonical(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """With CRLF line ends (RFC 8551 3.1.1)."""
     carried = b""
